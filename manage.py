@@ -5,7 +5,11 @@ import os
 import sys
 
 if __name__ == "__main__":
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "panel.settings")
+    # Backups, migrations and bulk loads may take longer than a page or a task may.
+    os.environ.setdefault("DB_STATEMENT_TIMEOUT_MS", "0")
+    from panel.startup import read_settings
+
+    read_settings()
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)

@@ -1,0 +1,18 @@
+"""All addresses. Each app names its own; this file only hangs them up."""
+
+from importlib.util import find_spec
+
+from django.contrib import admin
+from django.urls import include, path
+
+from panel import health
+
+urlpatterns = [
+    path("healthz", health.healthz, name="healthz"),
+    path("metrics", health.metrics, name="metrics"),
+    path("admin/", admin.site.urls),
+    path("account/", include("allauth.urls")),
+]
+for app in ("customers", "providers", "orders"):
+    if find_spec(f"{app}.urls"):
+        urlpatterns.append(path("", include(f"{app}.urls")))
