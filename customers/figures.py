@@ -1,0 +1,106 @@
+"""How figures are shown: money, rates, counts and spans as text. Display only; nothing here is ever calculated with.
+
+Stored amounts have six decimals and rates eight. A page shows two; small amounts and rates show what matters of
+them. A negative amount has the real minus (U+2212), an absent one is an en dash.
+"""
+
+from datetime import timedelta
+from decimal import ROUND_HALF_UP, Decimal
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+MINUS, DASH = "\u2212", "\u2013"
+SIGNS = {
+    "USD": "$", "EUR": "€", "GBP": "£", "INR": "₹", "JPY": "¥", "TRY": "₺", "BRL": "R$", "UAH": "₴", "KZT": "₸",
+    "NGN": "₦", "PHP": "₱", "VND": "₫", "KRW": "₩", "ILS": "₪", "PLN": "zł", "CAD": "CA$", "AUD": "A$",
+}  # fmt: skip
+Number = Decimal | int | str
+
+
+def _digits(value: Decimal, places: int) -> str:
+    """`places` decimals at most, two at least, with thousands separators; no sign."""
+    text = f"{abs(value).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP):,f}"
+    whole, _point, rest = text.partition(".")
+    return f"{whole}.{rest.rstrip('0').ljust(2, '0')}"
+
+
+def _signed(digits: str, value: Decimal, currency: str) -> str:
+    sign = SIGNS.get(currency, f"{currency}\u00a0" if currency else "")
+    return f"{MINUS if value < 0 else ''}{sign}{digits}"
+
+
+def _amount_digits(value: Decimal) -> str:
+    if not value or abs(value) >= Decimal("0.10"):
+        return _digits(value, 2)
+    short = _digits(value, 5)
+    return short if Decimal(short.replace(",", "")) else _digits(value, 6)
+
+
+def money(value: Number | None, currency: str | None = None) -> str:
+    """`$136.00`, `−$3.01`; up to five decimals (six where five would say 0) under 0.10. None is an en dash.
+
+    `currency` is an ISO code; without it the panel's currency; "" shows no sign, for columns that name it once.
+    """
+    if value is None or value == "":
+        return DASH
+    amount = Decimal(value)
+    return _signed(_amount_digits(amount), amount, settings.CURRENCY if currency is None else currency)
+
+
+def signed(value: Number | None) -> str:
+    """`+300.00` or `−136.00`, no currency: the amount column of a ledger."""
+    if value is None or value == "":
+        return DASH
+    amount = Decimal(value)
+    return f"{'+' if amount > 0 else ''}{_signed(_amount_digits(amount), amount, '')}"
+
+
+def rate(value: Number | None, currency: str | None = None) -> str:
+    """A price per 1000: two to five decimals, up to eight where five would say 0."""
+    if value is None or value == "":
+        return DASH
+    price = Decimal(value)
+    digits = _digits(price, 5)
+    if price and not Decimal(digits.replace(",", "")):
+        digits = _digits(price, 8)
+    return _signed(digits, price, settings.CURRENCY if currency is None else currency)
+
+
+def count(value: Number | None) -> str:
+    """`1,306`; None is an en dash."""
+    if value is None or value == "":
+        return DASH
+    number = int(value)
+    return f"{MINUS if number < 0 else ''}{abs(number):,}"
+
+
+def count_short(value: int | None) -> str:
+    """For tabs: exact up to 10,000, then `10k+`, because counting further costs more than it tells."""
+    return "10k+" if value is not None and value > 10_000 else count(value)
+
+
+def percent(value: Number | None, places: int = 1) -> str:
+    if value is None or value == "":
+        return DASH
+    number = Decimal(value).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+    return f"{MINUS if number < 0 else ''}{abs(number):,f}%"
+
+
+def span(value: timedelta | None) -> str:
+    """The two largest units: `2 d 3 h`, `16 h 7 min`, `40 s`. None is an en dash."""
+    if value is None:
+        return DASH
+    seconds = max(int(value.total_seconds()), 0)
+    days, rest = divmod(seconds, 86_400)
+    hours, rest = divmod(rest, 3600)
+    minutes = rest // 60
+    if days:
+        parts = [(days, _("d")), (hours, _("h"))]
+    elif hours:
+        parts = [(hours, _("h")), (minutes, _("min"))]
+    elif minutes:
+        parts = [(minutes, _("min"))]
+    else:
+        parts = [(seconds, _("s"))]
+    return " ".join(f"{number} {unit}" for number, unit in parts if number or len(parts) == 1)

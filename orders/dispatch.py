@@ -1,0 +1,169 @@
+"""The kill switch for sending, and the counter that tells a database that went back in time.
+
+The counter is bumped in PostgreSQL before each batch of claims and copied to Redis and to a file under
+var/. A copy ahead of the database means: this database is older than what was sent from it. Then sending
+pauses and says so, until `resume_dispatch --after-restore` has turned everything in doubt into unknown.
+"""
+
+import logging
+from pathlib import Path
+
+import redis
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from orders.models import DispatchSwitch, OrderEvent, Request, Submission
+from providers.alerts import close_alert, raise_alert
+from providers.models import Alert
+
+log = logging.getLogger(__name__)
+_REDIS: redis.Redis | None = None
+
+
+def is_paused() -> bool:
+    return DispatchSwitch.objects.filter(paused_at__isnull=False).exists()
+
+
+def pause_dispatch(by: str, reason: str) -> bool:
+    """Stop all sending; reading goes on. False when it was paused already."""
+    return bool(DispatchSwitch.objects.filter(pk=1, paused_at=None).update(paused_at=timezone.now(), paused_by=by, reason=reason[:300]))
+
+
+def resume_dispatch(by: str, *, after_restore: bool = False) -> int:
+    """Send again. After a restore, everything that is not final becomes unknown first; returns how many.
+
+    Raises RestoreUndecided when the counter says "restored" and after_restore was not asked for.
+    """
+    switch = DispatchSwitch.objects.get(pk=1)
+    if switch.restored and not after_restore:
+        raise RestoreUndecided("This database was restored from a backup: orders may have been sent since. Use --after-restore.")
+    doubted = _doubt_everything_open(by) if after_restore else 0
+    counter = max(switch.counter, *_copies()) + 1
+    DispatchSwitch.objects.filter(pk=1).update(paused_at=None, paused_by="", reason="", restored=False, counter=counter)
+    _copy(counter)
+    close_alert("dispatch:restored", by=by)
+    return doubted
+
+
+class RestoreUndecided(Exception):
+    """Sending may not go on before the submissions of a restored database were put in doubt."""
+
+
+def open_dispatch() -> bool:
+    """Before a batch of claims: True if sending is allowed. Bumps the counter and compares its copies."""
+    with transaction.atomic():
+        switch = DispatchSwitch.objects.select_for_update().get(pk=1)
+        if switch.paused_at:
+            return False
+        if max(_copies()) > switch.counter:
+            switch.paused_at, switch.paused_by, switch.restored = timezone.now(), "system", True
+            switch.reason = "The database is older than what was sent from it (restored or failed over)."
+            switch.save()
+        else:
+            DispatchSwitch.objects.filter(pk=1).update(counter=F("counter") + 1)
+            switch.counter += 1
+    if switch.paused_at:
+        raise_alert(
+            "dispatch:restored",
+            "Sending is paused: the database was restored or failed over. Decide with resume_dispatch --after-restore.",
+            level=Alert.Level.CRITICAL,
+        )
+        return False
+    _copy(switch.counter)
+    return True
+
+
+def _doubt_everything_open(by: str) -> int:
+    """Everything not final in the backup may have been sent after it was made: make it unknown, each with its event.
+
+    Approved refills go back to review for the same reason; cancels may be repeated without harm.
+    Held orders of providers that staff work by hand are never sent, so they stay.
+    """
+    open_states = [Submission.State.HELD, Submission.State.QUEUED, Submission.State.CLAIMED, Submission.State.SENDING]
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL headwater.after_restore = 'on'")
+        ids = list(Submission.objects.select_for_update().filter(state__in=open_states).exclude(provider__adapter="manual").values_list("order_id", flat=True))
+        Submission.objects.filter(order_id__in=ids, state__in=["held", "claimed"]).update(state=Submission.State.QUEUED, lease_until=None)
+        # An attempt row makes each case one for the desk, and forbids a resend until it is decided.
+        cursor.execute(
+            """
+            INSERT INTO orders_submissionattempt (submission_id, fence, provider_id, offer_id, cost, state, reason, message, candidate_id,
+                                                  params_hash, excerpt, started_at, ended_at)
+            SELECT s.order_id, s.fence + 1, s.provider_id, s.offer_id, o.cost, 'unknown', 'restored',
+                   'The database was restored; the order may have been sent after the backup.', '', '', '', now(), now()
+            FROM orders_submission s JOIN orders_order o ON o.id = s.order_id WHERE s.order_id = ANY(%s) AND s.state = 'queued'
+            """,
+            [ids],
+        )
+        cursor.execute(
+            "UPDATE orders_submissionattempt SET state = 'unknown', reason = 'restored', ended_at = now() WHERE submission_id = ANY(%s) AND state = 'sending'",
+            [ids],
+        )
+        Submission.objects.filter(order_id__in=ids).update(state=Submission.State.UNKNOWN, state_at=timezone.now(), lease_until=None, fence=F("fence") + 1)
+        OrderEvent.objects.bulk_create(
+            OrderEvent(order_id=pk, kind=OrderEvent.Kind.SUBMISSION, actor=by, after=Submission.State.UNKNOWN, why="The database was restored from a backup")
+            for pk in ids
+        )
+        refills = Request.objects.filter(kind=Request.Kind.REFILL)
+        refills.filter(state=Request.State.CLAIMED).update(state=Request.State.APPROVED, lease_until=None)
+        refills.filter(state__in=[Request.State.APPROVED, Request.State.SENDING]).update(
+            state=Request.State.REQUESTED, lease_until=None, state_at=timezone.now(), internal_note="The database was restored: this refill may have been sent already."
+        )
+    return len(ids)
+
+
+# ── copies ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _copies() -> list[int]:
+    """The counter's copies that can be read; [0] where there is none (a missing copy is rewritten)."""
+    return [value for value in (_redis_copy(), _file_copy()) if value is not None] or [0]
+
+
+def _copy(counter: int) -> None:
+    try:
+        _redis().set(_name(), counter)
+    except redis.RedisError:
+        log.debug("dispatch counter not copied to Redis")
+    path = _path()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_suffix(".new")
+        fresh.write_text(str(counter))
+        fresh.replace(path)
+    except OSError:
+        log.debug("dispatch counter not copied to var/")
+
+
+def _redis_copy() -> int | None:
+    try:
+        value = _redis().get(_name())
+    except redis.RedisError:
+        return None
+    return int(value) if value else None  # type: ignore[arg-type]
+
+
+def _file_copy() -> int | None:
+    try:
+        return int(_path().read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _path() -> Path:
+    return Path(settings.STATE_DIR) / _name()
+
+
+def _name() -> str:
+    """One copy per database name: panels may share a Redis or a folder."""
+    return f"dispatch-counter-{connection.settings_dict['NAME']}"
+
+
+def _redis() -> redis.Redis:
+    global _REDIS
+    if _REDIS is None:
+        _REDIS = redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=1, socket_timeout=1)
+    return _REDIS
+

@@ -1,0 +1,194 @@
+"""Placing an order: price it, take the money, write the intent to send it. One transaction, no HTTP.
+
+    1. repeat?  an order with this request id is returned as it is (other content: RequestIdReused)
+    2. the service, its first usable route, the customer's rate
+    3. what was asked, checked against the service's type and limits
+    4. Order, Submission (queued or held), OrderEvent
+    5. last: the wallet (its row lock is held only until the commit)
+    6. after commit: a hint to the workers, which may be lost
+
+Used by the browser form, mass order, /api/v2 and the command line alike.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from customers.models import User
+from customers.wallet import charge_order
+from orders.hints import hint_submit
+from orders.models import Order, OrderEvent, Submission
+from providers.models import Route, Service
+from providers.pricing import charge_for, converted
+from providers.rates import CustomerRates
+from providers.service_types import InvalidOrder, Ordered, read_order
+
+LARGEST_CHARGE = Decimal("9999999999999")  # of numeric(20,6), with room for sums
+
+
+class CannotPlace(Exception):
+    """Nothing was charged. `code` is for programs, the text for people."""
+
+    code = "refused"
+
+
+class NotOnSale(CannotPlace):
+    code = "service"
+
+
+class Suspended(CannotPlace):
+    code = "suspended"
+
+
+class RequestIdReused(CannotPlace):
+    """The same request id came with another order's content."""
+
+    code = "request_id"
+
+
+class PriceChanged(CannotPlace):
+    """The charge is not the one the customer was shown; he is asked once with the new one."""
+
+    code = "price"
+
+    def __init__(self, shown: Decimal, now: Decimal) -> None:
+        super().__init__(_("The price of this service changed while you were ordering."))
+        self.shown, self.now = shown, now
+
+
+@dataclass(frozen=True)
+class Quote:
+    """What an order would cost now. Amounts have 6 decimals, rates 8, panel currency."""
+
+    service: Service
+    route: Route
+    ordered: Ordered
+    rate: Decimal
+    charge: Decimal
+    cost: Decimal
+
+
+def find_service(service_id: int) -> tuple[Service, Route]:
+    """The service and the route it would be sent by. Raises NotOnSale, also for a service that does not exist."""
+    routes = (
+        Route.objects.filter(service_id=service_id, enabled=True, offer__gone_at=None, offer__on_hold="", offer__provider__archived_at=None)
+        .select_related("service__category", "offer__provider")
+        .order_by("position", "id")
+    )
+    route = routes.first()
+    if route is None or not route.service.on_sale:
+        raise NotOnSale(_("This service is not on sale now. Nothing was charged."))
+    return route.service, route
+
+
+def quote(user: User, service_id: int, raw: Mapping[str, str]) -> Quote:
+    """Price an order without placing it. Raises NotOnSale or InvalidOrder."""
+    service, route = find_service(service_id)
+    ordered = read_order(service.type, raw, service.minimum, service.maximum)
+    if ordered.runs and not service.dripfeed:
+        raise InvalidOrder({"runs": _("This service cannot be delivered in several runs.")}, {"runs": "bad"})
+    rate = CustomerRates(user).rate(service, route.offer.provider_id)
+    charge = charge_for(rate, ordered.total, per_order=service.per_order)
+    if charge > LARGEST_CHARGE:
+        raise InvalidOrder({"quantity": _("This quantity is too large.")}, {"quantity": "max"})
+    cost = charge_for(service.cost_rate, ordered.total, per_order=service.per_order)
+    return Quote(service, route, ordered, rate, charge, cost)
+
+
+def place_order(
+    user: User,
+    service_id: int,
+    raw: Mapping[str, str],
+    *,
+    source: str,
+    request_id: str | None = None,
+    reference: str = "",
+    shown_charge: Decimal | None = None,
+) -> Order:
+    """Place one order and charge it. Repeating a request_id with the same content returns the first order.
+
+    Raises InvalidOrder (by field), NotOnSale, Suspended, PriceChanged, RequestIdReused,
+    customers.wallet.InsufficientFunds. Whatever is raised, nothing was charged.
+    """
+    if user.orders_suspended or not user.is_active:
+        raise Suspended(_("Ordering is suspended for this account. Nothing was charged."))
+    asked = _hash_of(service_id, raw)
+    if request_id and (first := _placed_before(user, request_id, asked)):
+        return first
+    try:
+        with transaction.atomic():
+            priced = quote(user, service_id, raw)
+            if shown_charge is not None and shown_charge != priced.charge:
+                raise PriceChanged(shown_charge, priced.charge)
+            return _write(user, priced, source=source, request_id=request_id, asked=asked, reference=reference)
+    except IntegrityError:
+        # Two requests with one id at the same moment: the other one won, and is the answer to both.
+        if request_id and (first := _placed_before(user, request_id, asked)):
+            return first
+        raise
+
+
+def _write(user: User, priced: Quote, *, source: str, request_id: str | None, asked: str, reference: str) -> Order:
+    service, ordered, offer, now = priced.service, priced.ordered, priced.route.offer, timezone.now()
+    order = Order.objects.create(
+        user=user,
+        service=service,
+        created_at=now,
+        source=source,
+        link=ordered.link,
+        quantity=ordered.quantity,
+        runs=ordered.runs,
+        interval=ordered.interval,
+        total=ordered.total,
+        fields=dict(ordered.fields),
+        reference=reference.strip()[:120],
+        rate=priced.rate,
+        per_order=service.per_order,
+        charge=priced.charge,
+        cost=priced.cost,
+        status_at=now,
+        request_id=request_id,
+        request_hash=asked,
+    )
+    waits_for_staff = service.hold_for_review or not offer.provider.sends_by_itself
+    Submission.objects.create(
+        order=order,
+        state=Submission.State.HELD if waits_for_staff else Submission.State.QUEUED,
+        state_at=now,
+        next_at=now,
+        queued_since=now,
+        provider_id=offer.provider_id,
+        offer=offer,
+        route=priced.route,
+    )
+    OrderEvent.objects.create(
+        order=order, at=now, kind=OrderEvent.Kind.STATUS, actor="customer", after=Order.Status.PENDING, why="Placed and paid", amount=order.charge
+    )
+    charge_order(user, order.charge, order.pk, actor="customer")
+    if not waits_for_staff:
+        hint_submit(offer.provider_id)
+    return order
+
+
+def _placed_before(user: User, request_id: str, asked: str) -> Order | None:
+    first = Order.objects.filter(user=user, request_id=request_id).first()
+    if first is not None and first.request_hash != asked:
+        raise RequestIdReused(_("This request id was already used for another order. Nothing was charged."))
+    return first
+
+
+def _hash_of(service_id: int, raw: Mapping[str, str]) -> str:
+    """A fingerprint of what was asked, blind to the order of fields and to absent ones."""
+    asked = {key: str(value) for key, value in raw.items() if str(value).strip()}
+    return hashlib.sha256(json.dumps([service_id, asked], sort_keys=True).encode()).hexdigest()
+
+
+def present_cost(route: Route, total: int, exchange: Decimal) -> Decimal:
+    """What `total` units would cost by this route now, panel currency, 6 places."""
+    return charge_for(converted(route.offer.rate, exchange), total, per_order=route.service.per_order)

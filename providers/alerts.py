@@ -1,0 +1,32 @@
+"""Alerts: raised once per key while open, counted up when repeated, closed when the cause has gone."""
+
+from decimal import Decimal
+
+from django.db import connection
+from django.utils import timezone
+
+from providers.models import Alert
+
+ZERO = Decimal("0")
+
+
+def raise_alert(
+    key: str, text: str, *, level: str = Alert.Level.WARNING, provider_id: int | None = None, order_number: int | None = None, at_risk: Decimal = ZERO
+) -> None:
+    """Open the alert `key`, or count it up where it is open. One statement, safe from any thread."""
+    now = timezone.now()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO providers_alert (key, level, text, provider_id, order_number, at_risk, count, opened_at, last_at, closed_by)
+            VALUES (%s, %s, %s, %s, %s, %s, 1, %s, %s, '')
+            ON CONFLICT (key) WHERE closed_at IS NULL
+            DO UPDATE SET count = providers_alert.count + 1, last_at = excluded.last_at, text = excluded.text, at_risk = excluded.at_risk
+            """,
+            [key[:160], level, text[:400], provider_id, order_number, at_risk, now, now],
+        )
+
+
+def close_alert(key: str, *, by: str = "system") -> bool:
+    """Close the alert where it is open; True if it was."""
+    return Alert.objects.filter(key=key, closed_at=None).update(closed_at=timezone.now(), closed_by=by) > 0

@@ -1,0 +1,81 @@
+"""Watching the providers: lanes of work, balance readings, alerts."""
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from providers.models.upstream import Provider
+
+
+class Lane(models.Model):
+    """One provider's work of one kind: at most one holder at a time, by a lease on the database clock."""
+
+    class Kind(models.TextChoices):
+        SUBMIT = "submit", _("Sending orders")
+        STATUS = "status", _("Reading statuses")
+        REQUESTS = "requests", _("Refills and cancels")
+        REFILLS = "refills", _("Reading refills")
+        CATALOG = "catalog", _("Catalog")
+        BALANCE = "balance", _("Balance")
+
+    provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="lanes")
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    holder = models.UUIDField(null=True, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    # Set after a deadline: the lane has one call in flight until a success.
+    slow_since = models.DateTimeField(null=True, blank=True)
+    ran_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["provider", "kind"], name="lane_once"),
+            models.CheckConstraint(
+                condition=Q(holder=None, lease_until=None) | Q(holder__isnull=False, lease_until__isnull=False), name="lane_holder_has_lease"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.provider_id}"
+
+
+class BalanceReading(models.Model):
+    provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="balance_readings")
+    at = models.DateTimeField(default=timezone.now)
+    amount = models.DecimalField(max_digits=20, decimal_places=6)
+    currency = models.CharField(max_length=3)
+
+    class Meta:
+        indexes = [models.Index(fields=["provider", "-at"], name="balance_series")]
+
+    def __str__(self) -> str:
+        return f"{self.provider_id} {self.amount} {self.currency}"
+
+
+class Alert(models.Model):
+    """Something a person must know. Open once per key; repeats count up; closed by the cause's end or by hand."""
+
+    class Level(models.TextChoices):
+        NOTICE = "notice", _("Notice")
+        WARNING = "warning", _("Warning")
+        CRITICAL = "critical", _("Critical")
+
+    key = models.CharField(max_length=160)  # "word:3:frozen", "balance:3", "drift:ledger"
+    level = models.CharField(max_length=8, choices=Level.choices, default=Level.WARNING)
+    text = models.CharField(max_length=400)
+    provider = models.ForeignKey(Provider, null=True, blank=True, on_delete=models.CASCADE, related_name="alerts")
+    order_number = models.BigIntegerField(null=True, blank=True)
+    at_risk = models.DecimalField(max_digits=20, decimal_places=6, default=0)  # panel currency
+    count = models.PositiveIntegerField(default=1)
+    opened_at = models.DateTimeField(default=timezone.now)
+    last_at = models.DateTimeField(default=timezone.now)
+    closed_at = models.DateTimeField(null=True, blank=True)
+    closed_by = models.CharField(max_length=254, blank=True)
+    notified_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["key"], condition=Q(closed_at=None), name="alert_open_once")]
+        indexes = [models.Index(fields=["-opened_at"], condition=Q(closed_at=None), name="alert_open")]
+
+    def __str__(self) -> str:
+        return self.text

@@ -1,0 +1,55 @@
+"""Which rate a customer pays: a special rate, else his price group's rule, else the list rate."""
+
+from decimal import Decimal
+
+from customers.models import User
+from providers.models import MarkupRule, Service, SpecialRate
+from providers.pricing import Terms, discounted, sell_rate
+
+
+def terms_of(rule: MarkupRule) -> Terms:
+    return Terms(rule.percent, rule.fixed, rule.minimum, rule.rounding, rule.places, rule.ending)
+
+
+class RuleBook:
+    """The enabled rules of one price list, ready to answer which one prices a service; one query."""
+
+    SCOPES = ("service", "category", "provider", "everything")
+
+    def __init__(self, price_group_id: int | None = None) -> None:
+        self.rules: dict[tuple[str, int | None], MarkupRule] = {}
+        for rule in MarkupRule.objects.filter(enabled=True, price_group_id=price_group_id).order_by("position", "id"):
+            target = rule.service_id or rule.category_id or rule.provider_id
+            self.rules.setdefault((rule.scope, target), rule)  # the lowest position wins
+
+    def rule_for(self, service_id: int | None, category_id: int | None, provider_id: int | None) -> MarkupRule | None:
+        """The first match of service → category → provider → everything; None: there is no rule for it."""
+        for scope, target in zip(self.SCOPES, (service_id, category_id, provider_id, None), strict=True):
+            if scope != "everything" and target is None:
+                continue
+            if rule := self.rules.get((scope, target)):
+                return rule
+        return None
+
+
+class CustomerRates:
+    """A customer's own rates for any number of services: at most two queries, then none.
+
+    `provider_of(service)` is read from an annotation `route_provider_id` where the list has one.
+    """
+
+    def __init__(self, user: User) -> None:
+        self.special = {row.service_id: row for row in SpecialRate.objects.filter(user=user)}
+        self.book = RuleBook(user.price_group_id) if user.price_group_id else None
+
+    def rate(self, service: Service, provider_id: int | None = None) -> Decimal:
+        """Per 1000 (or per order), panel currency, 8 places. Never below cost unless the service allows it."""
+        rate = service.rate
+        provider_id = provider_id if provider_id is not None else getattr(service, "route_provider_id", None)
+        if self.book and service.pinned_rate is None and (rule := self.book.rule_for(service.pk, service.category_id, provider_id)):
+            rate = sell_rate(service.cost_rate, terms_of(rule), below_cost=bool(service.below_cost_reason))
+        if special := self.special.get(service.pk):
+            rate = special.rate if special.rate is not None else discounted(rate, special.discount_percent or Decimal(0))
+            if rate < service.cost_rate and not service.below_cost_reason:
+                rate = service.cost_rate
+        return rate
