@@ -159,7 +159,7 @@ _BY_SQUASHED = {code.replace(" ", ""): code for code in TYPES} | _ALIASES
 
 
 def fold(raw: str | None) -> str | None:
-    """The type code for a provider's word, or None when it is unknown or missing: never a guess of Default."""
+    """The type code for a provider's word; None when it is unknown or missing, never a guess of Default."""
     if not isinstance(raw, str):
         return None
     return _BY_SQUASHED.get(re.sub(r"[\s_\-]+", "", raw).lower())
@@ -248,7 +248,7 @@ class _Reader:
         return link
 
     def _fields(self) -> dict[str, str]:
-        values = {}
+        values: dict[str, str] = {}
         for wanted in self.type.fields:
             value = self._given(wanted.name)
             if wanted.required_if is not None:
