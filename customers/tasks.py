@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from celery import shared_task
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from customers.models import Heartbeat
 
@@ -14,12 +14,11 @@ FORGOTTEN_AFTER = timedelta(days=1)
 @shared_task
 def worker_ping(worker: str) -> None:
     """Run by the very worker that it names, through its own queue: proof that it consumes."""
-    Heartbeat.objects.update_or_create(name=worker, kind="worker", defaults={"at": timezone.now()})
+    Heartbeat.objects.update_or_create(name=worker, defaults={"kind": "worker", "at": Now()})
 
 
 @shared_task
 def beat_heartbeat() -> None:
     """Sent by beat every 10 s; a fresh row means that beat, broker, a worker and the database all work."""
-    now = timezone.now()
-    Heartbeat.objects.update_or_create(name="beat", kind="beat", defaults={"at": now})
-    Heartbeat.objects.filter(kind="worker", at__lt=now - FORGOTTEN_AFTER).delete()
+    Heartbeat.objects.update_or_create(name="beat", defaults={"kind": "beat", "at": Now()})
+    Heartbeat.objects.filter(kind="worker", at__lt=Now() - FORGOTTEN_AFTER).delete()

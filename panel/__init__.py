@@ -1,5 +1,4 @@
-"""Wiring: settings, the task queue, addresses, checks, and the local machinery behind ./run and ./test."""
+"""Wiring: settings, the task queue, addresses, checks, and the local machinery behind ./run and ./test.
 
-from panel.celery import app as celery_app
-
-__all__ = ["celery_app"]
+Importing the package costs nothing; the queue is connected in apps.py, when Django is ready.
+"""

@@ -11,9 +11,9 @@ from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError, connection
-from django.db.models import Count
+from django.db.models import Count, DurationField, ExpressionWrapper, F, QuerySet
+from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 from prometheus_client import CollectorRegistry, generate_latest
@@ -50,19 +50,21 @@ def broker_answers() -> str:
     return "ok"
 
 
+def known_heartbeats() -> QuerySet[Heartbeat]:
+    """The rows heard of lately, each with its `age`; both times are the database's, so hosts may disagree."""
+    return Heartbeat.objects.annotate(
+        age=ExpressionWrapper(Now() - F("at"), output_field=DurationField())
+    ).filter(age__lte=SHOWN_FOR)
+
+
 def heartbeats() -> dict[str, Any]:
-    """Age in seconds of each heartbeat row, and whether at least one of its kind is fresh."""
-    now = timezone.now()
+    """Per kind: whether one is fresh, and the age of each in seconds."""
     found: dict[str, Any] = {}
-    for kind in (Heartbeat.Kind.WORKER, Heartbeat.Kind.BEAT):
-        ages = {
-            row.name: (now - row.at).total_seconds()
-            for row in Heartbeat.objects.filter(kind=kind, at__gte=now - SHOWN_FOR)
-        }
-        fresh = [name for name, age in ages.items() if age <= STALE_AFTER.total_seconds()]
-        found[kind.value] = {
-            "state": "ok" if fresh else "missing",
-            "seconds_ago": {name: round(age, 1) for name, age in sorted(ages.items())},
+    for kind in ("worker", "beat"):
+        ages: dict[str, timedelta] = dict(known_heartbeats().filter(kind=kind).values_list("name", "age"))
+        found[kind] = {
+            "state": "ok" if any(age <= STALE_AFTER for age in ages.values()) else "missing",
+            "seconds_ago": {name: round(age.total_seconds(), 1) for name, age in sorted(ages.items())},
         }
     return found
 
@@ -93,8 +95,8 @@ class _Panel:
         ages = GaugeMetricFamily(
             "headwater_heartbeat_age_seconds", "Age of a heartbeat", labels=["kind", "name"]
         )
-        for row in Heartbeat.objects.filter(at__gte=timezone.now() - SHOWN_FOR):
-            ages.add_metric([row.kind, row.name], (timezone.now() - row.at).total_seconds())
+        for kind, name, age in known_heartbeats().values_list("kind", "name", "age"):
+            ages.add_metric([kind, name], age.total_seconds())
         yield ages
         yield self._by_state("headwater_submissions", "Submissions", "orders", "Submission", "state")
         yield self._by_state("headwater_requests", "Refill and cancel requests", "orders", "Request", "state")

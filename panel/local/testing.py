@@ -1,0 +1,72 @@
+"""./test: pytest on a database and a broker of its own, which are gone afterwards.
+
+Runs beside ./run and beside other ./test: everything lies in a folder named after this process.
+"""
+
+import base64
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from panel.local.held import hold
+from panel.local.places import ROOT, VAR, Refusal, new_secret
+
+# What a developer may have exported for ./run must not change what the tests see.
+CONTRACT = """ALLOWED_HOSTS SITE_NAME SITE_URL DEBUG PORT WEB_WORKERS WEB_THREADS WORKER_THREADS WORKER_PROCESSES
+EMAIL_URL DEFAULT_FROM_EMAIL SENTRY_DSN PROVIDER_ALLOWED_PRIVATE STATUS_CONFIRM_SECONDS UNKNOWN_QUARANTINE_SECONDS
+API_RATE_LIMITS CURRENCY METRICS_TOKEN TRUSTED_PROXIES LOG_LEVEL BIND DB_STATEMENT_TIMEOUT_MS""".split()
+
+
+def sweep_old_folders() -> None:
+    """Folders of test runs that were killed. Their servers ended with them; keepers see to that."""
+    for folder in VAR.glob("test-*"):
+        number = folder.name.removeprefix("test-")
+        if number.isdigit() and not Path(f"/proc/{number}").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_environment(database: str, broker: str, home: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name not in CONTRACT}
+    return kept | {
+        "DATABASE_URL": database,
+        "REDIS_URL": broker,
+        "SECRET_KEY": new_secret(),
+        "FIELD_KEYS": base64.urlsafe_b64encode(os.urandom(32)).decode(),
+        "STATE_DIR": str(home / "state"),
+        "DJANGO_SETTINGS_MODULE": "panel.settings",
+        "LOG_LEVEL": "WARNING",
+    }
+
+
+def main() -> int:
+    sweep_old_folders()
+    home = VAR / f"test-{os.getpid()}"
+    # pytest gets Ctrl-C from the terminal itself; SIGTERM is passed on; this process only has to clean up
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    holds = []
+    try:
+        (home / "state" / "static").mkdir(parents=True)
+        for kind in ("postgres", "valkey"):
+            holds.append(hold(kind, home / kind, home / f"{kind}.log", throwaway=True))
+        pytest = subprocess.Popen(
+            [sys.executable, "-m", "pytest", *sys.argv[1:]],
+            cwd=ROOT,
+            env=test_environment(holds[0].url, holds[1].url, home),
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )
+        signal.signal(signal.SIGTERM, lambda *_: pytest.send_signal(signal.SIGINT))
+        return pytest.wait()
+    except Refusal as refusal:
+        print(refusal, file=sys.stderr)
+        return 1
+    finally:
+        for held in holds:
+            held.release()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
