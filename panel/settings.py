@@ -82,6 +82,8 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "panel.reader.time_zone",
+    "panel.reader.second_factor",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -98,11 +100,12 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "panel.context.site",
+                "panel.shell.context",
             ],
         },
     },
 ]
-FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+FORM_RENDERER = "panel.rendering.PanelRenderer"  # a form field looks as templates/parts/field.html says
 
 # --- Data ----------------------------------------------------------------------------------------------
 # Threads keep their connection; a health check replaces one that a restarted database dropped. No statement
@@ -157,31 +160,53 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/"
 
+ACCOUNT_ADAPTER = "customers.account_adapter.AccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
-ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]  # one password with a button to show it
+ACCOUNT_FORMS = {
+    "login": "customers.account_forms.LoginForm",
+    "signup": "customers.account_forms.SignupForm",
+    "add_email": "customers.account_forms.AddEmailForm",
+    "change_email": "customers.account_forms.ChangeEmailForm",
+    "change_password": "customers.account_forms.ChangePasswordForm",
+    "set_password": "customers.account_forms.SetPasswordForm",
+    "reset_password": "customers.account_forms.ResetPasswordForm",
+    "reset_password_from_key": "customers.account_forms.ResetPasswordKeyForm",
+    "reauthenticate": "customers.account_forms.ReauthenticateForm",
+}
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_CHANGE_EMAIL = True  # one address per account; the old one counts until the new one is confirmed
 ACCOUNT_EMAIL_SUBJECT_PREFIX = f"{SITE_NAME}: "
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
-ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_SESSION_REMEMBER = None  # the person says: until the browser closes, or SESSION_COOKIE_AGE
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if SITE_IS_HTTPS else "http"
+# Per person the lock below counts (and says until when); this one slows a single address trying many people.
+ACCOUNT_RATE_LIMITS = {"login_failed": "30/m/ip"}
+MFA_ADAPTER = "customers.account_adapter.MfaAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = SITE_NAME
+MFA_FORMS = {
+    "authenticate": "customers.account_forms.AuthenticateForm",
+    "reauthenticate": "customers.account_forms.MfaReauthenticateForm",
+    "activate_totp": "customers.account_forms.ActivateTOTPForm",
+}
 
 # A guesser is locked out per person and address; the rows live in PostgreSQL, so a dead Redis opens no door.
-AXES_FAILURE_LIMIT = 8
+AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_USERNAME_CALLABLE = "panel.lockout.username"
 AXES_CLIENT_IP_CALLABLE = "panel.lockout.address"
 AXES_LOCKOUT_CALLABLE = "panel.lockout.response"
 AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # the page names a time, and it stays true
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
 
-SESSION_COOKIE_AGE = 14 * 24 * 3600
+SESSION_COOKIE_AGE = 30 * 24 * 3600
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SITE_IS_HTTPS
 CSRF_COOKIE_SAMESITE = "Lax"

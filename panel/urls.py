@@ -5,13 +5,17 @@ from importlib.util import find_spec
 from django.contrib import admin
 from django.urls import include, path
 
-from panel import health
+from panel import health, pages
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("metrics", health.metrics, name="metrics"),
     path("admin/", admin.site.urls),
     path("account/", include("allauth.urls")),
+    path("acceptable-use", pages.acceptable_use, name="acceptable_use"),
+    path("terms", pages.terms, name="terms"),
+    path("theme", pages.theme, name="theme"),
+    path("find", pages.find, name="find"),
 ]
 for app in ("customers", "providers", "orders"):
     if find_spec(f"{app}.urls"):

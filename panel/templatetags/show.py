@@ -219,3 +219,20 @@ def kind(field: BoundField) -> str:
 def faulty_fields(form: Any) -> list[BoundField]:
     """The visible fields that need a change, for the summary above a form."""
     return [field for field in form if field.errors and not field.is_hidden]
+
+
+@register.filter
+def words(text: str) -> list[str]:
+    return text.split()
+
+
+@register.filter
+def plain(number: Any) -> str:
+    """A number for an attribute: no separators, whatever the language."""
+    return str(number or 0)
+
+
+@register.simple_tag
+def share_of(done: int | None, total: int | None) -> str:
+    """`62%`: floored, so that 100% means all of it."""
+    return f"{100 * (done or 0) // total}%" if total else "0%"

@@ -1,0 +1,57 @@
+"""Our words and rules for allauth: one sentence for every failed sign-in, secrets encrypted, consent kept."""
+
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.mfa.adapter import DefaultMFAAdapter
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from customers.encryption import decrypt, encrypt
+from customers.models import User
+
+TERMS_VERSION = "2026-11"
+SIGN_IN_FAILED = _("E-mail or password is not right.")
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    # Which part was wrong, or whether the account exists, is nobody's business.
+    error_messages = {  # noqa: RUF012
+        **DefaultAccountAdapter.error_messages,
+        "account_inactive": SIGN_IN_FAILED,
+        "email_password_mismatch": SIGN_IN_FAILED,
+        "username_password_mismatch": SIGN_IN_FAILED,
+        "invalid_login": SIGN_IN_FAILED,
+        "incorrect_password": _("This password is not right."),
+        "enter_current_password": _("This is not your present password."),
+        "incorrect_code": _("This code is not right, or it is too old. Take the one your app shows now."),
+        "too_many_login_attempts": _("Too many attempts from your address. Wait a minute and try again."),
+        "rate_limited": _("Too many attempts. Wait a minute and try again."),
+        "invalid_password_reset": _("This link is used or too old. Ask for a new one."),
+        "email_taken": _("There is an account with this e-mail already."),
+    }
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        # panel.middleware.client_address has already looked behind our own proxies.
+        return str(request.META.get("REMOTE_ADDR", ""))
+
+    def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
+        """A new account is a customer's, whatever was posted; what was agreed to is kept with the time."""
+        user.name = form.cleaned_data.get("name", "")
+        user.role = User.Role.CUSTOMER
+        user.terms_version, user.terms_accepted_at = TERMS_VERSION, timezone.now()
+        return super().save_user(request, user, form, commit)
+
+
+class MfaAdapter(DefaultMFAAdapter):
+    error_messages = {  # noqa: RUF012
+        **DefaultMFAAdapter.error_messages,
+        "incorrect_code": AccountAdapter.error_messages["incorrect_code"],
+    }
+
+    def encrypt(self, text: str) -> str:
+        return encrypt(text)
+
+    def decrypt(self, encrypted_text: str) -> str:
+        return decrypt(encrypted_text)

@@ -1,0 +1,55 @@
+"""The few pages that belong to no app: the house rules, the theme, and where the search box leads."""
+
+import re
+from urllib.parse import urlencode
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST, require_safe
+
+from panel.shell import Shell, leads_somewhere
+
+THEMES = {"", "light", "dark"}
+
+
+@login_not_required
+@require_safe
+def acceptable_use(request: HttpRequest) -> HttpResponse:
+    return render(request, "pages/acceptable_use.html")
+
+
+@login_not_required
+@require_safe
+def terms(request: HttpRequest) -> HttpResponse:
+    return render(request, "pages/terms.html")
+
+
+@require_POST
+def theme(request: HttpRequest) -> HttpResponse:
+    """Keep system (""), light or dark with the account; back to the page it was chosen on."""
+    choice = request.POST.get("theme", "")
+    if choice in THEMES:
+        type(request.user).objects.filter(pk=request.user.pk).update(theme=choice)  # type: ignore[union-attr]
+    back = request.POST.get("next", "/")
+    safe = url_has_allowed_host_and_scheme(back, {request.get_host()}, request.is_secure())
+    return redirect(back if safe else "/")
+
+
+@require_safe
+def find(request: HttpRequest) -> HttpResponse:
+    """The box in the top bar: an order number, a link or a word, sent to the list that can answer it."""
+    asked = request.GET.get("q", "").strip()[:200]
+    number = asked.lstrip("#")
+    if Shell(request).role == "customer":
+        looks_like_an_order = number.replace(",", "").replace(" ", "").isdigit() or re.search(r"[./@]", asked)
+        places = ["/orders/", "/services/"] if looks_like_an_order else ["/services/", "/orders/"]
+    else:
+        places = ["/staff/customers", "/staff/orders"] if _names_a_person(asked) else ["/staff/orders"]
+    place = next((place for place in places if leads_somewhere(place)), "/")
+    return redirect(f"{place}?{urlencode({'q': number if number.isdigit() else asked})}" if asked else place)
+
+
+def _names_a_person(asked: str) -> bool:
+    return "@" in asked and "/" not in asked

@@ -1,0 +1,206 @@
+"""What the frame around every page needs: navigation by role, the counts in it, the balance, the banners.
+
+Context processor `context`. Everything costs a query only when a template asks for it, so that an API answer or an
+anonymous page asks the database nothing. A link is shown only if its address leads somewhere.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import Resolver404, resolve
+from django.utils.functional import SimpleLazyObject
+from django.utils.translation import gettext_lazy as _
+
+
+@dataclass(frozen=True)
+class Link:
+    address: str
+    label: Any
+    icon: str
+    go: str = ""  # the letter after `g`
+    counter: str = ""  # a method of Counts
+    current: bool = False
+    count: Any = None
+
+
+@dataclass(frozen=True)
+class Group:
+    label: Any
+    links: tuple[Link, ...]
+
+
+NEW_ORDER = Link("/orders/new", _("New order"), "plus", go="n")
+REVIEW = Link("/staff/review", _("Review queue"), "inbox", go="r", counter="to_review")
+UNKNOWN = Link("/staff/unknown", _("Being verified"), "question-mark", go="v", counter="unknown")
+ALL_ORDERS = Link("/staff/orders", _("Orders"), "list-details", go="o")
+CUSTOMERS = Link("/staff/customers", _("Customers"), "users", go="c")
+PROFILE = Link("/account/", _("Profile and security"), "user")
+
+CUSTOMER_NAV = (
+    Group(
+        "",
+        (
+            NEW_ORDER,
+            Link("/orders/", _("Orders"), "list-details", go="o"),
+            Link("/services/", _("Services"), "apps", go="s"),
+            Link("/wallet/", _("Wallet"), "wallet", go="w"),
+            Link("/api", _("API"), "code", go="a"),
+        ),
+    ),
+    Group(_("Account"), (PROFILE, Link("/help/", _("Help"), "lifebuoy"))),
+)
+REVIEWER_NAV = (Group("", (REVIEW, UNKNOWN, ALL_ORDERS, CUSTOMERS)), Group(_("Account"), (PROFILE,)))
+ADMIN_NAV = (
+    Group(
+        "",
+        (
+            Link("/manage/", _("Dashboard"), "layout-dashboard", go="d"),
+            ALL_ORDERS,
+            REVIEW,
+            UNKNOWN,
+            CUSTOMERS,
+        ),
+    ),
+    Group(
+        _("Catalog"),
+        (
+            Link("/manage/providers", _("Providers"), "plug-connected", go="p"),
+            Link("/manage/services", _("Services"), "apps", go="s"),
+            Link("/manage/catalog", _("Catalog changes"), "git-compare"),
+            Link("/manage/markup", _("Markup rules"), "percentage", go="m"),
+        ),
+    ),
+    Group(_("Money"), (Link("/manage/money", _("Payments and ledger"), "receipt"),)),
+    Group(
+        _("System"),
+        (
+            Link("/manage/team", _("Team and roles"), "shield-check"),
+            Link("/manage/audit", _("Audit log"), "history"),
+            Link("/manage/health", _("Health"), "heartbeat"),
+            Link("/manage/settings", _("Settings"), "settings"),
+        ),
+    ),
+    Group(_("Account"), (PROFILE,)),
+)
+BACK_OFFICE = Link("/admin/", _("Back office"), "database")
+
+
+@lru_cache(maxsize=256)
+def leads_somewhere(address: str) -> bool:
+    """Whether a page is behind a local address in this build; the answer cannot change while a process lives."""
+    try:
+        resolve(address)
+    except Resolver404:
+        return False
+    return True
+
+
+class Counts:
+    """Numbers in the navigation; each is one COUNT on an indexed state, asked once a page."""
+
+    def to_review(self) -> int:
+        from orders.models import Request
+
+        return Request.objects.filter(state="requested").count()
+
+    def unknown(self) -> int:
+        from orders.models import Submission
+
+        return Submission.objects.filter(state="unknown").count()
+
+
+class Shell:
+    """`shell` in templates."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        self.request = request
+        self.user: Any = getattr(request, "user", None)
+
+    @property
+    def signed_in(self) -> bool:
+        return bool(self.user and self.user.is_authenticated)
+
+    @property
+    def role(self) -> str:
+        """customer, reviewer, admin, or "" for nobody. A superuser sees what an admin sees."""
+        if not self.signed_in:
+            return ""
+        return "admin" if self.user.manages else "reviewer" if self.user.reviews else "customer"
+
+    @property
+    def nav(self) -> list[Group]:
+        groups = {"customer": CUSTOMER_NAV, "reviewer": REVIEWER_NAV, "admin": ADMIN_NAV}.get(self.role, ())
+        shown = [replace(group, links=tuple(self._links(group))) for group in groups]
+        if self.role == "admin" and self.user.is_superuser and leads_somewhere(BACK_OFFICE.address):
+            shown.append(Group("", (BACK_OFFICE,)))
+        return [group for group in shown if group.links]
+
+    def _links(self, group: Group) -> Iterator[Link]:
+        here = self.here
+        for link in group.links:
+            if leads_somewhere(link.address):
+                count = SimpleLazyObject(getattr(Counts(), link.counter)) if link.counter else None
+                yield replace(link, current=link.address == here, count=count)
+
+    @property
+    def here(self) -> str:
+        """The navigation address the present page belongs to: the longest one that its path continues."""
+        groups = {"customer": CUSTOMER_NAV, "reviewer": REVIEWER_NAV, "admin": ADMIN_NAV}.get(self.role, ())
+        path = self.request.path
+        known = [link.address for group in groups for link in group.links]
+        return max((a for a in known if path == a or _continues(path, a)), key=len, default="")
+
+    @property
+    def balance(self) -> Decimal:
+        from customers.wallet import balance_of
+
+        return balance_of(self.user)
+
+    @property
+    def shows_balance(self) -> bool:
+        return self.role == "customer" and leads_somewhere("/wallet/")
+
+    @property
+    def finds(self) -> bool:
+        return self.signed_in and leads_somewhere("/find")
+
+    @property
+    def viewing(self) -> Any:
+        """The customer whose view an admin has opened read-only, if one (set on the request by whoever opens it)."""
+        return getattr(self.request, "viewing_customer", None)
+
+    @property
+    def mail_folder(self) -> str:
+        """Where mail lands because no server is set; "" if mail is sent, or for anybody but admins."""
+        if self.role != "admin" or not settings.EMAIL_BACKEND.endswith("filebased.EmailBackend"):
+            return ""
+        return "var/mail"
+
+    @property
+    def dispatch_paused(self) -> str:
+        """Why no order is being sent, for staff; "" while dispatch runs."""
+        if self.role not in ("reviewer", "admin"):
+            return ""
+        from orders.models import DispatchSwitch
+
+        switch = DispatchSwitch.objects.first()
+        return (switch.reason or str(_("no reason given"))) if switch and switch.paused_at else ""
+
+
+def _continues(path: str, address: str) -> bool:
+    if address in ("/manage/", "/orders/"):  # index pages: others under them have entries of their own
+        return address == "/orders/" and path.startswith("/orders/")
+    return path.startswith(address.rstrip("/") + "/")
+
+
+def context(request: HttpRequest) -> dict[str, Any]:
+    return {
+        "shell": Shell(request),
+        "site_name": settings.SITE_NAME,
+        "currency": settings.CURRENCY,
+    }

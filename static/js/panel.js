@@ -1,0 +1,224 @@
+/* Behaviour of the shell, all by data attributes so that pages carry no script (CSP: script-src 'self').
+   Everything here is an addition: without it forms post, links lead somewhere, menus and the sidebar still open.
+   The attributes are listed in docs/pages.md. */
+(function () {
+  "use strict";
+
+  var FIELD = "input:not([type=checkbox]):not([type=radio]):not([type=button]):not([type=submit]), textarea, select, [contenteditable]";
+
+  function all(selector, root) { return Array.prototype.slice.call((root || document).querySelectorAll(selector)); }
+  function inField() { var e = document.activeElement; return !!e && e !== document.body && e.matches(FIELD); }
+  function openDialog() { return document.querySelector("dialog[open]"); }
+  function say(text) {
+    var region = document.getElementById("say");
+    if (region) { region.textContent = ""; setTimeout(function () { region.textContent = text; }, 30); }
+  }
+  window.panel = { all: all, inField: inField, openDialog: openDialog, say: say };
+
+  /* ---- clicks ---- */
+  document.addEventListener("click", function (event) {
+    var target = event.target.closest("[data-dialog],[data-dialog-close],[data-copy],[data-copy-from],[data-close],[data-show-password],[data-theme-set],[data-fill],[data-dedupe],[data-retry]");
+    if (target) {
+      var set = target.dataset;
+      if ("dialog" in set) { event.preventDefault(); show(document.querySelector(set.dialog), target); }
+      else if ("dialogClose" in set) { event.preventDefault(); target.closest("dialog").close(); }
+      else if ("copy" in set || "copyFrom" in set) { copy(target); }
+      else if ("close" in set) { target.closest(".note").remove(); }
+      else if ("showPassword" in set) { showPassword(target); }
+      else if ("themeSet" in set) { event.preventDefault(); theme(target); }
+      else if ("fill" in set) { fill(target); }
+      else if ("dedupe" in set) { dedupe(document.querySelector(set.dedupe)); }
+      else if ("retry" in set) { failures = 0; tick(true); }
+    }
+    all("details.menu[open]").forEach(function (menu) { if (!menu.contains(event.target)) menu.open = false; });
+  });
+
+  /* ---- dialogs: the safe button has autofocus in the markup; focus returns to the opener ---- */
+  function show(dialog, opener) {
+    if (!dialog) return;
+    dialog.addEventListener("close", function () { if (opener && opener.isConnected) opener.focus(); }, { once: true });
+    dialog.showModal();
+  }
+  document.addEventListener("click", function (event) {
+    if (event.target.matches && event.target.matches("dialog.dlg")) { // the backdrop belongs to the dialog element
+      var box = event.target.getBoundingClientRect();
+      if (event.clientX < box.left || event.clientX > box.right || event.clientY < box.top || event.clientY > box.bottom) event.target.close();
+    }
+  });
+
+  /* ---- copy, fill, password, theme ---- */
+  function copy(button) {
+    var source = button.dataset.copyFrom ? document.querySelector(button.dataset.copyFrom) : null;
+    var text = source ? ("value" in source ? source.value : source.textContent.trim()) : button.dataset.copy;
+    var done = function () {
+      var label = button.querySelector("[data-label]");
+      var word = button.dataset.copied || "Copied";
+      say(word);
+      if (!label) return;
+      var before = label.textContent;
+      label.textContent = word;
+      setTimeout(function () { label.textContent = before; }, 2000);
+    };
+    if (navigator.clipboard && window.isSecureContext) { navigator.clipboard.writeText(text).then(done, function () { fallbackCopy(text); done(); }); }
+    else { fallbackCopy(text); done(); }
+  }
+  function fallbackCopy(text) { // plain http on a private address has no clipboard API
+    var area = document.createElement("textarea");
+    area.value = text;
+    area.className = "vh";
+    (openDialog() || document.body).appendChild(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+  }
+  function fill(button) {
+    var field = document.querySelector(button.dataset.fill);
+    field.value = button.dataset.value;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    field.dispatchEvent(new Event("change", { bubbles: true }));
+    field.focus();
+  }
+  function showPassword(button) {
+    var field = button.parentElement.querySelector("input");
+    var shown = field.type === "text";
+    field.type = shown ? "password" : "text";
+    button.setAttribute("aria-pressed", String(!shown));
+  }
+  function theme(button) {
+    window.setTheme(button.dataset.themeSet);
+    markTheme();
+    var form = button.form;
+    if (form && document.documentElement.hasAttribute("data-theme")) { // signed in: keep it with the account
+      var body = new FormData(form);
+      body.set("theme", button.dataset.themeSet);
+      fetch(form.action, { method: "POST", body: body, headers: { "X-Requested-With": "fetch" } });
+    }
+    var menu = button.closest("details.menu");
+    if (menu) { menu.open = false; menu.querySelector("summary").focus(); }
+  }
+  function markTheme() {
+    var choice = document.documentElement.getAttribute("data-theme-choice") || "";
+    all("[data-theme-set]").forEach(function (b) { b.setAttribute("aria-pressed", String(b.dataset.themeSet === choice)); });
+  }
+
+  /* ---- lines of a textarea: what counts is non-empty lines, as the server counts them ---- */
+  function countLines(area) {
+    var mark = document.querySelector('[data-lines-for="' + area.id + '"]');
+    if (!mark) return;
+    var lines = area.value.split(/\r?\n/);
+    if (lines[lines.length - 1] === "") lines.pop();
+    var full = lines.filter(function (l) { return l.trim(); }).length;
+    var empty = lines.length - full;
+    var text = (full === 1 ? mark.dataset.one : mark.dataset.many).replace("{n}", full.toLocaleString("en-US"));
+    if (empty) text += ", " + mark.dataset.empty.replace("{n}", empty);
+    mark.textContent = text;
+  }
+  function dedupe(area) {
+    var seen = new Set();
+    var kept = area.value.split(/\r?\n/).filter(function (line) {
+      var key = line.trim();
+      if (!key || seen.has(key)) return false;
+      seen.add(key);
+      return true;
+    });
+    area.focus();
+    area.select();
+    document.execCommand("insertText", false, kept.join("\n")); // deprecated, and the only way that Ctrl+Z undoes
+  }
+  document.addEventListener("input", function (event) {
+    if (event.target.matches("textarea[data-lines]")) countLines(event.target);
+  });
+
+  /* ---- forms ---- */
+  document.addEventListener("submit", function (event) {
+    var form = event.target;
+    if (event.defaultPrevented || form.method !== "post" || form.hasAttribute("hx-post") || form.hasAttribute("data-again")) return;
+    if (form.dataset.sent) { event.preventDefault(); return; }
+    form.dataset.sent = "1";
+    buttons(form).forEach(function (b) { b.setAttribute("aria-disabled", "true"); });
+    setTimeout(function () { release(form); }, 8000); // a download or a lost connection leaves the page standing
+  });
+  function buttons(form) { return all("button", document).filter(function (b) { return b.form === form && b.type === "submit"; }); }
+  function release(form) {
+    delete form.dataset.sent;
+    buttons(form).forEach(function (b) { b.removeAttribute("aria-disabled"); });
+  }
+  window.addEventListener("pageshow", function () { all("form[data-sent]").forEach(release); });
+  document.addEventListener("change", function (event) {
+    if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
+  });
+
+  /* ---- live refresh: `<div hx-get=… hx-trigger="live" hx-swap="morph" data-live="15">` ---- */
+  var failures = 0;
+  var lastGood = Date.now();
+  function tick(now) {
+    if (document.hidden || (inField() && !now) || openDialog()) return;
+    all("[data-live]").forEach(function (element) {
+      var every = Number(element.dataset.live) * 1000;
+      var due = Number(element.dataset.liveAt || 0);
+      if (!due && !now) { element.dataset.liveAt = String(Date.now() + every); return; }
+      if (!now && (Date.now() < due || failures >= 2 && Date.now() < due + every)) return;
+      element.dataset.liveAt = String(Date.now() + every);
+      window.htmx.trigger(element, "live");
+    });
+    mark();
+  }
+  function mark() {
+    all("[data-live-mark]").forEach(function (element) {
+      var paused = failures >= 2;
+      element.querySelector("[data-live-on]").hidden = paused;
+      element.querySelector("[data-live-off]").hidden = !paused;
+      var ago = element.querySelector("[data-live-ago]");
+      if (ago) ago.textContent = String(Math.max(1, Math.round((Date.now() - lastGood) / 60000)));
+    });
+  }
+  if (document.querySelector("[data-live]")) setInterval(tick, 1000);
+  document.addEventListener("visibilitychange", function () { if (!document.hidden) tick(); });
+  document.addEventListener("htmx:afterRequest", function (event) {
+    if (!event.target.hasAttribute || !event.target.hasAttribute("data-live")) return;
+    if (event.detail.successful) { failures = 0; lastGood = Date.now(); } else { failures += 1; }
+    mark();
+  });
+
+  /* ---- keys ---- */
+  var prefix = 0;
+  document.addEventListener("keydown", function (event) {
+    if (event.isComposing || event.defaultPrevented) return;
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      var form = document.activeElement && document.activeElement.form || document.querySelector("form[data-ctrl-enter]");
+      if (form && !openDialog()) { event.preventDefault(); form.requestSubmit(); }
+      return;
+    }
+    if (event.key === "Escape") {
+      var menu = document.querySelector("details.menu[open]");
+      if (menu) { menu.open = false; menu.querySelector("summary").focus(); }
+      return;
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey || inField() || openDialog() || document.body.dataset.keys === "off") return;
+    if (prefix && Date.now() - prefix < 1500) {
+      prefix = 0;
+      var link = document.querySelector('a[data-go="' + CSS.escape(event.key) + '"]');
+      if (link) { event.preventDefault(); link.click(); }
+      return;
+    }
+    if (event.key === "g") { prefix = Date.now(); return; }
+    if (event.key === "/") {
+      var search = all("[data-search], [data-jump]").find(function (e) { return e.offsetParent; });
+      if (search) { event.preventDefault(); search.focus(); search.select(); }
+      return;
+    }
+    if (event.key === "?") { show(document.getElementById("keys"), document.activeElement); return; }
+    var hot = all('[data-hotkey="' + CSS.escape(event.key) + '"]').find(function (e) { return e.offsetParent && !e.disabled; });
+    if (hot) { event.preventDefault(); if (hot.matches(FIELD)) hot.focus(); else hot.click(); }
+  });
+
+  /* ---- what a fresh page, or a swapped part of one, needs ---- */
+  function ready(root) {
+    all("textarea[data-lines]", root).forEach(countLines);
+    all("[data-needs-script]", root).forEach(function (e) { e.hidden = false; });
+    var summary = (root || document).querySelector("[data-focus]");
+    if (summary) summary.focus();
+  }
+  document.addEventListener("htmx:afterSwap", function (event) { ready(event.detail.target.parentElement || document); });
+  document.addEventListener("DOMContentLoaded", function () { ready(document); markTheme(); });
+})();

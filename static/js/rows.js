@@ -1,0 +1,106 @@
+/* Rows of an index table: J/K move, X selects, Shift+X selects the range, Enter opens; checkboxes drive the bulk bar.
+   `.tbl[data-rows]` has the keys; a `[data-bulk]` ancestor has the bar. The attributes are listed in docs/pages.md. */
+(function () {
+  "use strict";
+  var panel = window.panel;
+  var anchor = null; // the row a range starts from
+
+  function rows() {
+    var table = document.querySelector(".tbl[data-rows]");
+    return table ? panel.all("tbody tr:not(.grpr)", table).filter(function (r) { return r.offsetParent; }) : [];
+  }
+  function current(list) { return list.findIndex(function (r) { return r.classList.contains("cur"); }); }
+  function move(list, to) {
+    list.forEach(function (row, index) {
+      row.classList.toggle("cur", index === to);
+      if (index === to) row.setAttribute("aria-current", "true"); else row.removeAttribute("aria-current");
+    });
+    var open = opener(list[to]);
+    if (open) open.focus({ preventScroll: true });
+    list[to].scrollIntoView({ block: "nearest" });
+  }
+  function opener(row) { return row.querySelector("a[data-open]") || row.querySelector("a"); }
+  function box(row) { return row.querySelector("input[data-pick]"); }
+
+  document.addEventListener("keydown", function (event) {
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || panel.inField() || panel.openDialog()) return;
+    if (event.key === "Escape") { panel.all("[data-bulk].on").forEach(clear); return; }
+    if (document.body.dataset.keys === "off") return;
+    var list = rows();
+    if (!list.length) return;
+    var at = current(list);
+    var key = event.key.toLowerCase();
+    if (key === "j" || key === "k") {
+      event.preventDefault();
+      move(list, key === "j" ? Math.min(at + 1, list.length - 1) : Math.max(at - 1, 0));
+    } else if (key === "x" && at >= 0 && box(list[at])) {
+      event.preventDefault();
+      if (event.shiftKey) range(list, at); else box(list[at]).checked = !box(list[at]).checked;
+      anchor = list[at];
+      sync(list[at].closest("[data-bulk]"));
+    } else if (key === "enter" && at >= 0 && !event.target.closest("a,button,summary,input")) {
+      opener(list[at]).click();
+    }
+  });
+  function range(list, to) {
+    var from = Math.max(list.indexOf(anchor), 0);
+    for (var i = Math.min(from, to); i <= Math.max(from, to); i += 1) if (box(list[i])) box(list[i]).checked = true;
+  }
+
+  /* ---- the bulk bar ---- */
+  function sync(bulk) {
+    if (!bulk) return;
+    var boxes = panel.all("input[data-pick]", bulk);
+    var picked = boxes.filter(function (b) { return b.checked; });
+    var whole = bulk.querySelector("input[data-pick-all]");
+    var page = boxes.length > 0 && picked.length === boxes.length;
+    boxes.forEach(function (b) { b.closest("tr").classList.toggle("sel", b.checked); });
+    if (whole) { whole.checked = page; whole.indeterminate = picked.length > 0 && !page; }
+    bulk.classList.toggle("on", picked.length > 0);
+    panel.all("[data-picked]", bulk).forEach(function (e) { e.textContent = picked.length.toLocaleString("en-US"); });
+    panel.all("[data-can-count]", bulk).forEach(function (e) { e.textContent = can(picked, e.dataset.canCount); });
+    panel.all("[data-can-button]", bulk).forEach(function (e) { e.disabled = !can(picked, e.dataset.canButton); });
+    panel.all("[data-pick-match]", bulk).forEach(function (e) { e.hidden = !page; });
+    if (!page) panel.all("input[name=all_matching]", bulk).forEach(function (e) { e.value = ""; });
+  }
+  function can(picked, what) {
+    return picked.filter(function (b) { return (" " + (b.dataset.can || "") + " ").indexOf(" " + what + " ") >= 0; }).length;
+  }
+  function clear(bulk) {
+    panel.all("input[data-pick]", bulk).forEach(function (b) { b.checked = false; });
+    panel.all(".picking", bulk).forEach(function (e) { e.classList.remove("picking"); });
+    sync(bulk);
+  }
+  document.addEventListener("change", function (event) {
+    var bulk = event.target.closest("[data-bulk]");
+    if (event.target.matches("input[data-pick-all]")) {
+      panel.all("input[data-pick]", bulk).forEach(function (b) { b.checked = event.target.checked; });
+      sync(bulk);
+    } else if (event.target.matches("input[data-pick]")) {
+      sync(bulk);
+    }
+  });
+  document.addEventListener("click", function (event) {
+    var target = event.target.closest("[data-pick-clear],[data-pick-mode],[data-pick-match],[data-copy-picked],input[data-pick]");
+    if (!target) return;
+    var bulk = target.closest("[data-bulk]");
+    if (target.matches("input[data-pick]")) {
+      var list = rows();
+      if (event.shiftKey && anchor) range(list, list.indexOf(target.closest("tr")));
+      anchor = target.closest("tr");
+      sync(bulk);
+    } else if ("pickClear" in target.dataset) {
+      clear(bulk);
+    } else if ("pickMode" in target.dataset) { // cards: show the checkboxes
+      target.setAttribute("aria-pressed", String(bulk.querySelector(".tbl").classList.toggle("picking")));
+    } else if ("pickMatch" in target.dataset) {
+      panel.all("input[name=all_matching]", bulk).forEach(function (e) { e.value = "1"; });
+      panel.all("[data-picked]", bulk).forEach(function (e) { e.textContent = target.dataset.pickMatch; });
+    } else {
+      var ids = panel.all("input[data-pick]", bulk).filter(function (b) { return b.checked; }).map(function (b) { return b.value; });
+      target.dataset.copy = ids.join(",");
+    }
+  }, true);
+  document.addEventListener("DOMContentLoaded", function () { panel.all("[data-bulk]").forEach(sync); });
+  document.addEventListener("htmx:afterSwap", function () { panel.all("[data-bulk]").forEach(sync); });
+})();
