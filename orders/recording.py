@@ -1,0 +1,271 @@
+"""T3: what became of one attempt. Each function is one transaction and a compare-and-set on the attempt.
+
+    accepted    the provider gave an order id
+    refused     provably not accepted: another route, wait, or give the money back
+    not_sent    nothing left this machine: wait and try again
+    uncertain   perhaps accepted: unknown, for the desk; nothing is sent again by itself
+
+An answer can come after the sweeper gave the attempt up (a frozen worker, a database that was away):
+it then repairs `unknown`, or, where a person has decided already, becomes evidence and an alarm.
+"""
+
+import json
+import random
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+
+from orders.models import Order, OrderEvent, Submission, SubmissionAttempt
+from orders.routing import WORTH_ANOTHER_ROUTE, other_route, take_route
+from orders.settlement import end_with_full_refund, lock_order
+from providers.adapters.errors import NotSent, ProviderError, Refused, Uncertain
+from providers.adapters.results import Accepted
+from providers.alerts import raise_alert
+from providers.models import Alert
+
+FIRST_POLL_S = 2
+LONGEST_WAIT_S = 600
+# Refusals that say nothing against the order itself: it waits in the queue.
+WAITS = frozenset({"auth", "provider_funds", "rate_limit", "duplicate_link"})
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One attempt in flight: the ids that T2 committed."""
+
+    attempt_id: int
+    order_id: int
+    fence: int
+    provider_id: int
+
+
+def record(sent: Sent, outcome: Accepted | ProviderError) -> str:
+    """Write down the outcome; returns the word for the tally: accepted, rejected, requeued or unknown.
+
+    Safe to repeat with the same outcome: a commit whose confirmation was lost is recognised.
+    """
+    if isinstance(outcome, Accepted):
+        return _accepted(sent, outcome)
+    if isinstance(outcome, Refused | NotSent):
+        return _not_accepted(sent, outcome)
+    return _unknown(sent, outcome)
+
+
+# ── accepted ────────────────────────────────────────────────────────────────────────────────────────
+
+_ACCEPT = """
+    WITH attempt AS (
+        UPDATE orders_submissionattempt
+        SET state = 'accepted', ended_at = clock_timestamp(), http_status = %(http)s, excerpt = %(excerpt)s
+        WHERE id = %(attempt)s AND state = 'sending' RETURNING submission_id, fence
+    ), submission AS (
+        UPDATE orders_submission s
+        SET state = 'accepted', state_at = clock_timestamp(), lease_until = NULL, waits_for = '', provider_order_id = %(id)s,
+            next_poll_at = clock_timestamp() + make_interval(secs => %(poll)s)
+        FROM attempt WHERE s.order_id = attempt.submission_id AND s.fence = attempt.fence AND s.state = 'sending'
+        RETURNING s.order_id
+    )
+    INSERT INTO orders_orderevent (order_id, at, kind, actor, before, after, why, staff_only)
+    SELECT order_id, clock_timestamp(), 'submission', 'provider', 'sending', 'accepted', %(why)s, true FROM submission
+    RETURNING order_id
+"""
+
+
+def _accepted(sent: Sent, answer: Accepted) -> str:
+    values = {
+        "attempt": sent.attempt_id,
+        "http": answer.http_status,
+        "excerpt": answer.excerpt[:500],
+        "id": answer.order_id,
+        "poll": FIRST_POLL_S,
+        "why": f"Accepted as {answer.order_id}"[:500],
+    }
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(_ACCEPT, values)
+            if cursor.fetchone():
+                return "accepted"
+    except IntegrityError as error:
+        if "submission_provider_order_once" not in str(error):
+            raise
+        return _repeated_id(sent, answer)
+    return _late(sent, answer)
+
+
+def _repeated_id(sent: Sent, answer: Accepted) -> str:
+    """An id that this provider gave for another order already: an alarm, and no information about this one."""
+    raise_alert(
+        f"repeated-id:{sent.provider_id}:{answer.order_id}",
+        f"The provider answered order {sent.order_id} with the id {answer.order_id}, which it gave for another order before.",
+        level=Alert.Level.CRITICAL,
+        provider_id=sent.provider_id,
+        order_number=sent.order_id,
+    )
+    return _unknown(
+        sent,
+        Uncertain(
+            "The provider answered with an order id that it gave before.",
+            reason="repeated_id",
+            http_status=answer.http_status,
+            excerpt=answer.excerpt,
+            candidate_id=answer.order_id,
+        ),
+    )
+
+
+# ── provably not accepted ───────────────────────────────────────────────────────────────────────────
+
+
+def _not_accepted(sent: Sent, error: Refused | NotSent) -> str:
+    kind = error.kind if isinstance(error, Refused) else "not_sent"
+    with transaction.atomic():
+        order = lock_order(sent.order_id)
+        closed = SubmissionAttempt.objects.filter(pk=sent.attempt_id, state=SubmissionAttempt.State.SENDING).update(
+            state=SubmissionAttempt.State.NOT_ACCEPTED, reason=kind, **_evidence(error)
+        )
+        if not closed:
+            submission = None
+        else:
+            submission = Submission.objects.select_related("provider").get(order_id=sent.order_id, fence=sent.fence, state=Submission.State.SENDING)
+            result = _after_refusal(order, submission, kind, error)
+    return _late(sent, error) if submission is None else result
+
+
+def _after_refusal(order: Order, submission: Submission, kind: str, error: ProviderError) -> str:
+    """Another route, the queue, or the money back. The attempt is closed as not accepted; the order is locked."""
+    route = other_route(order, submission) if kind in WORTH_ANOTHER_ROUTE and kind != "not_sent" else None
+    if route is not None:
+        _to_queue(submission, kind, wait_s=0)
+        take_route(order, submission, route, error.message)
+        return "requeued"
+    if kind in WAITS or kind == "not_sent":
+        wait_s = _wait_after(submission.fence)
+        if submission.waits_for != kind:
+            _event(order, Submission.State.SENDING, Submission.State.QUEUED, f"Not sent, will be tried again: {error.message}")
+        _to_queue(submission, kind, wait_s=wait_s)
+        return "requeued"
+    Submission.objects.filter(pk=submission.pk).update(state=Submission.State.REJECTED, state_at=timezone.now(), lease_until=None, waits_for=kind)
+    _event(order, submission.state, Submission.State.REJECTED, f"Refused by the provider: {error.message}")
+    end_with_full_refund(order, WHY_REFUSED.get(kind, WHY_REFUSED["unknown"]), "system")
+    return "rejected"
+
+
+# What the customer reads: what happened and what it means for his money, without the provider's own words.
+WHY_REFUSED = {
+    "link": "The link was not accepted. The whole charge was returned.",
+    "quantity": "The quantity was not accepted any more. The whole charge was returned.",
+    "service": "The service is not available any more. The whole charge was returned.",
+    "missing_field": "The order could not be delivered as it was entered. The whole charge was returned.",
+    "unknown": "The order was not accepted for delivery. The whole charge was returned.",
+}
+
+
+def _to_queue(submission: Submission, waits_for: str, *, wait_s: float) -> None:
+    now = timezone.now()
+    Submission.objects.filter(pk=submission.pk).update(
+        state=Submission.State.QUEUED, state_at=now, lease_until=None, next_at=now + timedelta(seconds=wait_s), waits_for=waits_for
+    )
+
+
+def _wait_after(fence: int) -> float:
+    """Seconds before the next try: 5, 10, 20 … 600, with jitter so that a returning provider is not flooded."""
+    return min(LONGEST_WAIT_S, 5 * 2 ** min(fence - 1, 7)) * random.uniform(0.8, 1.2)
+
+
+# ── perhaps accepted ────────────────────────────────────────────────────────────────────────────────
+
+
+def _unknown(sent: Sent, error: ProviderError) -> str:
+    candidate = error.candidate_id if isinstance(error, Uncertain) else ""
+    with transaction.atomic():
+        closed = SubmissionAttempt.objects.filter(pk=sent.attempt_id, state=SubmissionAttempt.State.SENDING).update(
+            state=SubmissionAttempt.State.UNKNOWN, reason=error.reason[:40], candidate_id=candidate[:64], **_evidence(error)
+        )
+        if closed:
+            Submission.objects.filter(order_id=sent.order_id, fence=sent.fence, state=Submission.State.SENDING).update(
+                state=Submission.State.UNKNOWN, state_at=timezone.now(), lease_until=None, waits_for=error.reason[:40]
+            )
+            order = Order.objects.only("pk").get(pk=sent.order_id)
+            _event(order, Submission.State.SENDING, Submission.State.UNKNOWN, f"No clear answer: {error.message}")
+    return "unknown" if closed else _late(sent, error)
+
+
+# ── after the sweeper, or after a person ────────────────────────────────────────────────────────────
+
+
+def _late(sent: Sent, outcome: Accepted | ProviderError) -> str:
+    """The attempt is not `sending` any more: repair unknown, recognise our own earlier commit, or keep evidence."""
+    with transaction.atomic():
+        order = lock_order(sent.order_id)
+        submission = Submission.objects.select_for_update(no_key=True, of=("self",)).select_related("provider").get(order_id=sent.order_id)
+        attempt = SubmissionAttempt.objects.select_for_update().get(pk=sent.attempt_id)
+        if _is_our_own_commit(submission, attempt, outcome):
+            return {"accepted": "accepted", "rejected": "rejected", "queued": "requeued"}.get(submission.state, "unknown")
+        undecided = attempt.state == SubmissionAttempt.State.UNKNOWN and submission.state == Submission.State.UNKNOWN
+        if undecided and isinstance(outcome, Accepted):
+            if accept_unknown(order, submission, attempt, outcome.order_id, "provider", "A late answer: accepted"):
+                return "accepted"
+            return "unknown"
+        if undecided and isinstance(outcome, Refused | NotSent):
+            kind = outcome.kind if isinstance(outcome, Refused) else "not_sent"
+            SubmissionAttempt.objects.filter(pk=attempt.pk).update(
+                state=SubmissionAttempt.State.NOT_ACCEPTED, reason=kind, **_evidence(outcome)
+            )
+            return _after_refusal(order, submission, kind, outcome)
+        if undecided:
+            return "unknown"
+        _keep_evidence(order, attempt, outcome)
+    return "unknown"
+
+
+def _is_our_own_commit(submission: Submission, attempt: SubmissionAttempt, outcome: Accepted | ProviderError) -> bool:
+    if isinstance(outcome, Accepted):
+        return attempt.state == SubmissionAttempt.State.ACCEPTED and submission.provider_order_id == outcome.order_id
+    if isinstance(outcome, Refused | NotSent):
+        return attempt.state == SubmissionAttempt.State.NOT_ACCEPTED
+    return attempt.state == SubmissionAttempt.State.UNKNOWN
+
+
+def accept_unknown(
+    order: Order, submission: Submission, attempt: SubmissionAttempt, order_id: str, actor: str, why: str
+) -> bool:
+    """unknown → accepted with the provider's id; rows locked by the caller. False: that id is another order's."""
+    now = timezone.now()
+    try:
+        with transaction.atomic():
+            SubmissionAttempt.objects.filter(pk=attempt.pk).update(state=SubmissionAttempt.State.ACCEPTED, ended_at=now)
+            Submission.objects.filter(pk=submission.pk).update(
+                state=Submission.State.ACCEPTED, state_at=now, provider_order_id=order_id, next_poll_at=now, waits_for=""
+            )
+    except IntegrityError:
+        return False
+    _event(order, Submission.State.UNKNOWN, Submission.State.ACCEPTED, f"{why} as {order_id}", actor)
+    return True
+
+
+def _keep_evidence(order: Order, attempt: SubmissionAttempt, outcome: Accepted | ProviderError) -> None:
+    found = {"order_id": outcome.order_id} if isinstance(outcome, Accepted) else {"error": outcome.message, "reason": outcome.reason}
+    evidence = {**found, "at": timezone.now().isoformat(), "http_status": outcome.http_status, "excerpt": outcome.excerpt[:500]}
+    if attempt.late_evidence is None:
+        SubmissionAttempt.objects.filter(pk=attempt.pk).update(late_evidence=json.loads(json.dumps(evidence)))
+    if isinstance(outcome, Accepted):
+        raise_alert(
+            f"late-answer:{attempt.pk}",
+            f"The provider confirmed order {order.pk} as {outcome.order_id} after it had been decided otherwise.",
+            level=Alert.Level.CRITICAL,
+            provider_id=attempt.provider_id,
+            order_number=order.pk,
+            at_risk=attempt.cost,
+        )
+
+
+def _evidence(error: ProviderError) -> dict[str, object]:
+    return {"ended_at": timezone.now(), "message": error.message[:500], "http_status": error.http_status, "excerpt": error.excerpt[:500]}
+
+
+def _event(order: Order, before: str, after: str, why: str, actor: str = "system") -> None:
+    OrderEvent.objects.create(
+        order=order, kind=OrderEvent.Kind.SUBMISSION, actor=actor, before=before, after=after, why=why[:500], staff_only=True
+    )

@@ -1,0 +1,64 @@
+"""Fail-over: another route for an order that was provably not accepted by the first.
+
+Allowed only while no attempt of the order was ever unknown, to a route of the same type that fits the
+quantity and keeps what was sold (refill, cancel), at a present cost within the charge.
+"""
+
+from django.utils import timezone
+
+from orders.models import Order, OrderEvent, Submission, SubmissionAttempt
+from orders.placing import present_cost
+from providers.exchange import exchange_to_panel
+from providers.models import Provider, Route
+
+# After these refusals another provider may well accept the same order (a bad link is bad everywhere).
+WORTH_ANOTHER_ROUTE = frozenset({"service", "quantity", "provider_funds", "auth", "not_sent", "breaker"})
+
+
+def other_route(order: Order, submission: Submission) -> Route | None:
+    """The next route in order that may take this order, or None."""
+    tried = SubmissionAttempt.objects.filter(submission=submission)
+    if tried.exclude(state=SubmissionAttempt.State.NOT_ACCEPTED).exists():
+        return None
+    refused_by = set(tried.values_list("offer_id", flat=True)) | {submission.offer_id}
+    service = order.service
+    routes = Route.objects.filter(
+        service=service,
+        enabled=True,
+        offer__gone_at=None,
+        offer__on_hold="",
+        offer__service_type=service.service_type,
+        offer__minimum__lte=order.quantity,
+        offer__maximum__gte=order.quantity,
+        offer__provider__archived_at=None,
+        offer__provider__paused_at=None,
+        offer__provider__breaker=Provider.Breaker.CLOSED,
+    ).exclude(offer_id__in=refused_by)
+    for route in routes.select_related("offer__provider", "service").order_by("position", "id"):
+        keeps_promises = (route.offer.refill or not service.refill) and (route.offer.cancel or not service.cancel)
+        exchange = exchange_to_panel(route.offer.provider.currency)
+        if keeps_promises and exchange is not None and present_cost(route, order.total, exchange) <= order.charge:
+            return route
+    return None
+
+
+def take_route(order: Order, submission: Submission, route: Route, why: str) -> None:
+    """Point a submission at another route; it is sent from there next. The caller holds the order's lock and
+    has made (or is making) the submission queued."""
+    exchange = exchange_to_panel(route.offer.provider.currency)
+    assert exchange is not None  # other_route() checked it
+    order.cost = present_cost(route, order.total, exchange)
+    order.save(update_fields=["cost"])
+    now = timezone.now()
+    Submission.objects.filter(pk=submission.pk).update(
+        provider_id=route.offer.provider_id, offer=route.offer, route=route, next_at=now, waits_for="", state_at=now
+    )
+    OrderEvent.objects.create(
+        order=order,
+        kind=OrderEvent.Kind.SUBMISSION,
+        actor="system",
+        before=submission.provider.name[:40],
+        after=route.offer.provider.name[:40],
+        why=f"Sent to another provider: {why}"[:500],
+        staff_only=True,
+    )

@@ -1,0 +1,302 @@
+"""Sending orders: claim → point of no return → ONE POST → record.
+
+    T1  claim      queued → claimed, up to 100 rows in one commit. A crash here is free: the lease ends and
+                   the row is queued again.
+    T2  begin      claimed → sending, and the attempt row, in one commit per order, before the first byte
+                   leaves. From here on a vanished worker leaves `unknown`, never `queued`.
+        POST       one, on a fresh connection, without retries or redirects, within a total deadline that is
+                   shorter than the lease. More than 5 s after T2 nothing is sent any more (checked after
+                   connecting, right before writing).
+    T3  record     orders.recording; repeated while the database is away.
+
+No transaction or row lock is held across HTTP. Workers, `submit_pending` and tests run the same code.
+"""
+
+import hashlib
+import json
+import logging
+import queue
+import threading
+import time
+from concurrent.futures import Future, wait
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import InterfaceError, OperationalError, connection
+from django.db.models import F
+
+from orders.dispatch import open_dispatch
+from orders.models import Order, Submission
+from orders.recording import Sent, record
+from orders.slots import slots
+from providers import breaker
+from providers.adapters.base import Adapter
+from providers.adapters.errors import NotSent, ProviderError, Refused, Uncertain
+from providers.adapters.results import Accepted, AddRequest
+from providers.connecting import adapter_for, options_of
+from providers.lanes import Holding, hold
+from providers.models import Lane, Provider
+from providers.service_types import Ordered
+from providers.throttle import allowed
+
+log = logging.getLogger(__name__)
+
+CLAIM_BATCH = 100
+CLAIM_LEASE_S = 120
+SEND_WITHIN_S = 5.0
+LEASE_MARGIN_S = 30
+RECORD_FOR_S = 900
+
+
+@dataclass
+class Tally:
+    """What one run of a lane did, as CONTRACT's submit_pending prints it."""
+
+    accepted: int = 0
+    rejected: int = 0
+    unknown: int = 0
+    requeued: int = 0
+
+    def count(self, word: str) -> None:
+        setattr(self, word, getattr(self, word) + 1)
+
+
+@dataclass
+class _Run:
+    """What the threads of one lane run share."""
+
+    provider: Provider
+    options: dict[str, Any]
+    adapter: Adapter
+    holding: Holding
+    permits: threading.Semaphore
+    tally: Tally = field(default_factory=Tally)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    stop: threading.Event = field(default_factory=threading.Event)
+    one_only: threading.Event = field(default_factory=threading.Event)
+
+
+def submit_lane(provider_id: int, *, force: bool = False, wait_s: float = 0, budget_s: float = 20) -> Tally:
+    """Send what is due for one provider, for about `budget_s` seconds.
+
+    `force` ignores next_at of queued rows, never a pause, a breaker, holds, the fence or leases.
+    Raises providers.lanes.LaneBusy when another holds the lane (for longer than wait_s).
+    """
+    provider = Provider.objects.get(pk=provider_id)
+    if not provider.sends_by_itself:
+        return Tally()
+    options = options_of(provider)
+    lease_s = options["deadline_s"] + LEASE_MARGIN_S + budget_s
+    with hold(provider_id, Lane.Kind.SUBMIT, seconds=lease_s, wait_s=wait_s) as holding:
+        run = _Run(provider, options, adapter_for(provider), holding, threading.Semaphore(options["concurrency"]))
+        until = time.monotonic() + budget_s
+        tried: set[int] = set()
+        while not run.stop.is_set() and holding.renew():
+            permit = breaker.permit(provider_id)
+            if permit.limit == 0:
+                break
+            one = permit.limit == 1 or holding.slow
+            if one:
+                run.one_only.set()
+            else:
+                run.one_only.clear()
+            batch = _claim(provider_id, 1 if one else CLAIM_BATCH, force=force, besides=tried)
+            if not batch:
+                break
+            if force:
+                tried.update(order_id for order_id, _ in batch)
+            _send_all(run, batch, until)
+            if time.monotonic() >= until:
+                break
+    return run.tally
+
+
+# ── T1 ──────────────────────────────────────────────────────────────────────────────────────────────
+
+_CLAIM = """
+    UPDATE orders_submission
+    SET state = 'claimed', state_at = clock_timestamp(), fence = fence + 1, lease_until = clock_timestamp() + make_interval(secs => %s)
+    WHERE order_id IN (
+        SELECT order_id FROM orders_submission
+        WHERE provider_id = %s AND state = 'queued' AND (%s OR next_at <= clock_timestamp()) AND order_id <> ALL(%s)
+        ORDER BY next_at, order_id LIMIT %s FOR UPDATE SKIP LOCKED
+    )
+    RETURNING order_id, fence
+"""
+
+
+def _claim(provider_id: int, limit: int, *, force: bool, besides: set[int]) -> list[tuple[int, int]]:
+    """(order id, fence) of up to `limit` orders that are ours until the lease ends; [] also while dispatch is paused."""
+    due = Submission.objects.filter(provider_id=provider_id, state=Submission.State.QUEUED)
+    if not due.exists() or not open_dispatch():
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM, [CLAIM_LEASE_S, provider_id, force, list(besides), limit])
+        return sorted(cursor.fetchall())
+
+
+def _release(order_id: int, fence: int) -> None:
+    """Give back a claim that was not used: nothing was sent."""
+    Submission.objects.filter(order_id=order_id, fence=fence, state=Submission.State.CLAIMED).update(
+        state=Submission.State.QUEUED, lease_until=None, state_at=F("state_at")
+    )
+
+
+# ── the threads of a lane ───────────────────────────────────────────────────────────────────────────
+
+
+def _send_all(run: _Run, batch: list[tuple[int, int]], until: float) -> None:
+    """Work the batch off on as many threads as the provider's concurrency and the free slots allow."""
+    orders = Order.objects.select_related("service", "submission__offer").in_bulk([order_id for order_id, _ in batch])
+    work: queue.SimpleQueue[tuple[int, int]] = queue.SimpleQueue()
+    for claim in batch:
+        work.put(claim)
+    one = run.one_only.is_set()
+    # A few threads more than calls in flight: their database work goes on while others wait for the provider.
+    wanted = 1 if one else min(len(batch), run.options["concurrency"] + 2 + run.options["concurrency"] // 4)
+    with slots.take(wanted, slow=run.holding.slow) as count:
+        jobs: list[Future[None]] = [slots.threads.submit(_work, run, work, orders, until, number) for number in range(count)]
+        wait(jobs)
+    while not work.empty():
+        _release(*work.get())
+    for job in jobs:
+        job.result()  # a bug is raised here, after all claims were given back
+
+
+def _work(run: _Run, work: "queue.SimpleQueue[tuple[int, int]]", orders: dict[int, Order], until: float, number: int) -> None:
+    try:
+        while not run.stop.is_set() and time.monotonic() < until and not (run.one_only.is_set() and number > 0):
+            try:
+                order_id, fence = work.get_nowait()
+            except queue.Empty:
+                return
+            word = _send_one(run, orders[order_id], fence)
+            if word:
+                with run.lock:
+                    run.tally.count(word)
+    finally:
+        connection.close_if_unusable_or_obsolete()
+
+
+def _send_one(run: _Run, order: Order, fence: int) -> str | None:
+    """T2, the POST and T3 of one order; the word for the tally, or None when nothing was begun."""
+    if not allowed(run.provider.pk, run.options["rate_per_minute"]):
+        run.stop.set()
+        _release(order.pk, fence)
+        return None
+    request = _request_for(run, order)
+    begun_at = time.clock_gettime(time.CLOCK_BOOTTIME)  # counts on while the machine sleeps
+    sent = _begin(order, fence, request, run.options["deadline_s"])
+    if sent is None:
+        return None
+    outcome = _post(run, request, begun_at)
+    word = _record_surely(sent, outcome)
+    _tell_the_provider_watch(run, outcome)
+    return word
+
+
+# ── T2 ──────────────────────────────────────────────────────────────────────────────────────────────
+
+_BEGIN = """
+    WITH submission AS (
+        UPDATE orders_submission s
+        SET state = 'sending', state_at = clock_timestamp(), lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
+        WHERE order_id = %(order)s AND fence = %(fence)s AND state = 'claimed' AND lease_until > clock_timestamp()
+          AND NOT EXISTS (SELECT 1 FROM orders_dispatchswitch WHERE paused_at IS NOT NULL)
+          AND NOT EXISTS (SELECT 1 FROM providers_provider p WHERE p.id = s.provider_id AND p.paused_at IS NOT NULL)
+        RETURNING order_id, fence, provider_id, offer_id
+    )
+    INSERT INTO orders_submissionattempt
+        (submission_id, fence, provider_id, offer_id, cost, state, reason, message, candidate_id, params_hash, excerpt, started_at)
+    SELECT order_id, fence, provider_id, offer_id, %(cost)s, 'sending', '', '', '', %(hash)s, '', clock_timestamp() FROM submission
+    RETURNING id, provider_id
+"""
+
+
+def _begin(order: Order, fence: int, request: AddRequest, deadline_s: float) -> Sent | None:
+    """The point of no return, committed before the first byte leaves. None: the claim is not ours any more, or
+    sending was paused meanwhile; then nothing may be sent."""
+    values = {"lease": deadline_s + LEASE_MARGIN_S, "order": order.pk, "fence": fence, "cost": order.cost, "hash": _hash_of(request)}
+    with connection.cursor() as cursor:
+        cursor.execute(_BEGIN, values)
+        row = cursor.fetchone()
+    if row is None:
+        _release(order.pk, fence)
+        return None
+    return Sent(attempt_id=row[0], order_id=order.pk, fence=fence, provider_id=row[1])
+
+
+def _request_for(run: _Run, order: Order) -> AddRequest:
+    ordered = Ordered(order.link, order.quantity, order.runs, order.interval, order.fields)
+    key = str(order.submission.request_key) if run.options["request_id"] else None
+    return AddRequest(order.submission.offer.external_id, order.service.service_type, ordered, key)
+
+
+def _hash_of(request: AddRequest) -> str:
+    ordered = request.ordered
+    what = [request.service, request.service_type, ordered.link, ordered.quantity, ordered.runs, ordered.interval, dict(ordered.fields)]
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+
+
+# ── the POST ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _post(run: _Run, request: AddRequest, begun_at: float) -> Accepted | ProviderError:
+    def still_in_time() -> None:
+        if time.clock_gettime(time.CLOCK_BOOTTIME) - begun_at > SEND_WITHIN_S:
+            raise NotSent("More than 5 seconds passed before sending; nothing was sent.", reason="too_late")
+
+    # The permit counts calls in flight. Waiting longer for one than sending may take means: not sent.
+    if not run.permits.acquire(timeout=SEND_WITHIN_S):
+        return NotSent("All connections to this provider were busy; nothing was sent.", reason="busy")
+    try:
+        return run.adapter.add(request, before_write=still_in_time)
+    except ProviderError as error:
+        return error
+    except Exception as error:  # a bug after the point of no return: the order may exist, so it is unknown
+        log.exception("add_failed_unexpectedly")
+        return Uncertain(f"Reading the answer failed inside the panel ({type(error).__name__}).", reason="internal")
+    finally:
+        run.permits.release()
+
+
+# ── T3 ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _record_surely(sent: Sent, outcome: Accepted | ProviderError) -> str:
+    """Record, and again while the database is away; the sweeper makes `unknown` of what never gets recorded."""
+    give_up, pause = time.monotonic() + RECORD_FOR_S, 0.1
+    while True:
+        try:
+            return record(sent, outcome)
+        except (OperationalError, InterfaceError):
+            connection.close()
+            if time.monotonic() > give_up:
+                raise
+            log.warning("outcome_not_recorded_yet", extra={"order": sent.order_id})
+            time.sleep(pause)
+            pause = min(pause * 2, 5.0)
+
+
+def _tell_the_provider_watch(run: _Run, outcome: Accepted | ProviderError) -> None:
+    """Breaker, pauses and the slow mark, after the outcome is safe."""
+    provider_id = run.provider.pk
+    if isinstance(outcome, Uncertain):
+        if outcome.deadline:
+            run.holding.met_deadline()
+            run.one_only.set()
+        if breaker.count_ambiguous(provider_id, run.options, outcome.message):
+            run.stop.set()
+    elif isinstance(outcome, Refused) and outcome.kind in PAUSES:
+        breaker.pause(provider_id, PAUSES[outcome.kind], outcome.message)
+        run.stop.set()
+    elif isinstance(outcome, Accepted | Refused):
+        run.holding.answered()
+        breaker.count_clear_answer(provider_id)
+        if isinstance(outcome, Refused) and outcome.kind == "rate_limit":
+            run.stop.set()
+    elif isinstance(outcome, NotSent) and outcome.reason not in {"busy", "too_late"}:
+        run.stop.set()  # it cannot be reached: the rest of the batch waits as well
+
+
+PAUSES = {"auth": Provider.Pause.AUTH, "provider_funds": Provider.Pause.FUNDS}

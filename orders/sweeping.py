@@ -1,0 +1,110 @@
+"""The sweeper: what a vanished worker left behind, and what waits too long. Every statement is a
+compare-and-set, so it may run anywhere, at any time, twice at once."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import connection, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from orders.models import Order, Request, Submission
+from orders.routing import other_route, take_route
+from orders.settlement import lock_order
+from providers.models import Provider
+
+LONG_UNSENT = timedelta(hours=24)
+TRY_ELSEWHERE_AFTER = timedelta(minutes=10)
+
+
+@dataclass
+class Swept:
+    released: int = 0  # claimed → queued
+    unknown: int = 0  # sending → unknown
+    rerouted: int = 0
+    overdue: int = 0  # newly on the staff list
+    requests: int = 0
+
+
+def sweep() -> Swept:
+    """One pass over all leases that ended and all orders that wait too long."""
+    return Swept(
+        released=_release_expired_claims(),
+        unknown=_doubt_expired_sends(),
+        rerouted=_reroute_what_cannot_be_sent(),
+        overdue=_flag_overdue(),
+        requests=_sweep_requests(),
+    )
+
+
+def _release_expired_claims() -> int:
+    expired = Submission.objects.filter(state=Submission.State.CLAIMED, lease_until__lt=timezone.now())
+    return expired.update(state=Submission.State.QUEUED, lease_until=None, next_at=timezone.now())
+
+
+_DOUBT = """
+    WITH submission AS (
+        UPDATE orders_submission SET state = 'unknown', state_at = clock_timestamp(), lease_until = NULL, waits_for = 'lost'
+        WHERE order_id IN (
+            SELECT order_id FROM orders_submission WHERE state = 'sending' AND lease_until < clock_timestamp() FOR UPDATE SKIP LOCKED
+        )
+        RETURNING order_id, fence
+    ), attempt AS (
+        UPDATE orders_submissionattempt a
+        SET state = 'unknown', reason = 'lost', message = 'The worker vanished while sending; it is not known whether the order was sent.',
+            ended_at = clock_timestamp()
+        FROM submission s WHERE a.submission_id = s.order_id AND a.fence = s.fence AND a.state = 'sending'
+    )
+    INSERT INTO orders_orderevent (order_id, at, kind, actor, before, after, why, staff_only)
+    SELECT order_id, clock_timestamp(), 'submission', 'system', 'sending', 'unknown',
+           'The worker vanished while sending; it is not known whether the order was sent.', true
+    FROM submission RETURNING order_id
+"""
+
+
+def _doubt_expired_sends() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(_DOUBT)
+        return len(cursor.fetchall())
+
+
+def _reroute_what_cannot_be_sent() -> int:
+    """Queued for long because nothing could be sent, or because the breaker is open: another route, where one fits."""
+    now = timezone.now()
+    waiting = Submission.objects.filter(state=Submission.State.QUEUED, queued_since__lt=now - TRY_ELSEWHERE_AFTER)
+    stuck = waiting.filter(waits_for="not_sent") | waiting.exclude(provider__breaker=Provider.Breaker.CLOSED)
+    moved = 0
+    for order_id in stuck.filter(order__service__routes__enabled=True).distinct().values_list("order_id", flat=True)[:100]:
+        with transaction.atomic():
+            order = lock_order(order_id)
+            submission = (
+                Submission.objects.select_for_update(of=("self",))
+                .select_related("provider")
+                .filter(order_id=order_id, state=Submission.State.QUEUED)
+                .first()
+            )
+            route = other_route(order, submission) if submission else None
+            if submission and route:
+                take_route(order, submission, route, "the first provider could not be reached")
+                moved += 1
+    return moved
+
+
+def _flag_overdue() -> int:
+    """After 24 hours unsent: the staff list, never a silent refund."""
+    overdue = Submission.objects.filter(state=Submission.State.QUEUED, queued_since__lt=timezone.now() - LONG_UNSENT)
+    return Order.objects.filter(attention="", pk__in=overdue.values("order_id")).update(attention="Not sent for more than 24 hours")
+
+
+def _sweep_requests() -> int:
+    """A cancel may be asked again without harm; a refill that may have been sent is for the review queue."""
+    now, expired = timezone.now(), Request.objects.filter(lease_until__lt=timezone.now())
+    claimed = expired.filter(state=Request.State.CLAIMED).update(state=Request.State.APPROVED, lease_until=None, next_at=now)
+    sending = expired.filter(state=Request.State.SENDING)
+    cancels = sending.filter(kind=Request.Kind.CANCEL).update(
+        state=Request.State.APPROVED, lease_until=None, next_at=now, tries=F("tries") + 1
+    )
+    refills = sending.filter(kind=Request.Kind.REFILL).update(
+        state=Request.State.UNKNOWN, lease_until=None, state_at=now, upstream_message="The worker vanished while asking."
+    )
+    return claimed + cancels + refills
