@@ -1,19 +1,19 @@
 """System checks panel.E001…: what must be right before a panel may take money. Servers run them too (startup.py)."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
-Check = Callable[[Any], list[CheckMessage]]
+Check = Callable[..., list[CheckMessage]]
 
 # The longest that one act of a worker may take: a status batch of 60 s (CONTRACT: batch_deadline_s), with room.
 LONGEST_ACT_SECONDS = 600
 
 
-def secret_key(_apps: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:
+def secret_key(**_: Any) -> list[CheckMessage]:
     if settings.DEBUG:
         return []
     if settings.SECRET_KEY == settings.INSECURE_SECRET_KEY:
@@ -25,7 +25,7 @@ def secret_key(_apps: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:
     return []
 
 
-def field_keys(_apps: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:
+def field_keys(**_: Any) -> list[CheckMessage]:
     if settings.FIELD_KEYS:
         return []
     return [
@@ -37,7 +37,7 @@ def field_keys(_apps: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:
     ]
 
 
-def visibility_timeout(_apps: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:
+def visibility_timeout(**_: Any) -> list[CheckMessage]:
     from panel.celery import VISIBILITY_TIMEOUT
 
     if VISIBILITY_TIMEOUT > LONGEST_ACT_SECONDS:
@@ -51,7 +51,7 @@ def visibility_timeout(_apps: Sequence[Any] | None, **_: Any) -> list[CheckMessa
     ]
 
 
-def allowed_hosts(_apps: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:
+def allowed_hosts(**_: Any) -> list[CheckMessage]:
     if "*" in settings.ALLOWED_HOSTS and not settings.DEBUG:
         return [
             Error(
@@ -62,13 +62,13 @@ def allowed_hosts(_apps: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:
     return []
 
 
-def mail(_apps: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:
+def mail(**_: Any) -> list[CheckMessage]:
     if settings.EMAIL_URL_IS_SET or settings.DEBUG:
         return []
     return [Warning("EMAIL_URL is not set: mail is written to var/mail and reaches nobody.", id="panel.W001")]
 
 
-def debug_in_public(_apps: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:
+def debug_in_public(**_: Any) -> list[CheckMessage]:
     if settings.DEBUG and settings.SITE_IS_HTTPS:
         return [
             Warning("DEBUG is on at a public address: errors show settings to visitors.", id="panel.W002")
@@ -76,7 +76,7 @@ def debug_in_public(_apps: Sequence[Any] | None, **_: Any) -> list[CheckMessage]
     return []
 
 
-def plain_http(_apps: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:
+def plain_http(**_: Any) -> list[CheckMessage]:
     if settings.SITE_IS_HTTPS:
         return []
     return [

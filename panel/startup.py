@@ -23,7 +23,7 @@ def refuse_a_bad_start() -> None:
 
     from panel.checks import every_check
 
-    found = [message for check in every_check for message in check(None) if message.level >= ERROR]
+    found = [message for check in every_check for message in check() if message.level >= ERROR]
     if found:
         sys.exit(
             "Headwater does not start: " + " ".join(f"{message.msg} ({message.id})" for message in found)
