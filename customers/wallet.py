@@ -97,6 +97,11 @@ def reverse_deposit(user: User, amount: Decimal, cause: str, note: str, actor: s
     with transaction.atomic():
         wallet = Account.objects.select_for_update().get(pk=wallet_of(user).pk)
         deposits = Account.HOUSE_IDS[Account.Kind.DEPOSITS]
+        # Asked by cause first: how a first reversal was split depended on the balance of that moment.
+        if done := {row.cause: row.amount for row in Transfer.objects.filter(cause__in=[cause, f"{cause}:owed"])}:
+            if sum(done.values(), ZERO) != amount:
+                raise CauseConflict(f"{cause} was already posted with another amount.")
+            return done.get(f"{cause}:owed", ZERO)
         there = min(wallet.balance or ZERO, amount)
         short = amount - there
         if short > 0:

@@ -46,7 +46,7 @@ def sell_rate(cost: Decimal, terms: Terms, *, below_cost: bool = False) -> Decim
 def _rounded(rate: Decimal, terms: Terms) -> Decimal:
     step = Decimal(1).scaleb(-terms.places)
     if terms.rounding == "nearest":
-        return rate.quantize(step, rounding=ROUND_HALF_UP)
+        return rate.quantize(step, rounding=ROUND_HALF_UP) or (step if rate > 0 else ZERO)
     if terms.rounding == "up":
         return rate.quantize(step, rounding=ROUND_CEILING)
     if terms.rounding == "ending":
