@@ -22,6 +22,7 @@ class Control:
             "faults": lambda spec: api.faults.set(str(spec)),
             "latency_ms": self._latency,
             "speed": self._speed,
+            "advance": self._advance,
             "prices": self._prices,
             "change_services": self._change_services,
             "remove_services": lambda ids: api.desk.catalog.remove(map(str, ids)),
@@ -91,6 +92,11 @@ class Control:
         if not float(speed) >= 0:
             raise ValueError("speed must be 0 or more")
         self.api.desk.book.clock.speed = float(speed)
+
+    def _advance(self, seconds: Any) -> None:
+        if not float(seconds) >= 0:
+            raise ValueError("time does not run backwards")
+        self.api.desk.book.clock.advance(float(seconds))
 
     def _prices(self, prices: dict[str, Any]) -> None:
         for service, rate in prices.items():

@@ -39,6 +39,10 @@ class Clock:
         self._base, self._real = self.now(), self._monotonic()
         self._speed = speed
 
+    def advance(self, seconds: float) -> None:
+        """Jump forward by so many sandbox seconds."""
+        self._base += seconds
+
 
 class Reading(NamedTuple):
     word: str

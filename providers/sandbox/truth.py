@@ -24,7 +24,11 @@ class TruthLog:
         self._files: list[int] = []
         for path in dict.fromkeys(paths):
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._files.append(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644))
+            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+            size = os.fstat(file).st_size
+            if size and os.pread(file, 1, size - 1) != b"\n":  # a torn last line must not swallow the next
+                os.write(file, b"\n")
+            self._files.append(file)
 
     def write(self, event: str, **facts: Any) -> Line:
         line: Line = {"at": datetime.now(UTC).isoformat(), "event": event, **facts}
