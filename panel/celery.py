@@ -12,7 +12,7 @@ import kombu.exceptions
 import redis.exceptions
 import structlog
 from celery import Celery, Task
-from celery.signals import celeryd_init, setup_logging
+from celery.signals import beat_init, celeryd_init, setup_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "panel.settings")
 log = structlog.get_logger("headwater.queue")
@@ -108,6 +108,14 @@ def _patient_worker(conf: Any = None, **_: Any) -> None:
         "socket_timeout": 30,
         "health_check_interval": 25,
     }
+
+
+@beat_init.connect
+def _first_heartbeat(**_: Any) -> None:
+    """Not ten seconds from now: somebody waits for /healthz."""
+    from customers.tasks import beat_heartbeat
+
+    beat_heartbeat.apply_async(queue="submit", expires=10)
 
 
 from panel import heartbeat  # noqa: E402, F401  # connects the worker's heartbeat

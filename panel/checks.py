@@ -1,4 +1,4 @@
-"""System checks panel.E001…: what must be right before a panel may take money. Servers run them too (startup.py)."""
+"""System checks panel.E001…: what must be right before a panel may take money. Servers run them too."""
 
 import re
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
 Check = Callable[..., list[CheckMessage]]
 
-# The longest that one act of a worker may take: a status batch of 60 s (CONTRACT: batch_deadline_s), with room.
+# The longest that one act of a worker may take: a status batch of 60 s by default, with room.
 LONGEST_ACT_SECONDS = 600
 
 
@@ -55,7 +55,7 @@ def allowed_hosts(**_: Any) -> list[CheckMessage]:
     if "*" in settings.ALLOWED_HOSTS and not settings.DEBUG:
         return [
             Error(
-                "ALLOWED_HOSTS holds *, which lets anybody choose the host in mailed links; list your host names.",
+                "ALLOWED_HOSTS holds *, so anybody chooses the host in mailed links; list your host names.",
                 id="panel.E004",
             )
         ]

@@ -6,7 +6,8 @@ from panel.startup import read_settings
 
 read_settings()
 
-bind = [f"0.0.0.0:{settings.PORT}"]
+# this machine only, unless an operator says otherwise (a container has to: BIND=0.0.0.0)
+bind = [f"{settings.BIND}:{settings.PORT}"]
 worker_class = "gthread"
 workers = settings.WEB_WORKERS
 threads = settings.WEB_THREADS

@@ -12,7 +12,7 @@ Handler = Callable[[HttpRequest], HttpResponseBase]
 
 
 def client_address(get_response: Handler) -> Handler:
-    """Set REMOTE_ADDR to the address that the outermost of our own proxies saw; without proxies leave it alone."""
+    """Set REMOTE_ADDR to the address that the outermost of our own proxies saw; without any do nothing."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         if settings.TRUSTED_PROXIES:

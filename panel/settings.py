@@ -14,12 +14,13 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 STATE_DIR = Path(read.text("STATE_DIR", str(BASE_DIR / "var")))
 
 # --- The start -----------------------------------------------------------------------------------------
-INSECURE_SECRET_KEY = "insecure-only-for-a-developer-who-set-debug"
+INSECURE_SECRET_KEY = "insecure-only-for-a-developer-who-set-debug"  # noqa: S105  # not a secret: refused by E001
 DEBUG = read.switch("DEBUG", False)
 SECRET_KEY = read.text("SECRET_KEY", INSECURE_SECRET_KEY)  # panel.E001 refuses the default without DEBUG
 FIELD_KEYS = read.fernet_keys("FIELD_KEYS")  # panel.E002 refuses none
 
 SITE_NAME = read.text("SITE_NAME", "Headwater")
+BIND = read.text("BIND", "127.0.0.1")
 PORT = read.whole_number("PORT", 8000, at_least=1, at_most=65535)
 SITE_URL = read.site_url("SITE_URL", f"http://127.0.0.1:{PORT}")
 SITE_IS_HTTPS = SITE_URL.startswith("https://")
@@ -295,6 +296,8 @@ SILENCED_SYSTEM_CHECKS = [
     # HSTS for sub-domains and preloading bind hosts that are not the panel's: the operator's proxy decides.
     "security.W005",
     "security.W021",
+    # User.email is unique by a constraint on lower(email), which this check does not see.
+    "auth.W004",
 ]
 if not SITE_IS_HTTPS:
     # A panel on plain http (the demo) cannot have secure cookies; panel.W003 says so in one line instead.

@@ -18,7 +18,7 @@ def read_settings() -> None:
 
 
 def refuse_a_bad_start() -> None:
-    """End the process if one of the panel's own checks finds an error. For servers, which run no system checks."""
+    """End the process if one of the panel's own checks finds an error: servers run no system checks."""
     from django.core.checks import ERROR
 
     from panel.checks import every_check

@@ -20,7 +20,7 @@ PROGRAMS = {"run": "panel.local.supervisor", "test": "panel.local.testing", "man
 
 
 def say(text: str, again: bool = False) -> None:
-    """Progress, on stderr so that ./manage --json stays clean; on a terminal one line is written over and over."""
+    """Progress, on stderr so that ./manage --json stays clean; on a terminal one line is overwritten."""
     if sys.stderr.isatty():
         print(f"\r\033[K{text}", end="" if again else "\n", file=sys.stderr, flush=True)
     else:
@@ -54,7 +54,7 @@ def make_venv() -> None:
         shutil.rmtree(VENV, ignore_errors=True)
         sys.exit(
             "The virtual environment could not be made; this Python lacks the venv module: install it"
-            f" (for example: apt-get install python{sys.version_info[0]}.{sys.version_info[1]}-venv) and try again."
+            f" (for example: apt-get install python3.{sys.version_info[1]}-venv) and try again."
         )
 
 

@@ -45,7 +45,7 @@ def keeper_lives(home: Path) -> bool:
 
 
 def hold(kind: str, home: Path, log: Path, throwaway: bool = False) -> Hold:
-    """Take hold of the server `kind` that lives in `home`, starting it if needed. Refusal: it cannot be had."""
+    """Take hold of the server `kind` that lives in `home`; start it if needed. Refusal: it cannot be had."""
     home.mkdir(parents=True, exist_ok=True)
     log.parent.mkdir(parents=True, exist_ok=True)
     lock = (home / "use.lock").open("a")

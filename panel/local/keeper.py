@@ -39,7 +39,7 @@ def lock(file: IO[str], seconds: float) -> bool:
 
 
 def stop(process: subprocess.Popen[bytes], polite: str) -> None:
-    """Ask, ask again sternly, end. PostgreSQL's SIGQUIT loses nothing either; it only recovers at the next start."""
+    """Ask, ask sternly, end. PostgreSQL's SIGQUIT loses nothing either; the next start replays its log."""
     for word in (polite, "SIGQUIT", "SIGKILL"):
         if process.poll() is None:
             process.send_signal(signal.Signals[word])

@@ -39,7 +39,7 @@ def binaries() -> Path:
 
 
 class Cluster:
-    """One cluster: `home/data`, its password and its port. Listens on 127.0.0.1 only, with scram passwords."""
+    """One cluster: `home/data`, its password and its port; on 127.0.0.1 only, with scram passwords."""
 
     death_signal = "SIGINT"  # PostgreSQL's fast shutdown: clients are cut, nothing is lost
 
@@ -99,8 +99,8 @@ class Cluster:
         made_by, present = (self.data / "PG_VERSION").read_text().strip(), str(self._major())
         if made_by != present:
             raise Refusal(
-                f"The data under {self.data} belong to PostgreSQL {made_by}, but this is PostgreSQL {present}:"
-                " go back to the earlier version and use `./manage backup`, or start anew with `./run --reset`."
+                f"The data under {self.data} were made by PostgreSQL {made_by}, this is version {present}:"
+                " go back to the earlier one and use `./manage backup`, or start anew with `./run --reset`."
             )
         if os.geteuid() == 0:
             self._give(self.data, self.identity)

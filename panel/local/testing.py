@@ -13,11 +13,7 @@ from pathlib import Path
 
 from panel.local.held import hold
 from panel.local.places import ROOT, VAR, Refusal, new_secret
-
-# What a developer may have exported for ./run must not change what the tests see.
-CONTRACT = """ALLOWED_HOSTS SITE_NAME SITE_URL DEBUG PORT WEB_WORKERS WEB_THREADS WORKER_THREADS WORKER_PROCESSES
-EMAIL_URL DEFAULT_FROM_EMAIL SENTRY_DSN PROVIDER_ALLOWED_PRIVATE STATUS_CONFIRM_SECONDS UNKNOWN_QUARANTINE_SECONDS
-API_RATE_LIMITS CURRENCY METRICS_TOKEN TRUSTED_PROXIES LOG_LEVEL BIND DB_STATEMENT_TIMEOUT_MS""".split()
+from panel.local.surroundings import VARIABLES
 
 
 def sweep_old_folders() -> None:
@@ -29,7 +25,8 @@ def sweep_old_folders() -> None:
 
 
 def test_environment(database: str, broker: str, home: Path) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name not in CONTRACT}
+    # what a developer exported for ./run must not change what the tests see
+    kept = {name: value for name, value in os.environ.items() if name not in VARIABLES}
     return kept | {
         "DATABASE_URL": database,
         "REDIS_URL": broker,
@@ -49,8 +46,9 @@ def main() -> int:
     holds = []
     try:
         (home / "state" / "static").mkdir(parents=True)
-        for kind in ("postgres", "valkey"):
-            holds.append(hold(kind, home / kind, home / f"{kind}.log", throwaway=True))
+        holds += [
+            hold(kind, home / kind, home / f"{kind}.log", throwaway=True) for kind in ("postgres", "valkey")
+        ]
         pytest = subprocess.Popen(
             [sys.executable, "-m", "pytest", *sys.argv[1:]],
             cwd=ROOT,
