@@ -1,4 +1,4 @@
-"""Keys for /api/v2. A key is 256 random bits; only its SHA-256 is kept, so it can be shown once and never again."""
+"""Keys for /api/v2: 256 random bits, of which only the SHA-256 is kept. A key is shown once and never again."""
 
 import hashlib
 import secrets
@@ -20,7 +20,7 @@ _USE_NOTED_EVERY = timedelta(minutes=1)
 def create_api_key(
     user: User, label: str = "", *, scopes: Sequence[str] = ApiKey.SCOPES, by: User | None = None
 ) -> tuple[ApiKey, str]:
-    """Make a key; returns its row and the key itself, which nobody can read again. ValueError: unknown scope."""
+    """Make a key: its row, and the key itself, which nobody can read again. ValueError: unknown scope."""
     unknown = set(scopes) - set(ApiKey.SCOPES)
     if unknown or not scopes:
         raise ValueError(f"A key needs scopes among {', '.join(ApiKey.SCOPES)}.")
@@ -46,7 +46,7 @@ def revoke_api_key(key: ApiKey, *, by: User | None = None) -> bool:
 
 
 def find_api_key(plain: str) -> ApiKey | None:
-    """The live key behind what a client sent, with its user; None when unknown, revoked, expired or suspended.
+    """The live key behind what a client sent, with its user; None: unknown, revoked, expired or suspended.
 
     The look-up is by hash, so its duration tells nothing about keys that exist.
     """

@@ -13,7 +13,7 @@ COMMAND_LINE = "command line"
 
 
 def actor_name(actor: User | None) -> str:
-    """How an actor is named in the audit trail, on transfers and on events: his e-mail, or the command line."""
+    """How an actor is named in the audit trail, on transfers and events: his e-mail, or the command line."""
     return actor.email if actor is not None else COMMAND_LINE
 
 

@@ -31,7 +31,7 @@ class CannotEnrol(ValueError):
 def create_customer(
     email: str, password: str, *, balance: Decimal = ZERO, by: User | None = None, name: str = ""
 ) -> User:
-    """A customer who can sign in and order. `balance`: panel currency, at most 6 decimals, booked as an adjustment."""
+    """A customer who can sign in and order. `balance`: at most 6 decimals, booked as an adjustment."""
     if balance < 0 or balance != balance.quantize(wallet.CENT_OF_CENTS):
         raise CannotEnrol(f"{balance} is not a balance to start with.")
     with transaction.atomic():

@@ -13,6 +13,7 @@ import re
 import uuid
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Any
 
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Q, Sum
@@ -160,7 +161,7 @@ def _post(
         raise ValueError(f"A transfer needs a positive amount with at most 6 decimals, not {amount}.")
     if not _CAUSE.match(cause):
         raise ValueError(f"{cause!r} is not a cause.")
-    values = {"amount": amount, "source": source, "target": target, "cause": cause, "order": order, "note": note[:300], "actor": actor[:254]}
+    values: dict[str, Any] = {"amount": amount, "source": source, "target": target, "cause": cause, "order": order, "note": note[:300], "actor": actor[:254]}
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         row = cursor.fetchone()

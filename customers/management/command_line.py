@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -21,9 +21,9 @@ class _Plain(DjangoJSONEncoder):
 
 
 class Command(BaseCommand):
-    """Base of our commands: `handle` calls `say` once per result and raises CommandError with one sentence."""
+    """Base of our commands: `handle` calls `say` once per result; CommandError carries one sentence."""
 
-    requires_system_checks: Sequence[str] = ["security"]
+    requires_system_checks = ["security"]
     as_json = False
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -41,7 +41,7 @@ class Command(BaseCommand):
         """As Django's, but every error is its sentence alone on stderr and exit code 1, a usage error too."""
         parser = self.create_parser(argv[0], argv[1])
         try:
-            parser.called_from_command_line = False  # type: ignore[attr-defined]  # parse errors raise instead
+            parser.called_from_command_line = False  # parse errors raise instead
             options = vars(parser.parse_args(argv[2:]))
             arguments = options.pop("args", ())
             self.execute(*arguments, **options)
