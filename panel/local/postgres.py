@@ -126,6 +126,8 @@ class Cluster:
         reading, writing = os.pipe()
         os.write(writing, f"{self.password}\n".encode())
         os.close(writing)
+        if self.identity.startswith("nobody"):
+            os.fchown(reading, leash.nobody().pw_uid, -1)
         flags = ["-N"] if self.throwaway else []
         made = subprocess.run(
             self._command(
