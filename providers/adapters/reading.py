@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -133,7 +134,15 @@ def redactor(key: str) -> Callable[[str], str]:
     """A function that hides the key, also as providers echo it: percent-encoded, escaped, in other case."""
     if len(key) < 4:
         return lambda text: text
-    forms = {key, quote(key, safe=""), quote_plus(key), html.escape(key), json.dumps(key)[1:-1]}
+    escaped = json.dumps(key)[1:-1]
+    forms = {
+        key,
+        quote(key, safe=""),
+        quote_plus(key),
+        html.escape(key),
+        escaped,
+        escaped.replace("/", r"\/"),
+    }
     pattern = re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)), re.I)
     return lambda text: pattern.sub(HIDDEN, text)
 
@@ -223,6 +232,7 @@ def flag_of(value: Any) -> bool:
     return value is True or (isinstance(value, int) and value in (1, 2))
 
 
+@lru_cache(maxsize=4096)
 def folded(key: str) -> str:
     """Letters and digits only, lower case: "In progress", "in_progress" and "InProgress" are one word."""
     return re.sub(r"[\W_]+", "", key).lower()
