@@ -57,21 +57,29 @@ class Desk:
             known = self.book.by_request.get((key, params["request_id"]))
             if known is not None:
                 return self._again(known, params)
-        size = measure(service["type"], params, int(service["min"]), int(service["max"]))
+        try:
+            low, high, rate = int(service["min"]), int(service["max"]), Decimal(service["rate"])
+        except (
+            ValueError,
+            TypeError,
+            ArithmeticError,
+        ):  # an odd row made by /control shows, but does not sell
+            raise Wrong("Service is disabled") from None
+        size = measure(str(service["type"]), params, low, high)
         link = params.get("link", "")
         if self.one_per_link and any(
             order.link == link and self.book.reading(order).word in ("Pending", "Processing", "In progress")
             for order in self.book.orders.values()
         ):
             raise Wrong("You have active order with this link. Please wait until order being completed.")
-        kind, rate = kind_of(service["type"]), Decimal(service["rate"])
+        kind = kind_of(str(service["type"]))
         charge = rate if kind.flat else (rate * size.total / 1000).quantize(Decimal("1e-8"))
         if kind.counts == "posts":
             charge = Decimal(0)  # each child order is charged when it appears
         self.added = self.book.insert(
             key,
             str(service["service"]),
-            service["type"],
+            str(service["type"]),
             params,
             size.quantity,
             size.runs,

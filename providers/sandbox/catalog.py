@@ -179,6 +179,7 @@ class Catalog:
     def add(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Add rows; missing fields take plain defaults, a missing id the next free number."""
         for values in rows:
-            number = values.get("service") or max(map(int, self._rows), default=0) + 1
+            taken = [int(number) for number in self._rows if number.isdigit()]
+            number = values.get("service") or max(taken, default=0) + 1
             row = _row(0, f"Offer {number}", "Default", "Added", "1.00", 10, 10000, False, True)
             self._rows[str(number)] = {**row, **values, "service": number}

@@ -411,6 +411,12 @@ def test_prices_and_services_change_live(sandbox: Sandbox) -> None:
     assert "order" in sandbox.ask("add", service=max(rows), link="x", quantity=10)
 
 
+def test_an_odd_row_is_shown_but_sells_nothing(sandbox: Sandbox) -> None:
+    sandbox.control(add_services=[{"service": "abc", "rate": "$0.50", "min": "1,000", "type": None}])
+    assert sandbox.ask("services")[-1]["rate"] == "$0.50"
+    assert sandbox.ask("add", service="abc", link="x", quantity=10) == {"error": "Service is disabled"}
+
+
 def test_an_order_can_be_set_by_hand_and_let_go(sandbox: Sandbox) -> None:
     order = add(sandbox, "a#stay")
     sandbox.control(set_order={"id": order, "status": "Partial", "remains": 100, "start_count": 7})

@@ -209,3 +209,15 @@ def test_the_program_ends_with_its_parent_and_on_sigterm(start_sandbox: Start) -
     assert second.process is not None
     second.process.terminate()
     assert second.process.wait(5) == 0
+
+
+def test_the_management_command_runs_the_same_program() -> None:
+    command = [sys.executable, "manage.py", "sandbox_provider", "--port", "0", "--watch-stdin"]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout.readline().startswith("sandbox ready http://127.0.0.1:")
+        process.stdin.close()
+        assert process.wait(10) == 0

@@ -1,6 +1,6 @@
 """./manage sandbox_provider: the program of providers/sandbox in the foreground, with the same options."""
 
-from argparse import Namespace
+from argparse import Namespace, RawDescriptionHelpFormatter
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -13,7 +13,7 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.epilog = EPILOG
+        parser.epilog, parser.formatter_class = EPILOG, RawDescriptionHelpFormatter
         add_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
