@@ -29,7 +29,9 @@ def decrypt(stored: str) -> str:
     try:
         return _box(tuple(settings.FIELD_KEYS)).decrypt(stored.encode()).decode()
     except InvalidToken as error:
-        raise SecretUnreadable("A stored secret cannot be read with the FIELD_KEYS of this process.") from error
+        raise SecretUnreadable(
+            "A stored secret cannot be read with the FIELD_KEYS of this process."
+        ) from error
 
 
 class EncryptedTextField(models.TextField):  # type: ignore[type-arg]

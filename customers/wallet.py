@@ -49,14 +49,19 @@ def wallet_of(user: User) -> Account:
 
 def balance_of(user: User) -> Decimal:
     """What the user can spend now, 6 decimals; 0 where there is no wallet yet."""
-    balance = Account.objects.filter(user=user, kind=Account.Kind.WALLET).values_list("balance", flat=True).first()
+    balance = (
+        Account.objects.filter(user=user, kind=Account.Kind.WALLET).values_list("balance", flat=True).first()
+    )
     return balance if balance is not None else ZERO
 
 
 def owed_by(user: User) -> Decimal:
     """What the user owes after a reversal larger than his balance; repaid first by his next deposit."""
-    sums = Transfer.objects.filter(Q(source__user=user, source__kind="receivable") | Q(target__user=user, target__kind="receivable")).aggregate(
-        lent=Sum("amount", filter=Q(source__kind="receivable")), repaid=Sum("amount", filter=Q(target__kind="receivable"))
+    sums = Transfer.objects.filter(
+        Q(source__user=user, source__kind="receivable") | Q(target__user=user, target__kind="receivable")
+    ).aggregate(
+        lent=Sum("amount", filter=Q(source__kind="receivable")),
+        repaid=Sum("amount", filter=Q(target__kind="receivable")),
     )
     return (sums["lent"] or ZERO) - (sums["repaid"] or ZERO)
 
@@ -64,19 +69,50 @@ def owed_by(user: User) -> Decimal:
 def charge_order(user: User, amount: Decimal, order_number: int, actor: str) -> Transfer:
     """Take an order's charge: wallet → sales. InsufficientFunds moves nothing; the caller's transaction must then end."""
     wallet = wallet_of(user)
-    return _post(_take, wallet.pk, Account.HOUSE_IDS[Account.Kind.SALES], amount, f"order:{order_number}:charge", order_number, "", actor)
+    return _post(
+        _take,
+        wallet.pk,
+        Account.HOUSE_IDS[Account.Kind.SALES],
+        amount,
+        f"order:{order_number}:charge",
+        order_number,
+        "",
+        actor,
+    )
 
 
-def refund_order(user: User, amount: Decimal, refunded_to: Decimal, order_number: int, note: str, actor: str) -> Transfer:
+def refund_order(
+    user: User, amount: Decimal, refunded_to: Decimal, order_number: int, note: str, actor: str
+) -> Transfer:
     """Give back part of a charge: sales → wallet. `refunded_to` is the cumulative refund after this one."""
     cause = f"order:{order_number}:refunded-to:{refunded_to:f}"
-    return _once(_give, Account.HOUSE_IDS[Account.Kind.SALES], wallet_of(user).pk, amount, cause, order_number, note, actor)
+    return _once(
+        _give,
+        Account.HOUSE_IDS[Account.Kind.SALES],
+        wallet_of(user).pk,
+        amount,
+        cause,
+        order_number,
+        note,
+        actor,
+    )
 
 
-def write_off_order(user: User, amount: Decimal, refunded_to: Decimal, order_number: int, note: str, actor: str) -> Transfer:
+def write_off_order(
+    user: User, amount: Decimal, refunded_to: Decimal, order_number: int, note: str, actor: str
+) -> Transfer:
     """Give the customer his money back at our own loss: write-off → wallet; the sale stays booked."""
     cause = f"order:{order_number}:refunded-to:{refunded_to:f}"
-    return _once(_give, Account.HOUSE_IDS[Account.Kind.WRITE_OFF], wallet_of(user).pk, amount, cause, order_number, note, actor)
+    return _once(
+        _give,
+        Account.HOUSE_IDS[Account.Kind.WRITE_OFF],
+        wallet_of(user).pk,
+        amount,
+        cause,
+        order_number,
+        note,
+        actor,
+    )
 
 
 def deposit(user: User, amount: Decimal, cause: str, note: str, actor: str) -> Transfer:
@@ -85,11 +121,22 @@ def deposit(user: User, amount: Decimal, cause: str, note: str, actor: str) -> T
         # Locked first, so that of two racers with one cause the second sees the first's transfer.
         wallet = Account.objects.select_for_update().get(pk=wallet_of(user).pk)
         known = Transfer.objects.filter(cause=cause).exists()
-        moved = _once(_give, Account.HOUSE_IDS[Account.Kind.DEPOSITS], wallet.pk, amount, cause, None, note, actor)
+        moved = _once(
+            _give, Account.HOUSE_IDS[Account.Kind.DEPOSITS], wallet.pk, amount, cause, None, note, actor
+        )
         owed = ZERO if known else owed_by(user)
         if owed > 0:
             receivable, _ = Account.objects.get_or_create(user=user, kind=Account.Kind.RECEIVABLE)
-            _once(_take, wallet.pk, receivable.pk, min(owed, amount), f"{cause}:repaid", None, "Repayment of an earlier reversal", actor)
+            _once(
+                _take,
+                wallet.pk,
+                receivable.pk,
+                min(owed, amount),
+                f"{cause}:repaid",
+                None,
+                "Repayment of an earlier reversal",
+                actor,
+            )
     return moved
 
 
@@ -99,7 +146,9 @@ def reverse_deposit(user: User, amount: Decimal, cause: str, note: str, actor: s
         wallet = Account.objects.select_for_update().get(pk=wallet_of(user).pk)
         deposits = Account.HOUSE_IDS[Account.Kind.DEPOSITS]
         # Asked by cause first: how a first reversal was split depended on the balance of that moment.
-        if done := {row.cause: row.amount for row in Transfer.objects.filter(cause__in=[cause, f"{cause}:owed"])}:
+        if done := {
+            row.cause: row.amount for row in Transfer.objects.filter(cause__in=[cause, f"{cause}:owed"])
+        }:
             if sum(done.values(), ZERO) != amount:
                 raise CauseConflict(f"{cause} was already posted with another amount.")
             return done.get(f"{cause}:owed", ZERO)
@@ -155,13 +204,28 @@ _between_others = f"""
 
 
 def _post(
-    statement: str, source: int, target: int, amount: Decimal, cause: str, order: int | None, note: str, actor: str
+    statement: str,
+    source: int,
+    target: int,
+    amount: Decimal,
+    cause: str,
+    order: int | None,
+    note: str,
+    actor: str,
 ) -> Transfer:
     if amount <= 0 or amount != amount.quantize(CENT_OF_CENTS):
         raise ValueError(f"A transfer needs a positive amount with at most 6 decimals, not {amount}.")
     if not _CAUSE.match(cause):
         raise ValueError(f"{cause!r} is not a cause.")
-    values: dict[str, Any] = {"amount": amount, "source": source, "target": target, "cause": cause, "order": order, "note": note[:300], "actor": actor[:254]}
+    values: dict[str, Any] = {
+        "amount": amount,
+        "source": source,
+        "target": target,
+        "cause": cause,
+        "order": order,
+        "note": note[:300],
+        "actor": actor[:254],
+    }
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         row = cursor.fetchone()
@@ -169,12 +233,27 @@ def _post(
         balance = Account.objects.values_list("balance", flat=True).get(pk=source)
         raise InsufficientFunds(amount, balance or ZERO)
     return Transfer(
-        pk=row[0], source_id=source, target_id=target, amount=amount, cause=cause, order_number=order, note=note, actor=actor, balance_after=row[1]
+        pk=row[0],
+        source_id=source,
+        target_id=target,
+        amount=amount,
+        cause=cause,
+        order_number=order,
+        note=note,
+        actor=actor,
+        balance_after=row[1],
     )
 
 
 def _once(
-    statement: str, source: int, target: int, amount: Decimal, cause: str, order: int | None, note: str, actor: str
+    statement: str,
+    source: int,
+    target: int,
+    amount: Decimal,
+    cause: str,
+    order: int | None,
+    note: str,
+    actor: str,
 ) -> Transfer:
     """Post unless this cause was posted already; two racers of one cause end with one transfer."""
     found = Transfer.objects.filter(cause=cause).first()

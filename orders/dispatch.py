@@ -28,7 +28,11 @@ def is_paused() -> bool:
 
 def pause_dispatch(by: str, reason: str) -> bool:
     """Stop all sending; reading goes on. False when it was paused already."""
-    return bool(DispatchSwitch.objects.filter(pk=1, paused_at=None).update(paused_at=timezone.now(), paused_by=by, reason=reason[:300]))
+    return bool(
+        DispatchSwitch.objects.filter(pk=1, paused_at=None).update(
+            paused_at=timezone.now(), paused_by=by, reason=reason[:300]
+        )
+    )
 
 
 def resume_dispatch(by: str, *, after_restore: bool = False) -> int:
@@ -38,10 +42,14 @@ def resume_dispatch(by: str, *, after_restore: bool = False) -> int:
     """
     switch = DispatchSwitch.objects.get(pk=1)
     if switch.restored and not after_restore:
-        raise RestoreUndecided("This database was restored from a backup: orders may have been sent since. Use --after-restore.")
+        raise RestoreUndecided(
+            "This database was restored from a backup: orders may have been sent since. Use --after-restore."
+        )
     doubted = _doubt_everything_open(by) if after_restore else 0
     counter = max(switch.counter, *_copies()) + 1
-    DispatchSwitch.objects.filter(pk=1).update(paused_at=None, paused_by="", reason="", restored=False, counter=counter)
+    DispatchSwitch.objects.filter(pk=1).update(
+        paused_at=None, paused_by="", reason="", restored=False, counter=counter
+    )
     _copy(counter)
     close_alert("dispatch:restored", by=by)
     return doubted
@@ -81,11 +89,23 @@ def _doubt_everything_open(by: str) -> int:
     Approved refills go back to review for the same reason; cancels may be repeated without harm.
     Held orders of providers that staff work by hand are never sent, so they stay.
     """
-    open_states = [Submission.State.HELD, Submission.State.QUEUED, Submission.State.CLAIMED, Submission.State.SENDING]
+    open_states = [
+        Submission.State.HELD,
+        Submission.State.QUEUED,
+        Submission.State.CLAIMED,
+        Submission.State.SENDING,
+    ]
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL headwater.after_restore = 'on'")
-        ids = list(Submission.objects.select_for_update().filter(state__in=open_states).exclude(provider__adapter="manual").values_list("order_id", flat=True))
-        Submission.objects.filter(order_id__in=ids, state__in=["held", "claimed"]).update(state=Submission.State.QUEUED, lease_until=None)
+        ids = list(
+            Submission.objects.select_for_update()
+            .filter(state__in=open_states)
+            .exclude(provider__adapter="manual")
+            .values_list("order_id", flat=True)
+        )
+        Submission.objects.filter(order_id__in=ids, state__in=["held", "claimed"]).update(
+            state=Submission.State.QUEUED, lease_until=None
+        )
         # An attempt row makes each case one for the desk, and forbids a resend until it is decided.
         cursor.execute(
             """
@@ -101,15 +121,26 @@ def _doubt_everything_open(by: str) -> int:
             "UPDATE orders_submissionattempt SET state = 'unknown', reason = 'restored', ended_at = now() WHERE submission_id = ANY(%s) AND state = 'sending'",
             [ids],
         )
-        Submission.objects.filter(order_id__in=ids).update(state=Submission.State.UNKNOWN, state_at=timezone.now(), lease_until=None, fence=F("fence") + 1)
+        Submission.objects.filter(order_id__in=ids).update(
+            state=Submission.State.UNKNOWN, state_at=timezone.now(), lease_until=None, fence=F("fence") + 1
+        )
         OrderEvent.objects.bulk_create(
-            OrderEvent(order_id=pk, kind=OrderEvent.Kind.SUBMISSION, actor=by, after=Submission.State.UNKNOWN, why="The database was restored from a backup")
+            OrderEvent(
+                order_id=pk,
+                kind=OrderEvent.Kind.SUBMISSION,
+                actor=by,
+                after=Submission.State.UNKNOWN,
+                why="The database was restored from a backup",
+            )
             for pk in ids
         )
         refills = Request.objects.filter(kind=Request.Kind.REFILL)
         refills.filter(state=Request.State.CLAIMED).update(state=Request.State.APPROVED, lease_until=None)
         refills.filter(state__in=[Request.State.APPROVED, Request.State.SENDING]).update(
-            state=Request.State.REQUESTED, lease_until=None, state_at=timezone.now(), internal_note="The database was restored: this refill may have been sent already."
+            state=Request.State.REQUESTED,
+            lease_until=None,
+            state_at=timezone.now(),
+            internal_note="The database was restored: this refill may have been sent already.",
         )
     return len(ids)
 
@@ -166,4 +197,3 @@ def _redis() -> redis.Redis:
     if _REDIS is None:
         _REDIS = redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=1, socket_timeout=1)
     return _REDIS
-

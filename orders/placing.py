@@ -77,7 +77,13 @@ class Quote:
 def find_service(service_id: int) -> tuple[Service, Route]:
     """The service and the route it would be sent by. Raises NotOnSale, also for a service that does not exist."""
     routes = (
-        Route.objects.filter(service_id=service_id, enabled=True, offer__gone_at=None, offer__on_hold="", offer__provider__archived_at=None)
+        Route.objects.filter(
+            service_id=service_id,
+            enabled=True,
+            offer__gone_at=None,
+            offer__on_hold="",
+            offer__provider__archived_at=None,
+        )
         .select_related("service__category", "offer__provider")
         .order_by("position", "id")
     )
@@ -126,7 +132,9 @@ def place_order(
             priced = quote(user, service_id, raw)
             if shown_charge is not None and shown_charge != priced.charge:
                 raise PriceChanged(shown_charge, priced.charge)
-            return _write(user, priced, source=source, request_id=request_id, asked=asked, reference=reference)
+            return _write(
+                user, priced, source=source, request_id=request_id, asked=asked, reference=reference
+            )
     except IntegrityError:
         # Two requests with one id at the same moment: the other one won, and is the answer to both.
         if request_id and (first := _placed_before(user, request_id, asked)):
@@ -134,7 +142,9 @@ def place_order(
         raise
 
 
-def _write(user: User, priced: Quote, *, source: str, request_id: str | None, asked: str, reference: str) -> Order:
+def _write(
+    user: User, priced: Quote, *, source: str, request_id: str | None, asked: str, reference: str
+) -> Order:
     service, ordered, offer, now = priced.service, priced.ordered, priced.route.offer, timezone.now()
     order = Order.objects.create(
         user=user,
@@ -168,7 +178,13 @@ def _write(user: User, priced: Quote, *, source: str, request_id: str | None, as
         route=priced.route,
     )
     OrderEvent.objects.create(
-        order=order, at=now, kind=OrderEvent.Kind.STATUS, actor="customer", after=Order.Status.PENDING, why="Placed and paid", amount=order.charge
+        order=order,
+        at=now,
+        kind=OrderEvent.Kind.STATUS,
+        actor="customer",
+        after=Order.Status.PENDING,
+        why="Placed and paid",
+        amount=order.charge,
     )
     charge_order(user, order.charge, order.pk, actor="customer")
     if not waits_for_staff:

@@ -17,9 +17,9 @@ from datetime import timedelta
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from orders.models import Order, OrderEvent, Submission, SubmissionAttempt
+from orders.models import Order, OrderEvent, Request, Submission, SubmissionAttempt
 from orders.routing import WORTH_ANOTHER_ROUTE, other_route, take_route
-from orders.settlement import end_with_full_refund, lock_order
+from orders.settlement import end_with_full_refund, lock_order, withdraw
 from providers.adapters.errors import NotSent, ProviderError, Refused, Uncertain
 from providers.adapters.results import Accepted
 from providers.alerts import raise_alert
@@ -122,13 +122,15 @@ def _not_accepted(sent: Sent, error: Refused | NotSent) -> str:
     kind = error.kind if isinstance(error, Refused) else "not_sent"
     with transaction.atomic():
         order = lock_order(sent.order_id)
-        closed = SubmissionAttempt.objects.filter(pk=sent.attempt_id, state=SubmissionAttempt.State.SENDING).update(
-            state=SubmissionAttempt.State.NOT_ACCEPTED, reason=kind, **_evidence(error)
-        )
+        closed = SubmissionAttempt.objects.filter(
+            pk=sent.attempt_id, state=SubmissionAttempt.State.SENDING
+        ).update(state=SubmissionAttempt.State.NOT_ACCEPTED, reason=kind, **_evidence(error))
         if not closed:
             submission = None
         else:
-            submission = Submission.objects.select_related("provider").get(order_id=sent.order_id, fence=sent.fence, state=Submission.State.SENDING)
+            submission = Submission.objects.select_related("provider").get(
+                order_id=sent.order_id, fence=sent.fence, state=Submission.State.SENDING
+            )
             result = _after_refusal(order, submission, kind, error)
     return _late(sent, error) if submission is None else result
 
@@ -141,12 +143,25 @@ def _after_refusal(order: Order, submission: Submission, kind: str, error: Provi
         take_route(order, submission, route, error.message)
         return "requeued"
     if kind in WAITS or kind == "not_sent":
-        wait_s = _wait_after(submission.fence)
+        if _cancel_waits(order):
+            _to_queue(submission, kind, wait_s=0)
+            withdraw(
+                order, "Canceled as you asked; nothing was sent. The whole charge was returned.", "system"
+            )
+            return "rejected"
+        wait_s = _wait_after(submission.attempts.count())
         if submission.waits_for != kind:
-            _event(order, Submission.State.SENDING, Submission.State.QUEUED, f"Not sent, will be tried again: {error.message}")
+            _event(
+                order,
+                Submission.State.SENDING,
+                Submission.State.QUEUED,
+                f"Not sent, will be tried again: {error.message}",
+            )
         _to_queue(submission, kind, wait_s=wait_s)
         return "requeued"
-    Submission.objects.filter(pk=submission.pk).update(state=Submission.State.REJECTED, state_at=timezone.now(), lease_until=None, waits_for=kind)
+    Submission.objects.filter(pk=submission.pk).update(
+        state=Submission.State.REJECTED, state_at=timezone.now(), lease_until=None, waits_for=kind
+    )
     _event(order, submission.state, Submission.State.REJECTED, f"Refused by the provider: {error.message}")
     end_with_full_refund(order, WHY_REFUSED.get(kind, WHY_REFUSED["unknown"]), "system")
     return "rejected"
@@ -162,16 +177,24 @@ WHY_REFUSED = {
 }
 
 
+def _cancel_waits(order: Order) -> bool:
+    return Request.objects.live().filter(order=order, kind=Request.Kind.CANCEL).exists()
+
+
 def _to_queue(submission: Submission, waits_for: str, *, wait_s: float) -> None:
     now = timezone.now()
     Submission.objects.filter(pk=submission.pk).update(
-        state=Submission.State.QUEUED, state_at=now, lease_until=None, next_at=now + timedelta(seconds=wait_s), waits_for=waits_for
+        state=Submission.State.QUEUED,
+        state_at=now,
+        lease_until=None,
+        next_at=now + timedelta(seconds=wait_s),
+        waits_for=waits_for,
     )
 
 
-def _wait_after(fence: int) -> float:
+def _wait_after(attempts: int) -> float:
     """Seconds before the next try: 5, 10, 20 … 600, with jitter so that a returning provider is not flooded."""
-    return min(LONGEST_WAIT_S, 5 * 2 ** min(fence - 1, 7)) * random.uniform(0.8, 1.2)
+    return min(LONGEST_WAIT_S, 5 * 2 ** min(attempts - 1, 7)) * random.uniform(0.8, 1.2)  # noqa: S311
 
 
 # ── perhaps accepted ────────────────────────────────────────────────────────────────────────────────
@@ -180,15 +203,27 @@ def _wait_after(fence: int) -> float:
 def _unknown(sent: Sent, error: ProviderError) -> str:
     candidate = error.candidate_id if isinstance(error, Uncertain) else ""
     with transaction.atomic():
-        closed = SubmissionAttempt.objects.filter(pk=sent.attempt_id, state=SubmissionAttempt.State.SENDING).update(
-            state=SubmissionAttempt.State.UNKNOWN, reason=error.reason[:40], candidate_id=candidate[:64], **_evidence(error)
+        closed = SubmissionAttempt.objects.filter(
+            pk=sent.attempt_id, state=SubmissionAttempt.State.SENDING
+        ).update(
+            state=SubmissionAttempt.State.UNKNOWN,
+            reason=error.reason[:40],
+            candidate_id=candidate[:64],
+            **_evidence(error),
         )
         if closed:
-            Submission.objects.filter(order_id=sent.order_id, fence=sent.fence, state=Submission.State.SENDING).update(
-                state=Submission.State.UNKNOWN, state_at=timezone.now(), lease_until=None, waits_for=error.reason[:40]
+            Submission.objects.filter(
+                order_id=sent.order_id, fence=sent.fence, state=Submission.State.SENDING
+            ).update(
+                state=Submission.State.UNKNOWN,
+                state_at=timezone.now(),
+                lease_until=None,
+                waits_for=error.reason[:40],
             )
             order = Order.objects.only("pk").get(pk=sent.order_id)
-            _event(order, Submission.State.SENDING, Submission.State.UNKNOWN, f"No clear answer: {error.message}")
+            _event(
+                order, Submission.State.SENDING, Submission.State.UNKNOWN, f"No clear answer: {error.message}"
+            )
     return "unknown" if closed else _late(sent, error)
 
 
@@ -199,13 +234,23 @@ def _late(sent: Sent, outcome: Accepted | ProviderError) -> str:
     """The attempt is not `sending` any more: repair unknown, recognise our own earlier commit, or keep evidence."""
     with transaction.atomic():
         order = lock_order(sent.order_id)
-        submission = Submission.objects.select_for_update(no_key=True, of=("self",)).select_related("provider").get(order_id=sent.order_id)
+        submission = (
+            Submission.objects.select_for_update(no_key=True, of=("self",))
+            .select_related("provider")
+            .get(order_id=sent.order_id)
+        )
         attempt = SubmissionAttempt.objects.select_for_update().get(pk=sent.attempt_id)
         if _is_our_own_commit(submission, attempt, outcome):
-            return {"accepted": "accepted", "rejected": "rejected", "queued": "requeued"}.get(submission.state, "unknown")
-        undecided = attempt.state == SubmissionAttempt.State.UNKNOWN and submission.state == Submission.State.UNKNOWN
+            return {"accepted": "accepted", "rejected": "rejected", "queued": "requeued"}.get(
+                submission.state, "unknown"
+            )
+        undecided = (
+            attempt.state == SubmissionAttempt.State.UNKNOWN and submission.state == Submission.State.UNKNOWN
+        )
         if undecided and isinstance(outcome, Accepted):
-            if accept_unknown(order, submission, attempt, outcome.order_id, "provider", "A late answer: accepted"):
+            if accept_unknown(
+                order, submission, attempt, outcome.order_id, "provider", "A late answer: accepted"
+            ):
                 return "accepted"
             return "unknown"
         if undecided and isinstance(outcome, Refused | NotSent):
@@ -220,9 +265,14 @@ def _late(sent: Sent, outcome: Accepted | ProviderError) -> str:
     return "unknown"
 
 
-def _is_our_own_commit(submission: Submission, attempt: SubmissionAttempt, outcome: Accepted | ProviderError) -> bool:
+def _is_our_own_commit(
+    submission: Submission, attempt: SubmissionAttempt, outcome: Accepted | ProviderError
+) -> bool:
     if isinstance(outcome, Accepted):
-        return attempt.state == SubmissionAttempt.State.ACCEPTED and submission.provider_order_id == outcome.order_id
+        return (
+            attempt.state == SubmissionAttempt.State.ACCEPTED
+            and submission.provider_order_id == outcome.order_id
+        )
     if isinstance(outcome, Refused | NotSent):
         return attempt.state == SubmissionAttempt.State.NOT_ACCEPTED
     return attempt.state == SubmissionAttempt.State.UNKNOWN
@@ -235,9 +285,15 @@ def accept_unknown(
     now = timezone.now()
     try:
         with transaction.atomic():
-            SubmissionAttempt.objects.filter(pk=attempt.pk).update(state=SubmissionAttempt.State.ACCEPTED, ended_at=now)
+            SubmissionAttempt.objects.filter(pk=attempt.pk).update(
+                state=SubmissionAttempt.State.ACCEPTED, ended_at=now
+            )
             Submission.objects.filter(pk=submission.pk).update(
-                state=Submission.State.ACCEPTED, state_at=now, provider_order_id=order_id, next_poll_at=now, waits_for=""
+                state=Submission.State.ACCEPTED,
+                state_at=now,
+                provider_order_id=order_id,
+                next_poll_at=now,
+                waits_for="",
             )
     except IntegrityError:
         return False
@@ -246,8 +302,17 @@ def accept_unknown(
 
 
 def _keep_evidence(order: Order, attempt: SubmissionAttempt, outcome: Accepted | ProviderError) -> None:
-    found = {"order_id": outcome.order_id} if isinstance(outcome, Accepted) else {"error": outcome.message, "reason": outcome.reason}
-    evidence = {**found, "at": timezone.now().isoformat(), "http_status": outcome.http_status, "excerpt": outcome.excerpt[:500]}
+    found = (
+        {"order_id": outcome.order_id}
+        if isinstance(outcome, Accepted)
+        else {"error": outcome.message, "reason": outcome.reason}
+    )
+    evidence = {
+        **found,
+        "at": timezone.now().isoformat(),
+        "http_status": outcome.http_status,
+        "excerpt": outcome.excerpt[:500],
+    }
     if attempt.late_evidence is None:
         SubmissionAttempt.objects.filter(pk=attempt.pk).update(late_evidence=json.loads(json.dumps(evidence)))
     if isinstance(outcome, Accepted):
@@ -262,10 +327,21 @@ def _keep_evidence(order: Order, attempt: SubmissionAttempt, outcome: Accepted |
 
 
 def _evidence(error: ProviderError) -> dict[str, object]:
-    return {"ended_at": timezone.now(), "message": error.message[:500], "http_status": error.http_status, "excerpt": error.excerpt[:500]}
+    return {
+        "ended_at": timezone.now(),
+        "message": error.message[:500],
+        "http_status": error.http_status,
+        "excerpt": error.excerpt[:500],
+    }
 
 
 def _event(order: Order, before: str, after: str, why: str, actor: str = "system") -> None:
     OrderEvent.objects.create(
-        order=order, kind=OrderEvent.Kind.SUBMISSION, actor=actor, before=before, after=after, why=why[:500], staff_only=True
+        order=order,
+        kind=OrderEvent.Kind.SUBMISSION,
+        actor=actor,
+        before=before,
+        after=after,
+        why=why[:500],
+        staff_only=True,
     )

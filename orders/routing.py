@@ -35,9 +35,15 @@ def other_route(order: Order, submission: Submission) -> Route | None:
         offer__provider__breaker=Provider.Breaker.CLOSED,
     ).exclude(offer_id__in=refused_by)
     for route in routes.select_related("offer__provider", "service").order_by("position", "id"):
-        keeps_promises = (route.offer.refill or not service.refill) and (route.offer.cancel or not service.cancel)
+        keeps_promises = (route.offer.refill or not service.refill) and (
+            route.offer.cancel or not service.cancel
+        )
         exchange = exchange_to_panel(route.offer.provider.currency)
-        if keeps_promises and exchange is not None and present_cost(route, order.total, exchange) <= order.charge:
+        if (
+            keeps_promises
+            and exchange is not None
+            and present_cost(route, order.total, exchange) <= order.charge
+        ):
             return route
     return None
 
@@ -46,12 +52,20 @@ def take_route(order: Order, submission: Submission, route: Route, why: str) -> 
     """Point a submission at another route; it is sent from there next. The caller holds the order's lock and
     has made (or is making) the submission queued."""
     exchange = exchange_to_panel(route.offer.provider.currency)
-    assert exchange is not None  # other_route() checked it
+    if exchange is None:
+        raise ValueError(
+            f"{route.offer.provider} has no exchange rate"
+        )  # other_route() never offers such a route
     order.cost = present_cost(route, order.total, exchange)
     order.save(update_fields=["cost"])
     now = timezone.now()
     Submission.objects.filter(pk=submission.pk).update(
-        provider_id=route.offer.provider_id, offer=route.offer, route=route, next_at=now, waits_for="", state_at=now
+        provider_id=route.offer.provider_id,
+        offer=route.offer,
+        route=route,
+        next_at=now,
+        waits_for="",
+        state_at=now,
     )
     OrderEvent.objects.create(
         order=order,

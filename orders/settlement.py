@@ -11,7 +11,7 @@ from decimal import Decimal
 from django.utils import timezone
 
 from customers.wallet import refund_order, write_off_order
-from orders.models import Order, OrderEvent, Submission
+from orders.models import Order, OrderEvent, Request, Submission
 from providers.pricing import refund_target
 
 ZERO = Decimal("0")
@@ -40,7 +40,9 @@ def end_partial(order: Order, remains: int, why: str, actor: str) -> Decimal:
     if remains >= order.total:
         order.remains = order.total
         return _end(order, Order.Status.CANCELED, order.charge, order.total, why, actor)
-    return _end(order, Order.Status.PARTIAL, refund_target(order.charge, remains, order.total), remains, why, actor)
+    return _end(
+        order, Order.Status.PARTIAL, refund_target(order.charge, remains, order.total), remains, why, actor
+    )
 
 
 def end_completed(order: Order, remains: int | None, why: str, actor: str) -> Decimal:
@@ -49,19 +51,54 @@ def end_completed(order: Order, remains: int | None, why: str, actor: str) -> De
 
 
 def _end(
-    order: Order, status: str, target: Decimal, remains: int | None, why: str, actor: str, *, at_our_loss: bool = False
+    order: Order,
+    status: str,
+    target: Decimal,
+    remains: int | None,
+    why: str,
+    actor: str,
+    *,
+    at_our_loss: bool = False,
 ) -> Decimal:
     now = timezone.now()
     pay = max(target - order.refunded, ZERO)
     before, order.status, order.status_at, order.remains = order.status, status, now, remains
     order.ended_at = order.ended_at or now
     order.refunded += pay
-    order.save(update_fields=["status", "status_at", "remains", "ended_at", "refunded", "attention", "start_count"])
+    order.save(
+        update_fields=["status", "status_at", "remains", "ended_at", "refunded", "attention", "start_count"]
+    )
+    _close_requests(order, now)
     if before != status:
-        OrderEvent.objects.create(order=order, at=now, kind=OrderEvent.Kind.STATUS, actor=actor, before=before, after=status, why=why)
+        OrderEvent.objects.create(
+            order=order,
+            at=now,
+            kind=OrderEvent.Kind.STATUS,
+            actor=actor,
+            before=before,
+            after=status,
+            why=why,
+        )
     if pay > 0:
         _pay(order, pay, why, actor, now, at_our_loss=at_our_loss)
     return pay
+
+
+def _close_requests(order: Order, now: datetime) -> None:
+    """An open cancel ends with the order: done where it was canceled or stopped early, else it came too late."""
+    cancels = Request.objects.filter(order=order, kind=Request.Kind.CANCEL)
+    if order.status == Order.Status.COMPLETED:
+        late = {
+            "state_at": now,
+            "lease_until": None,
+            "note": "The order was completed before it could be canceled.",
+        }
+        cancels.filter(state=Request.State.REQUESTED).update(state=Request.State.DENIED, **late)
+        cancels.filter(state__in=Request.LIVE).update(state=Request.State.REJECTED, **late)
+    else:
+        cancels.filter(state__in=Request.LIVE).update(
+            state=Request.State.DONE, state_at=now, lease_until=None
+        )
 
 
 def _pay(order: Order, amount: Decimal, why: str, actor: str, now: datetime, *, at_our_loss: bool) -> None:
@@ -83,7 +120,12 @@ def withdraw(order: Order, why: str, actor: str) -> bool:
     if not won:
         return False
     OrderEvent.objects.create(
-        order=order, kind=OrderEvent.Kind.SUBMISSION, actor=actor, after=Submission.State.WITHDRAWN, why="Canceled before anything was sent", staff_only=True
+        order=order,
+        kind=OrderEvent.Kind.SUBMISSION,
+        actor=actor,
+        after=Submission.State.WITHDRAWN,
+        why="Canceled before anything was sent",
+        staff_only=True,
     )
     end_with_full_refund(order, why, actor)
     return True

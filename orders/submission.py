@@ -23,7 +23,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, connection
-from django.db.models import F
 
 from orders.dispatch import open_dispatch
 from orders.models import Order, Submission
@@ -88,7 +87,9 @@ def submit_lane(provider_id: int, *, force: bool = False, wait_s: float = 0, bud
     options = options_of(provider)
     lease_s = options["deadline_s"] + LEASE_MARGIN_S + budget_s
     with hold(provider_id, Lane.Kind.SUBMIT, seconds=lease_s, wait_s=wait_s) as holding:
-        run = _Run(provider, options, adapter_for(provider), holding, threading.Semaphore(options["concurrency"]))
+        run = _Run(
+            provider, options, adapter_for(provider), holding, threading.Semaphore(options["concurrency"])
+        )
         until = time.monotonic() + budget_s
         tried: set[int] = set()
         while not run.stop.is_set() and holding.renew():
@@ -138,7 +139,7 @@ def _claim(provider_id: int, limit: int, *, force: bool, besides: set[int]) -> l
 def _release(order_id: int, fence: int) -> None:
     """Give back a claim that was not used: nothing was sent."""
     Submission.objects.filter(order_id=order_id, fence=fence, state=Submission.State.CLAIMED).update(
-        state=Submission.State.QUEUED, lease_until=None, state_at=F("state_at")
+        state=Submission.State.QUEUED, lease_until=None
     )
 
 
@@ -147,7 +148,9 @@ def _release(order_id: int, fence: int) -> None:
 
 def _send_all(run: _Run, batch: list[tuple[int, int]], until: float) -> None:
     """Work the batch off on as many threads as the provider's concurrency and the free slots allow."""
-    orders = Order.objects.select_related("service", "submission__offer").in_bulk([order_id for order_id, _ in batch])
+    orders = Order.objects.select_related("service", "submission__offer").in_bulk(
+        [order_id for order_id, _ in batch]
+    )
     work: queue.SimpleQueue[tuple[int, int]] = queue.SimpleQueue()
     for claim in batch:
         work.put(claim)
@@ -155,7 +158,11 @@ def _send_all(run: _Run, batch: list[tuple[int, int]], until: float) -> None:
     # A few threads more than calls in flight: their database work goes on while others wait for the provider.
     wanted = 1 if one else min(len(batch), run.options["concurrency"] + 2 + run.options["concurrency"] // 4)
     with slots.take(wanted, slow=run.holding.slow) as count:
-        jobs: list[Future[None]] = [slots.threads.submit(_work, run, work, orders, until, number) for number in range(count)]
+        if count == 0:
+            run.stop.set()  # other providers hold all slots; beat asks again soon
+        jobs: list[Future[None]] = [
+            slots.threads.submit(_work, run, work, orders, until, number) for number in range(count)
+        ]
         wait(jobs)
     while not work.empty():
         _release(*work.get())
@@ -163,9 +170,13 @@ def _send_all(run: _Run, batch: list[tuple[int, int]], until: float) -> None:
         job.result()  # a bug is raised here, after all claims were given back
 
 
-def _work(run: _Run, work: "queue.SimpleQueue[tuple[int, int]]", orders: dict[int, Order], until: float, number: int) -> None:
+def _work(
+    run: _Run, work: "queue.SimpleQueue[tuple[int, int]]", orders: dict[int, Order], until: float, number: int
+) -> None:
     try:
-        while not run.stop.is_set() and time.monotonic() < until and not (run.one_only.is_set() and number > 0):
+        while (
+            not run.stop.is_set() and time.monotonic() < until and not (run.one_only.is_set() and number > 0)
+        ):
             try:
                 order_id, fence = work.get_nowait()
             except queue.Empty:
@@ -216,7 +227,13 @@ _BEGIN = """
 def _begin(order: Order, fence: int, request: AddRequest, deadline_s: float) -> Sent | None:
     """The point of no return, committed before the first byte leaves. None: the claim is not ours any more, or
     sending was paused meanwhile; then nothing may be sent."""
-    values = {"lease": deadline_s + LEASE_MARGIN_S, "order": order.pk, "fence": fence, "cost": order.cost, "hash": _hash_of(request)}
+    values = {
+        "lease": deadline_s + LEASE_MARGIN_S,
+        "order": order.pk,
+        "fence": fence,
+        "cost": order.cost,
+        "hash": _hash_of(request),
+    }
     with connection.cursor() as cursor:
         cursor.execute(_BEGIN, values)
         row = cursor.fetchone()
@@ -234,7 +251,15 @@ def _request_for(run: _Run, order: Order) -> AddRequest:
 
 def _hash_of(request: AddRequest) -> str:
     ordered = request.ordered
-    what = [request.service, request.service_type, ordered.link, ordered.quantity, ordered.runs, ordered.interval, dict(ordered.fields)]
+    what = [
+        request.service,
+        request.service_type,
+        ordered.link,
+        ordered.quantity,
+        ordered.runs,
+        ordered.interval,
+        dict(ordered.fields),
+    ]
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 
@@ -255,7 +280,9 @@ def _post(run: _Run, request: AddRequest, begun_at: float) -> Accepted | Provide
         return error
     except Exception as error:  # a bug after the point of no return: the order may exist, so it is unknown
         log.exception("add_failed_unexpectedly")
-        return Uncertain(f"Reading the answer failed inside the panel ({type(error).__name__}).", reason="internal")
+        return Uncertain(
+            f"Reading the answer failed inside the panel ({type(error).__name__}).", reason="internal"
+        )
     finally:
         run.permits.release()
 

@@ -71,10 +71,14 @@ def _doubt_expired_sends() -> int:
 def _reroute_what_cannot_be_sent() -> int:
     """Queued for long because nothing could be sent, or because the breaker is open: another route, where one fits."""
     now = timezone.now()
-    waiting = Submission.objects.filter(state=Submission.State.QUEUED, queued_since__lt=now - TRY_ELSEWHERE_AFTER)
+    waiting = Submission.objects.filter(
+        state=Submission.State.QUEUED, queued_since__lt=now - TRY_ELSEWHERE_AFTER
+    )
     stuck = waiting.filter(waits_for="not_sent") | waiting.exclude(provider__breaker=Provider.Breaker.CLOSED)
     moved = 0
-    for order_id in stuck.filter(order__service__routes__enabled=True).distinct().values_list("order_id", flat=True)[:100]:
+    for order_id in (
+        stuck.filter(order__service__routes__enabled=True).distinct().values_list("order_id", flat=True)[:100]
+    ):
         with transaction.atomic():
             order = lock_order(order_id)
             submission = (
@@ -92,19 +96,28 @@ def _reroute_what_cannot_be_sent() -> int:
 
 def _flag_overdue() -> int:
     """After 24 hours unsent: the staff list, never a silent refund."""
-    overdue = Submission.objects.filter(state=Submission.State.QUEUED, queued_since__lt=timezone.now() - LONG_UNSENT)
-    return Order.objects.filter(attention="", pk__in=overdue.values("order_id")).update(attention="Not sent for more than 24 hours")
+    overdue = Submission.objects.filter(
+        state=Submission.State.QUEUED, queued_since__lt=timezone.now() - LONG_UNSENT
+    )
+    return Order.objects.filter(attention="", pk__in=overdue.values("order_id")).update(
+        attention="Not sent for more than 24 hours"
+    )
 
 
 def _sweep_requests() -> int:
     """A cancel may be asked again without harm; a refill that may have been sent is for the review queue."""
     now, expired = timezone.now(), Request.objects.filter(lease_until__lt=timezone.now())
-    claimed = expired.filter(state=Request.State.CLAIMED).update(state=Request.State.APPROVED, lease_until=None, next_at=now)
+    claimed = expired.filter(state=Request.State.CLAIMED).update(
+        state=Request.State.APPROVED, lease_until=None, next_at=now
+    )
     sending = expired.filter(state=Request.State.SENDING)
     cancels = sending.filter(kind=Request.Kind.CANCEL).update(
         state=Request.State.APPROVED, lease_until=None, next_at=now, tries=F("tries") + 1
     )
     refills = sending.filter(kind=Request.Kind.REFILL).update(
-        state=Request.State.UNKNOWN, lease_until=None, state_at=now, upstream_message="The worker vanished while asking."
+        state=Request.State.UNKNOWN,
+        lease_until=None,
+        state_at=now,
+        upstream_message="The worker vanished while asking.",
     )
     return claimed + cancels + refills

@@ -11,7 +11,13 @@ ZERO = Decimal("0")
 
 
 def raise_alert(
-    key: str, text: str, *, level: str = Alert.Level.WARNING, provider_id: int | None = None, order_number: int | None = None, at_risk: Decimal = ZERO
+    key: str,
+    text: str,
+    *,
+    level: str = Alert.Level.WARNING,
+    provider_id: int | None = None,
+    order_number: int | None = None,
+    at_risk: Decimal = ZERO,
 ) -> None:
     """Open the alert `key`, or count it up where it is open. One statement, safe from any thread."""
     now = timezone.now()

@@ -36,7 +36,9 @@ def permit(provider_id: int) -> Permit:
     if provider.breaker == Provider.Breaker.OPEN:
         if provider.breaker_until and provider.breaker_until > timezone.now():
             return Permit(0, "breaker open")
-        Provider.objects.filter(pk=provider_id, breaker=Provider.Breaker.OPEN).update(breaker=Provider.Breaker.HALF_OPEN)
+        Provider.objects.filter(pk=provider_id, breaker=Provider.Breaker.OPEN).update(
+            breaker=Provider.Breaker.HALF_OPEN
+        )
         return Permit(1)
     return Permit(1 if provider.breaker == Provider.Breaker.HALF_OPEN else None)
 
@@ -49,13 +51,25 @@ def count_ambiguous(provider_id: int, options: dict[str, Any], reason: str) -> b
         window = now - timedelta(seconds=options["ambiguous_window_s"])
         provider.breaker_marks = [mark for mark in provider.breaker_marks if mark > window] + [now]
         provider.last_error, provider.last_error_at = reason[:500], now
-        trips = provider.breaker == Provider.Breaker.HALF_OPEN or len(provider.breaker_marks) >= options["ambiguous_limit"]
+        trips = (
+            provider.breaker == Provider.Breaker.HALF_OPEN
+            or len(provider.breaker_marks) >= options["ambiguous_limit"]
+        )
         if trips and provider.breaker != Provider.Breaker.OPEN:
             doubled = provider.breaker_cooldown_s * 2 if provider.breaker == Provider.Breaker.HALF_OPEN else 0
             provider.breaker_cooldown_s = min(max(doubled, options["breaker_cooldown_s"]), LONGEST_COOLDOWN_S)
             provider.breaker, provider.breaker_marks = Provider.Breaker.OPEN, []
             provider.breaker_until = now + timedelta(seconds=provider.breaker_cooldown_s)
-        provider.save(update_fields=["breaker", "breaker_marks", "breaker_until", "breaker_cooldown_s", "last_error", "last_error_at"])
+        provider.save(
+            update_fields=[
+                "breaker",
+                "breaker_marks",
+                "breaker_until",
+                "breaker_cooldown_s",
+                "last_error",
+                "last_error_at",
+            ]
+        )
     if provider.breaker == Provider.Breaker.OPEN:
         raise_alert(
             f"breaker:{provider_id}",
@@ -78,18 +92,31 @@ def count_clear_answer(provider_id: int) -> None:
 
 def pause(provider_id: int, kind: str, reason: str) -> bool:
     """Stop sending to a provider (Provider.Pause kind). A pause by hand is never replaced by an automatic one."""
-    changed = Provider.objects.filter(pk=provider_id, paused_at=None).update(paused_at=timezone.now(), pause_kind=kind, pause_reason=reason[:200])
+    changed = Provider.objects.filter(pk=provider_id, paused_at=None).update(
+        paused_at=timezone.now(), pause_kind=kind, pause_reason=reason[:200]
+    )
     if kind == Provider.Pause.BY_HAND and not changed:
         changed = Provider.objects.filter(pk=provider_id).update(pause_kind=kind, pause_reason=reason[:200])
     if changed and kind != Provider.Pause.BY_HAND:
-        raise_alert(f"paused:{provider_id}", f"Sending paused: {reason}", level=Alert.Level.CRITICAL, provider_id=provider_id)
+        raise_alert(
+            f"paused:{provider_id}",
+            f"Sending paused: {reason}",
+            level=Alert.Level.CRITICAL,
+            provider_id=provider_id,
+        )
     return bool(changed)
 
 
 def resume(provider_id: int) -> bool:
     """Send again: ends a pause of any kind and closes the breaker."""
     changed = Provider.objects.filter(pk=provider_id).update(
-        paused_at=None, pause_kind="", pause_reason="", breaker=Provider.Breaker.CLOSED, breaker_until=None, breaker_marks=[], breaker_cooldown_s=0
+        paused_at=None,
+        pause_kind="",
+        pause_reason="",
+        breaker=Provider.Breaker.CLOSED,
+        breaker_until=None,
+        breaker_marks=[],
+        breaker_cooldown_s=0,
     )
     close_alert(f"paused:{provider_id}")
     close_alert(f"breaker:{provider_id}")

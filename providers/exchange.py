@@ -13,5 +13,8 @@ def exchange_to_panel(currency: str) -> Decimal | None:
     if currency == settings.CURRENCY:
         return Decimal(1)
     return (
-        ExchangeRate.objects.filter(currency=currency, date__lte=timezone.now().date()).order_by("-date").values_list("rate", flat=True).first()
+        ExchangeRate.objects.filter(currency=currency, date__lte=timezone.now().date())
+        .order_by("-date")
+        .values_list("rate", flat=True)
+        .first()
     )

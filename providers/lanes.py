@@ -70,7 +70,12 @@ def hold(provider_id: int, kind: str, *, seconds: float, wait_s: float = 0) -> I
 
 def _take(lane: Lane, holder: uuid.UUID, seconds: float) -> bool:
     free = Q(holder=None) | Q(lease_until__lt=Now())
-    return Lane.objects.filter(free, pk=lane.pk).update(holder=holder, lease_until=Now() + timedelta(seconds=seconds)) == 1
+    return (
+        Lane.objects.filter(free, pk=lane.pk).update(
+            holder=holder, lease_until=Now() + timedelta(seconds=seconds)
+        )
+        == 1
+    )
 
 
 def slow_lanes_held(besides: int) -> int:

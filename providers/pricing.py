@@ -59,7 +59,10 @@ def _rounded(rate: Decimal, terms: Terms) -> Decimal:
 def discounted(rate: Decimal, percent_off: Decimal) -> Decimal:
     """A list rate less a customer's percentage, 8 places."""
     with localcontext(_EXACT):
-        return max((rate * (HUNDRED - percent_off) / HUNDRED).quantize(RATE, rounding=ROUND_HALF_UP), RATE if rate > 0 else ZERO)
+        return max(
+            (rate * (HUNDRED - percent_off) / HUNDRED).quantize(RATE, rounding=ROUND_HALF_UP),
+            RATE if rate > 0 else ZERO,
+        )
 
 
 def charge_for(rate: Decimal, total: int, *, per_order: bool) -> Decimal:

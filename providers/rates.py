@@ -18,11 +18,15 @@ class RuleBook:
 
     def __init__(self, price_group_id: int | None = None) -> None:
         self.rules: dict[tuple[str, int | None], MarkupRule] = {}
-        for rule in MarkupRule.objects.filter(enabled=True, price_group_id=price_group_id).order_by("position", "id"):
+        for rule in MarkupRule.objects.filter(enabled=True, price_group_id=price_group_id).order_by(
+            "position", "id"
+        ):
             target = rule.service_id or rule.category_id or rule.provider_id
             self.rules.setdefault((rule.scope, target), rule)  # the lowest position wins
 
-    def rule_for(self, service_id: int | None, category_id: int | None, provider_id: int | None) -> MarkupRule | None:
+    def rule_for(
+        self, service_id: int | None, category_id: int | None, provider_id: int | None
+    ) -> MarkupRule | None:
         """The first match of service → category → provider → everything; None: there is no rule for it."""
         for scope, target in zip(self.SCOPES, (service_id, category_id, provider_id, None), strict=True):
             if scope != "everything" and target is None:
@@ -46,10 +50,18 @@ class CustomerRates:
         """Per 1000 (or per order), panel currency, 8 places. Never below cost unless the service allows it."""
         rate = service.rate
         provider_id = provider_id if provider_id is not None else getattr(service, "route_provider_id", None)
-        if self.book and service.pinned_rate is None and (rule := self.book.rule_for(service.pk, service.category_id, provider_id)):
+        if (
+            self.book
+            and service.pinned_rate is None
+            and (rule := self.book.rule_for(service.pk, service.category_id, provider_id))
+        ):
             rate = sell_rate(service.cost_rate, terms_of(rule), below_cost=bool(service.below_cost_reason))
         if special := self.special.get(service.pk):
-            rate = special.rate if special.rate is not None else discounted(rate, special.discount_percent or Decimal(0))
+            rate = (
+                special.rate
+                if special.rate is not None
+                else discounted(rate, special.discount_percent or Decimal(0))
+            )
             if rate < service.cost_rate and not service.below_cost_reason:
                 rate = service.cost_rate
         return rate

@@ -41,6 +41,8 @@ def _slowly(provider_id: int) -> bool:
 def _windows() -> SlidingWindowCounterRateLimiter:
     global _limiter
     if _limiter is None:
-        storage = storage_from_string(settings.REDIS_URL, socket_connect_timeout=1, socket_timeout=1, key_prefix="headwater-out")
+        storage = storage_from_string(
+            settings.REDIS_URL, socket_connect_timeout=1, socket_timeout=1, key_prefix="headwater-out"
+        )
         _limiter = SlidingWindowCounterRateLimiter(storage)
     return _limiter

@@ -3,4 +3,14 @@ from customers.models.money import Account, DepositRequest, Transfer
 from customers.models.people import PriceGroup, User
 from customers.models.records import AuditEntry, Heartbeat, Setting
 
-__all__ = ["Account", "ApiKey", "AuditEntry", "DepositRequest", "Heartbeat", "PriceGroup", "Setting", "Transfer", "User"]
+__all__ = [
+    "Account",
+    "ApiKey",
+    "AuditEntry",
+    "DepositRequest",
+    "Heartbeat",
+    "PriceGroup",
+    "Setting",
+    "Transfer",
+    "User",
+]

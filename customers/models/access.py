@@ -17,7 +17,9 @@ class ApiKey(models.Model):
     label = models.CharField(max_length=80, blank=True)
     prefix = models.CharField(max_length=12)
     last_four = models.CharField(max_length=4)
-    digest = models.CharField(max_length=64, unique=True)  # SHA-256 in hex: the key has 256 bits, so no salt or stretching is needed
+    digest = models.CharField(
+        max_length=64, unique=True
+    )  # SHA-256 in hex: the key has 256 bits, so no salt or stretching is needed
     scopes = ArrayField(models.CharField(max_length=10), default=all_scopes)
     allowed_addresses = ArrayField(models.CharField(max_length=49), default=list, blank=True)
     created_at = models.DateTimeField(default=timezone.now)

@@ -29,7 +29,9 @@ class Account(models.Model):
     HOUSE_IDS = {Kind.DEPOSITS: 1, Kind.SALES: 2, Kind.ADJUSTMENTS: 3, Kind.BONUS: 4, Kind.WRITE_OFF: 5}
 
     kind = models.CharField(max_length=12, choices=Kind.choices)
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="accounts")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="accounts"
+    )
     # Only wallets carry a balance: a row shared by all orders would serialise them. Others are sums on demand.
     balance = models.DecimalField(max_digits=20, decimal_places=6, null=True)
 
@@ -37,12 +39,16 @@ class Account(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["user", "kind"], name="account_once_per_user"),
             models.UniqueConstraint(fields=["kind"], condition=Q(user=None), name="account_house_once"),
-            models.CheckConstraint(condition=Q(balance=None) | Q(balance__gte=0), name="account_balance_not_negative"),
             models.CheckConstraint(
-                condition=Q(kind="wallet", balance__isnull=False) | (~Q(kind="wallet") & Q(balance=None)), name="account_balance_only_on_wallets"
+                condition=Q(balance=None) | Q(balance__gte=0), name="account_balance_not_negative"
             ),
             models.CheckConstraint(
-                condition=Q(kind__in=["wallet", "receivable"], user__isnull=False) | (~Q(kind__in=["wallet", "receivable"]) & Q(user=None)),
+                condition=Q(kind="wallet", balance__isnull=False) | (~Q(kind="wallet") & Q(balance=None)),
+                name="account_balance_only_on_wallets",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=["wallet", "receivable"], user__isnull=False)
+                | (~Q(kind__in=["wallet", "receivable"]) & Q(user=None)),
                 name="account_personal_has_user",
             ),
         ]
@@ -63,7 +69,9 @@ class Transfer(models.Model):
     order_number = models.BigIntegerField(null=True, blank=True)
     note = models.CharField(max_length=300, blank=True)
     actor = models.CharField(max_length=254, blank=True)  # who: an e-mail, "system", "api"
-    balance_after = models.DecimalField(max_digits=20, decimal_places=6, null=True)  # of the wallet on either side
+    balance_after = models.DecimalField(
+        max_digits=20, decimal_places=6, null=True
+    )  # of the wallet on either side
 
     class Meta:
         constraints = [
@@ -73,7 +81,9 @@ class Transfer(models.Model):
         indexes = [
             models.Index(fields=["source", "-id"], name="transfer_source"),
             models.Index(fields=["target", "-id"], name="transfer_target"),
-            models.Index(fields=["order_number"], condition=Q(order_number__isnull=False), name="transfer_order"),
+            models.Index(
+                fields=["order_number"], condition=Q(order_number__isnull=False), name="transfer_order"
+            ),
             models.Index(fields=["at"], name="transfer_at"),
         ]
 
@@ -89,7 +99,9 @@ class DepositRequest(models.Model):
         CREDITED = "credited", _("Credited")
         REFUSED = "refused", _("Refused")
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="deposit_requests")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="deposit_requests"
+    )
     method = models.CharField(max_length=40)
     amount = models.DecimalField(max_digits=20, decimal_places=6)
     reference = models.CharField(max_length=120)
@@ -97,7 +109,9 @@ class DepositRequest(models.Model):
     note = models.CharField(max_length=300, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     decided_at = models.DateTimeField(null=True, blank=True)
-    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
     reversed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -110,7 +124,10 @@ class DepositRequest(models.Model):
             ),
             models.CheckConstraint(condition=Q(amount__gt=0), name="deposit_amount_positive"),
         ]
-        indexes = [models.Index(fields=["state", "created_at"], name="deposit_queue"), models.Index(fields=["user", "-id"], name="deposit_user")]
+        indexes = [
+            models.Index(fields=["state", "created_at"], name="deposit_queue"),
+            models.Index(fields=["user", "-id"], name="deposit_user"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.method} {self.reference}"

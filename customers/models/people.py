@@ -48,9 +48,13 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_staff = models.BooleanField(default=False)
     date_joined = models.DateTimeField(default=timezone.now)
 
-    price_group = models.ForeignKey(PriceGroup, null=True, blank=True, on_delete=models.PROTECT, related_name="users")
+    price_group = models.ForeignKey(
+        PriceGroup, null=True, blank=True, on_delete=models.PROTECT, related_name="users"
+    )
     time_zone = models.CharField(max_length=64, default="UTC")
-    theme = models.CharField(max_length=5, blank=True, choices=[("", _("System")), ("light", _("Light")), ("dark", _("Dark"))])
+    theme = models.CharField(
+        max_length=5, blank=True, choices=[("", _("System")), ("light", _("Light")), ("dark", _("Dark"))]
+    )
     single_keys = models.BooleanField(default=True)  # WCAG 2.1.4: single-letter shortcuts can be turned off
     notices = models.JSONField(default=dict, blank=True)
     staff_note = models.TextField(blank=True)
@@ -71,7 +75,13 @@ class User(AbstractBaseUser, PermissionsMixin):
     REQUIRED_FIELDS: ClassVar[list[str]] = []
 
     class Meta:
-        constraints = [models.UniqueConstraint(Lower("email"), name="user_email_once", violation_error_message=_("An account with this e-mail exists already."))]
+        constraints = [
+            models.UniqueConstraint(
+                Lower("email"),
+                name="user_email_once",
+                violation_error_message=_("An account with this e-mail exists already."),
+            )
+        ]
 
     def __str__(self) -> str:
         return self.email

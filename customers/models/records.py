@@ -9,7 +9,9 @@ class AuditEntry(models.Model):
     """One act of a person with power over others' money or data. Append-only (a trigger says so)."""
 
     at = models.DateTimeField(default=timezone.now)
-    actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
     actor_label = models.CharField(max_length=254)  # e-mail at the time, or "command line"
     verb = models.CharField(max_length=60)  # "provider.add", "balance.adjust", …
     subject = models.CharField(max_length=120, blank=True)  # "provider:3", "order:42"
@@ -35,7 +37,9 @@ class Setting(models.Model):
     key = models.CharField(max_length=60, primary_key=True)
     value = models.JSONField()
     changed_at = models.DateTimeField(auto_now=True)
-    changed_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    changed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
 
     def __str__(self) -> str:
         return self.key

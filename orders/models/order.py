@@ -40,7 +40,9 @@ class Order(models.Model):
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="orders")
     service = models.ForeignKey(Service, on_delete=models.PROTECT, related_name="orders")
-    parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="children")  # for subscriptions, once sellable
+    parent = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="children"
+    )  # for subscriptions, once sellable
     created_at = models.DateTimeField(default=timezone.now)
     source = models.CharField(max_length=8, default="web")  # web, mass, api, command
 
@@ -67,7 +69,7 @@ class Order(models.Model):
     attention = models.CharField(max_length=200, blank=True)  # why staff must look; customers never see it
 
     # The idempotency key of whoever placed it ("form:<uuid>", "api:<request_id>") and a hash of what was asked.
-    request_id = models.CharField(max_length=140, null=True, blank=True, db_collation="C")
+    request_id = models.CharField(max_length=140, null=True, blank=True, db_collation="C")  # noqa: DJ001 - null: none given
     request_hash = models.CharField(max_length=64, blank=True)
 
     objects: ClassVar[Any] = OrderQuerySet.as_manager()
@@ -75,12 +77,23 @@ class Order(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["user", "request_id"], condition=Q(request_id__isnull=False), name="order_request_once"),
+            models.UniqueConstraint(
+                fields=["user", "request_id"],
+                condition=Q(request_id__isnull=False),
+                name="order_request_once",
+            ),
             models.CheckConstraint(condition=Q(quantity__gt=0, total__gt=0), name="order_quantity_positive"),
             models.CheckConstraint(condition=Q(charge__gt=0, cost__gte=0), name="order_money_positive"),
-            models.CheckConstraint(condition=Q(refunded__gte=0) & Q(refunded__lte=F("charge")), name="order_refund_within_charge"),
-            models.CheckConstraint(condition=Q(status="Canceled", refunded=F("charge")) | ~Q(status="Canceled"), name="order_canceled_is_refunded"),
-            models.CheckConstraint(condition=Q(remains=None) | Q(remains__gte=0), name="order_remains_not_negative"),
+            models.CheckConstraint(
+                condition=Q(refunded__gte=0) & Q(refunded__lte=F("charge")), name="order_refund_within_charge"
+            ),
+            models.CheckConstraint(
+                condition=Q(status="Canceled", refunded=F("charge")) | ~Q(status="Canceled"),
+                name="order_canceled_is_refunded",
+            ),
+            models.CheckConstraint(
+                condition=Q(remains=None) | Q(remains__gte=0), name="order_remains_not_negative"
+            ),
             models.CheckConstraint(
                 condition=Q(status__in=["Completed", "Partial", "Canceled"], ended_at__isnull=False)
                 | (~Q(status__in=["Completed", "Partial", "Canceled"]) & Q(ended_at=None)),
@@ -94,7 +107,11 @@ class Order(models.Model):
             models.Index(F("user"), F("reference"), condition=~Q(reference=""), name="order_user_reference"),
             models.Index(MD5("link"), name="order_link"),
             models.Index(F("service"), F("id").desc(), name="order_service"),
-            models.Index(F("id").desc(), condition=Q(status__in=["Pending", "Processing", "In progress"]), name="order_open"),
+            models.Index(
+                F("id").desc(),
+                condition=Q(status__in=["Pending", "Processing", "In progress"]),
+                name="order_open",
+            ),
             models.Index(F("id").desc(), condition=~Q(attention=""), name="order_attention"),
             models.Index(fields=["created_at"], name="order_created"),
         ]
@@ -109,7 +126,11 @@ class Order(models.Model):
     @property
     def delivered(self) -> int:
         """Units delivered as far as reported; 0 before the first report."""
-        return max(0, self.total - self.remains) if self.remains is not None else (self.total if self.status == self.Status.COMPLETED else 0)
+        return (
+            max(0, self.total - self.remains)
+            if self.remains is not None
+            else (self.total if self.status == self.Status.COMPLETED else 0)
+        )
 
     @property
     def percent(self) -> int:

@@ -61,7 +61,9 @@ class Request(models.Model):
     reason = models.CharField(max_length=500, blank=True)  # the customer's words
     current_count = models.BigIntegerField(null=True, blank=True)  # the counter now, as the customer says
 
-    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
     decided_at = models.DateTimeField(null=True, blank=True)
     by_rule = models.BooleanField(default=False)
     note = models.CharField(max_length=500, blank=True)  # staff's answer, shown to the customer
@@ -87,16 +89,27 @@ class Request(models.Model):
                 name="request_one_live_per_kind",
             ),
             models.CheckConstraint(
-                condition=Q(state__in=["claimed", "sending"], lease_until__isnull=False) | (~Q(state__in=["claimed", "sending"]) & Q(lease_until=None)),
+                condition=Q(state__in=["claimed", "sending"], lease_until__isnull=False)
+                | (~Q(state__in=["claimed", "sending"]) & Q(lease_until=None)),
                 name="request_lease_while_claimed",
             ),
-            models.CheckConstraint(condition=~Q(kind="cancel", state="unknown"), name="request_unknown_only_for_refill"),
+            models.CheckConstraint(
+                condition=~Q(kind="cancel", state="unknown"), name="request_unknown_only_for_refill"
+            ),
         ]
         indexes = [
-            models.Index(fields=["created_at"], condition=Q(state__in=["requested", "unknown"]), name="request_review"),
+            models.Index(
+                fields=["created_at"], condition=Q(state__in=["requested", "unknown"]), name="request_review"
+            ),
             models.Index(fields=["next_at"], condition=Q(state="approved"), name="request_due"),
-            models.Index(fields=["next_poll_at"], condition=Q(state="accepted", next_poll_at__isnull=False), name="request_poll"),
-            models.Index(fields=["lease_until"], condition=Q(state__in=["claimed", "sending"]), name="request_leased"),
+            models.Index(
+                fields=["next_poll_at"],
+                condition=Q(state="accepted", next_poll_at__isnull=False),
+                name="request_poll",
+            ),
+            models.Index(
+                fields=["lease_until"], condition=Q(state__in=["claimed", "sending"]), name="request_leased"
+            ),
             models.Index(F("order"), F("id").desc(), name="request_order"),
         ]
 

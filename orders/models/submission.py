@@ -29,7 +29,9 @@ class Submission(models.Model):
 
     MOVES: dict[str, frozenset[str]] = {
         "held": frozenset({"queued", "withdrawn", "rejected"}),
-        "queued": frozenset({"held", "claimed", "withdrawn", "rejected", "unknown"}),  # unknown: only after a restore
+        "queued": frozenset(
+            {"held", "claimed", "withdrawn", "rejected", "unknown"}
+        ),  # unknown: only after a restore
         "claimed": frozenset({"queued", "sending"}),
         "sending": frozenset({"accepted", "queued", "rejected", "unknown"}),
         "unknown": frozenset({"accepted", "rejected", "queued", "written_off"}),
@@ -46,9 +48,13 @@ class Submission(models.Model):
     fence = models.PositiveIntegerField(default=0)  # +1 per claim: an old holder cannot act on a new claim
     lease_until = models.DateTimeField(null=True, blank=True)
     next_at = models.DateTimeField(default=timezone.now)  # queued: not before
-    waits_for = models.CharField(max_length=40, blank=True)  # why it is queued again: reason word of the last attempt
+    waits_for = models.CharField(
+        max_length=40, blank=True
+    )  # why it is queued again: reason word of the last attempt
     queued_since = models.DateTimeField(default=timezone.now)
-    provider_order_id = models.CharField(max_length=64, null=True, blank=True, db_collation="C")
+    provider_order_id = models.CharField(  # noqa: DJ001 - null until accepted, and unique after
+        max_length=64, null=True, blank=True, db_collation="C"
+    )
     request_key = models.UUIDField(default=uuid.uuid4, editable=False)
 
     # Following it, once accepted.
@@ -57,7 +63,9 @@ class Submission(models.Model):
     polls = models.PositiveIntegerField(default=0)
     observed_seq = models.BigIntegerField(default=0)  # of the last observation that was applied
     raw_word = models.CharField(max_length=40, blank=True)
-    reported_charge = models.DecimalField(max_digits=20, decimal_places=8, null=True, blank=True)  # evidence only
+    reported_charge = models.DecimalField(
+        max_digits=20, decimal_places=8, null=True, blank=True
+    )  # evidence only
     # An end that waits for a second, equal reading before money moves.
     seen_status = models.CharField(max_length=11, blank=True)
     seen_remains = models.BigIntegerField(null=True, blank=True)
@@ -66,24 +74,42 @@ class Submission(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=Q(state="accepted", provider_order_id__isnull=False) | (~Q(state="accepted") & Q(provider_order_id=None)),
+                condition=Q(state="accepted", provider_order_id__isnull=False)
+                | (~Q(state="accepted") & Q(provider_order_id=None)),
                 name="submission_accepted_has_id",
             ),
             models.CheckConstraint(
-                condition=Q(state__in=["claimed", "sending"], lease_until__isnull=False) | (~Q(state__in=["claimed", "sending"]) & Q(lease_until=None)),
+                condition=Q(state__in=["claimed", "sending"], lease_until__isnull=False)
+                | (~Q(state__in=["claimed", "sending"]) & Q(lease_until=None)),
                 name="submission_lease_while_claimed",
             ),
             models.CheckConstraint(condition=~Q(provider_order_id=""), name="submission_id_not_empty"),
             models.UniqueConstraint(
-                fields=["provider", "provider_order_id"], condition=Q(provider_order_id__isnull=False), name="submission_provider_order_once"
+                fields=["provider", "provider_order_id"],
+                condition=Q(provider_order_id__isnull=False),
+                name="submission_provider_order_once",
             ),
             models.UniqueConstraint(fields=["request_key"], name="submission_request_key_once"),
         ]
         indexes = [
-            models.Index(fields=["provider", "next_at", "order"], condition=Q(state="queued"), name="submission_due"),
-            models.Index(fields=["lease_until"], condition=Q(state__in=["claimed", "sending"]), name="submission_leased"),
-            models.Index(fields=["provider", "next_poll_at"], condition=Q(state="accepted", next_poll_at__isnull=False), name="submission_poll"),
-            models.Index(fields=["state", "state_at"], condition=Q(state__in=["unknown", "held"]), name="submission_for_staff"),
+            models.Index(
+                fields=["provider", "next_at", "order"], condition=Q(state="queued"), name="submission_due"
+            ),
+            models.Index(
+                fields=["lease_until"],
+                condition=Q(state__in=["claimed", "sending"]),
+                name="submission_leased",
+            ),
+            models.Index(
+                fields=["provider", "next_poll_at"],
+                condition=Q(state="accepted", next_poll_at__isnull=False),
+                name="submission_poll",
+            ),
+            models.Index(
+                fields=["state", "state_at"],
+                condition=Q(state__in=["unknown", "held"]),
+                name="submission_for_staff",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -117,13 +143,19 @@ class SubmissionAttempt(models.Model):
     started_at = models.DateTimeField(default=timezone.now)
     ended_at = models.DateTimeField(null=True, blank=True)
     late_evidence = models.JSONField(null=True, blank=True)  # an answer that came after a person had decided
-    asked_again_at = models.DateTimeField(null=True, blank=True)  # repeated by key (provider option request_id)
+    asked_again_at = models.DateTimeField(
+        null=True, blank=True
+    )  # repeated by key (provider option request_id)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["submission", "fence"], name="attempt_once_per_fence"),
             # The heart of the claim: no second attempt while an earlier one may exist upstream.
-            models.UniqueConstraint(fields=["submission"], condition=Q(state__in=["sending", "accepted", "unknown"]), name="attempt_only_one_possible"),
+            models.UniqueConstraint(
+                fields=["submission"],
+                condition=Q(state__in=["sending", "accepted", "unknown"]),
+                name="attempt_only_one_possible",
+            ),
         ]
         indexes = [
             models.Index(F("provider"), F("started_at").desc(), name="attempt_provider"),
@@ -140,7 +172,9 @@ class DispatchSwitch(models.Model):
     paused_at = models.DateTimeField(null=True, blank=True)
     paused_by = models.CharField(max_length=254, blank=True)
     reason = models.CharField(max_length=300, blank=True)
-    restored = models.BooleanField(default=False)  # paused because the counter says the database went back in time
+    restored = models.BooleanField(
+        default=False
+    )  # paused because the counter says the database went back in time
     counter = models.BigIntegerField(default=0)
 
     class Meta:

@@ -27,21 +27,33 @@ class MarkupRule(models.Model):
         ENDING = "ending", _("Up to a price ending")
 
     scope = models.CharField(max_length=10, choices=Scope.choices)
-    service = models.ForeignKey(Service, null=True, blank=True, on_delete=models.CASCADE, related_name="markup_rules")
-    category = models.ForeignKey(Category, null=True, blank=True, on_delete=models.CASCADE, related_name="markup_rules")
-    provider = models.ForeignKey(Provider, null=True, blank=True, on_delete=models.CASCADE, related_name="markup_rules")
-    price_group = models.ForeignKey(PriceGroup, null=True, blank=True, on_delete=models.CASCADE, related_name="markup_rules")
+    service = models.ForeignKey(
+        Service, null=True, blank=True, on_delete=models.CASCADE, related_name="markup_rules"
+    )
+    category = models.ForeignKey(
+        Category, null=True, blank=True, on_delete=models.CASCADE, related_name="markup_rules"
+    )
+    provider = models.ForeignKey(
+        Provider, null=True, blank=True, on_delete=models.CASCADE, related_name="markup_rules"
+    )
+    price_group = models.ForeignKey(
+        PriceGroup, null=True, blank=True, on_delete=models.CASCADE, related_name="markup_rules"
+    )
     percent = models.DecimalField(max_digits=9, decimal_places=4, default=0)
     fixed = models.DecimalField(max_digits=18, decimal_places=8, default=0)  # added per 1000, panel currency
     minimum = models.DecimalField(max_digits=18, decimal_places=8, default=0)  # least rate per 1000
     rounding = models.CharField(max_length=7, choices=Rounding.choices, default=Rounding.NONE)
     places = models.PositiveSmallIntegerField(default=2)  # for nearest and up
-    ending = models.DecimalField(max_digits=9, decimal_places=6, default=0)  # 0.99: the next price that ends so
+    ending = models.DecimalField(
+        max_digits=9, decimal_places=6, default=0
+    )  # 0.99: the next price that ends so
     position = models.IntegerField(default=0)
     enabled = models.BooleanField(default=True)
     note = models.CharField(max_length=200, blank=True)
     changed_at = models.DateTimeField(auto_now=True)
-    changed_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    changed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
 
     class Meta:
         ordering = ["position", "id"]
@@ -53,8 +65,15 @@ class MarkupRule(models.Model):
                 | Q(scope="provider", service=None, category=None, provider__isnull=False)
                 | Q(scope="everything", service=None, category=None, provider=None),
             ),
-            models.CheckConstraint(condition=Q(percent__gte=-100, fixed__gte=0, minimum__gte=0, places__lte=8), name="rule_sane"),
-            models.UniqueConstraint(fields=["service", "price_group"], condition=Q(scope="service"), nulls_distinct=False, name="rule_once_per_service"),
+            models.CheckConstraint(
+                condition=Q(percent__gte=-100, fixed__gte=0, minimum__gte=0, places__lte=8), name="rule_sane"
+            ),
+            models.UniqueConstraint(
+                fields=["service", "price_group"],
+                condition=Q(scope="service"),
+                nulls_distinct=False,
+                name="rule_once_per_service",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -75,7 +94,8 @@ class SpecialRate(models.Model):
             models.UniqueConstraint(fields=["user", "service"], name="special_rate_once"),
             models.CheckConstraint(
                 name="special_rate_one_kind",
-                condition=Q(rate__gt=0, discount_percent=None) | Q(rate=None, discount_percent__gte=0, discount_percent__lt=100),
+                condition=Q(rate__gt=0, discount_percent=None)
+                | Q(rate=None, discount_percent__gte=0, discount_percent__lt=100),
             ),
         ]
 
@@ -90,7 +110,9 @@ class ExchangeRate(models.Model):
     rate = models.DecimalField(max_digits=18, decimal_places=8)
     date = models.DateField()
     set_at = models.DateTimeField(default=timezone.now)
-    set_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    set_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
 
     class Meta:
         ordering = ["currency", "-date"]

@@ -27,7 +27,9 @@ class Service(models.Model):
 
     category = models.ForeignKey(Category, on_delete=models.PROTECT, related_name="services")
     name = models.CharField(max_length=300)
-    own_name = models.BooleanField(default=False)  # True: an admin named it, the provider's renames are ignored
+    own_name = models.BooleanField(
+        default=False
+    )  # True: an admin named it, the provider's renames are ignored
     description = models.TextField(blank=True)
     own_description = models.BooleanField(default=False)
     delivery_note = models.CharField(max_length=300, blank=True)  # "How it is delivered", shown to customers
@@ -48,23 +50,37 @@ class Service(models.Model):
     below_cost_reason = models.CharField(max_length=200, blank=True)  # not empty: an admin allowed it
 
     published = models.BooleanField(default=False)  # an admin's decision
-    off_sale = models.CharField(max_length=200, blank=True)  # the panel's own reason; not empty = cannot be ordered now
+    off_sale = models.CharField(
+        max_length=200, blank=True
+    )  # the panel's own reason; not empty = cannot be ordered now
     hold_for_review = models.BooleanField(default=False)  # its orders wait as held until staff release them
     auto_cancel = models.BooleanField(default=False)  # cancels approved by rule, not only while Pending
     auto_refill = models.BooleanField(default=False)
-    median_seconds = models.PositiveIntegerField(null=True, blank=True)  # of our last 20 completed orders, null below 5
+    median_seconds = models.PositiveIntegerField(
+        null=True, blank=True
+    )  # of our last 20 completed orders, null below 5
     created_at = models.DateTimeField(default=timezone.now)
     changed_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         ordering = ["category__position", "category__name", "position", "id"]
         constraints = [
-            models.CheckConstraint(condition=Q(rate__gte=0, cost_rate__gte=0), name="service_rates_not_negative"),
-            models.CheckConstraint(condition=Q(published=False) | Q(rate__gt=0), name="service_published_has_price"),
-            models.CheckConstraint(condition=Q(minimum__lte=models.F("maximum")), name="service_minimum_below_maximum"),
+            models.CheckConstraint(
+                condition=Q(rate__gte=0, cost_rate__gte=0), name="service_rates_not_negative"
+            ),
+            models.CheckConstraint(
+                condition=Q(published=False) | Q(rate__gt=0), name="service_published_has_price"
+            ),
+            models.CheckConstraint(
+                condition=Q(minimum__lte=models.F("maximum")), name="service_minimum_below_maximum"
+            ),
         ]
         indexes = [
-            models.Index(fields=["category", "position", "id"], condition=Q(published=True, off_sale=""), name="service_on_sale"),
+            models.Index(
+                fields=["category", "position", "id"],
+                condition=Q(published=True, off_sale=""),
+                name="service_on_sale",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -101,7 +117,9 @@ class Route(models.Model):
 
 class Favorite(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="favorites")
-    service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="+", verbose_name=_("service"))
+    service = models.ForeignKey(
+        Service, on_delete=models.CASCADE, related_name="+", verbose_name=_("service")
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["user", "service"], name="favorite_once")]

@@ -31,7 +31,9 @@ class Provider(models.Model):
     key = EncryptedTextField(blank=True)
     adapter = models.CharField(max_length=40, default="standard")
     currency = models.CharField(max_length=3, default="USD")
-    options = models.JSONField(default=dict, blank=True)  # only what differs from the defaults of adapters.OPTIONS
+    options = models.JSONField(
+        default=dict, blank=True
+    )  # only what differs from the defaults of adapters.OPTIONS
     note = models.TextField(blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     archived_at = models.DateTimeField(null=True, blank=True)
@@ -45,7 +47,9 @@ class Provider(models.Model):
     breaker_cooldown_s = models.PositiveIntegerField(default=0)
     breaker_marks = ArrayField(models.DateTimeField(), default=list, blank=True)  # recent ambiguous answers
 
-    balance = models.DecimalField(max_digits=20, decimal_places=6, null=True, blank=True)  # in its own currency
+    balance = models.DecimalField(
+        max_digits=20, decimal_places=6, null=True, blank=True
+    )  # in its own currency
     balance_at = models.DateTimeField(null=True, blank=True)
     low_balance = models.DecimalField(max_digits=20, decimal_places=6, null=True, blank=True)
     last_error = models.CharField(max_length=500, blank=True)
@@ -58,7 +62,8 @@ class Provider(models.Model):
         ordering = ["name"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(paused_at=None, pause_kind="") | (Q(paused_at__isnull=False) & ~Q(pause_kind="")), name="provider_pause_has_kind"
+                condition=Q(paused_at=None, pause_kind="") | (Q(paused_at__isnull=False) & ~Q(pause_kind="")),
+                name="provider_pause_has_kind",
             ),
         ]
 
@@ -86,8 +91,12 @@ class Offer(models.Model):
     category = models.CharField(max_length=200, blank=True)
     description = models.TextField(blank=True)
     type_raw = models.CharField(max_length=60, blank=True)
-    service_type = models.CharField(max_length=40, blank=True)  # code of providers.service_types, "" = not mapped
-    rate = models.DecimalField(max_digits=18, decimal_places=8)  # per 1000 (or per order), provider's currency
+    service_type = models.CharField(
+        max_length=40, blank=True
+    )  # code of providers.service_types, "" = not mapped
+    rate = models.DecimalField(
+        max_digits=18, decimal_places=8
+    )  # per 1000 (or per order), provider's currency
     minimum = models.BigIntegerField()
     maximum = models.BigIntegerField()
     refill = models.BooleanField(default=False)
@@ -145,11 +154,17 @@ class CatalogChange(models.Model):
     revision = models.UUIDField(null=True, blank=True)  # the decision it was applied with; undone together
     found_at = models.DateTimeField(default=timezone.now)
     decided_at = models.DateTimeField(null=True, blank=True)
-    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["provider", "external_id", "kind"], condition=Q(state="staged"), name="change_staged_once"),
+            models.UniqueConstraint(
+                fields=["provider", "external_id", "kind"],
+                condition=Q(state="staged"),
+                name="change_staged_once",
+            ),
         ]
         indexes = [
             models.Index(fields=["provider", "kind"], condition=Q(state="staged"), name="change_staged"),

@@ -31,7 +31,9 @@ class Lane(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["provider", "kind"], name="lane_once"),
             models.CheckConstraint(
-                condition=Q(holder=None, lease_until=None) | Q(holder__isnull=False, lease_until__isnull=False), name="lane_holder_has_lease"
+                condition=Q(holder=None, lease_until=None)
+                | Q(holder__isnull=False, lease_until__isnull=False),
+                name="lane_holder_has_lease",
             ),
         ]
 
@@ -63,7 +65,9 @@ class Alert(models.Model):
     key = models.CharField(max_length=160)  # "word:3:frozen", "balance:3", "drift:ledger"
     level = models.CharField(max_length=8, choices=Level.choices, default=Level.WARNING)
     text = models.CharField(max_length=400)
-    provider = models.ForeignKey(Provider, null=True, blank=True, on_delete=models.CASCADE, related_name="alerts")
+    provider = models.ForeignKey(
+        Provider, null=True, blank=True, on_delete=models.CASCADE, related_name="alerts"
+    )
     order_number = models.BigIntegerField(null=True, blank=True)
     at_risk = models.DecimalField(max_digits=20, decimal_places=6, default=0)  # panel currency
     count = models.PositiveIntegerField(default=1)
@@ -74,7 +78,9 @@ class Alert(models.Model):
     notified_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["key"], condition=Q(closed_at=None), name="alert_open_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["key"], condition=Q(closed_at=None), name="alert_open_once")
+        ]
         indexes = [models.Index(fields=["-opened_at"], condition=Q(closed_at=None), name="alert_open")]
 
     def __str__(self) -> str:

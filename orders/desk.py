@@ -1,0 +1,245 @@
+"""The decision desk: submissions of which nobody knows whether the provider has them.
+
+Nothing here happens by itself. A person looks at the evidence and decides, with a reason; the choices open
+after a quarantine longer than the longest possible send (UNKNOWN_QUARANTINE_SECONDS, default 900 s).
+
+    accepted        exists upstream: the typed id is verified by a status call, then followed as usual
+    absent_refund   not there: the whole charge goes back
+    absent_resend   not there: queued again, with a new attempt
+    write_off       cannot be found out: the customer gets his money at our loss; never sent again (admins)
+
+Repeating a decision changes nothing; another decision after one is refused.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from customers.models import User
+from orders.hints import hint_submit
+from orders.models import Order, OrderEvent, Request, Submission, SubmissionAttempt
+from orders.recording import accept_unknown
+from orders.settlement import end_as_written_off, end_with_full_refund, lock_order, withdraw
+from providers.adapters.errors import ProviderError
+from providers.adapters.results import Observation
+from providers.connecting import adapter_for
+from providers.models import BalanceReading, Provider
+
+CHOICES = ("accepted", "absent_refund", "absent_resend", "write_off")
+NEEDS_PASSWORD_AGAIN = frozenset({"absent_resend", "write_off"})
+
+
+class CannotDecide(Exception):
+    """Nothing changed; the text says why."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a person needs to decide one case. `balance_fell`: yes, no or cannot tell."""
+
+    order: Order
+    attempt: SubmissionAttempt
+    attempts: list[SubmissionAttempt]
+    since: datetime
+    resolvable_at: datetime
+    same_link: list[Order]
+    balance_before: BalanceReading | None
+    balance_after: BalanceReading | None
+    balance_fell: str
+    at_risk: Decimal
+
+    @property
+    def resolvable(self) -> bool:
+        return timezone.now() >= self.resolvable_at
+
+
+def resolvable_at(since: datetime) -> datetime:
+    return since + timedelta(seconds=settings.UNKNOWN_QUARANTINE_SECONDS)
+
+
+def unknown_submissions() -> list[Submission]:
+    """All cases, oldest first, with order, provider and attempts loaded."""
+    cases = Submission.objects.filter(state=Submission.State.UNKNOWN)
+    return list(
+        cases.select_related("order__user", "order__service", "provider", "offer")
+        .prefetch_related("attempts")
+        .order_by("state_at")
+    )
+
+
+def evidence_for(order_id: int) -> Evidence:
+    """Everything known about one case. Raises CannotDecide when it is not one (any more)."""
+    submission = (
+        Submission.objects.select_related("order__user", "order__service", "provider", "offer")
+        .filter(pk=order_id)
+        .first()
+    )
+    if submission is None or submission.state != Submission.State.UNKNOWN:
+        raise CannotDecide("This order is not waiting for a decision.")
+    attempts = list(submission.attempts.order_by("id"))
+    attempt = next(a for a in reversed(attempts) if a.state == SubmissionAttempt.State.UNKNOWN)
+    order = submission.order
+    same_link = (
+        Order.objects.filter(user=order.user, link=order.link)
+        .exclude(pk=order.pk)
+        .select_related("service", "submission")
+    )
+    before, after = _readings_around(submission.provider, attempt)
+    return Evidence(
+        order=order,
+        attempt=attempt,
+        attempts=attempts,
+        since=submission.state_at,
+        resolvable_at=resolvable_at(submission.state_at),
+        same_link=list(same_link.order_by("-id")[:10]),
+        balance_before=before,
+        balance_after=after,
+        balance_fell=_balance_fell(submission, attempt, before, after),
+        at_risk=max(order.charge, attempt.cost),
+    )
+
+
+def decide(
+    order_id: int, choice: str, *, reason: str, user: User | None, actor: str, provider_order_id: str = ""
+) -> str:
+    """Carry out one decision; returns the submission's state after it. Raises CannotDecide, nothing changed.
+
+    `user` None is the command line, which may do everything; a reviewer may not write off.
+    """
+    if choice not in CHOICES:
+        raise CannotDecide(f"There is no choice {choice!r}.")
+    if not reason.strip():
+        raise CannotDecide("A reason is needed.")
+    if choice == "write_off" and user is not None and not user.manages:
+        raise CannotDecide("Only an admin can write an order off.")
+    submission = Submission.objects.select_related("provider").filter(pk=order_id).first()
+    if submission is None:
+        raise CannotDecide(f"There is no order {order_id}.")
+    if done := _decided_before(submission, choice, provider_order_id):
+        return done
+    if submission.state != Submission.State.UNKNOWN:
+        raise CannotDecide(f"This order was decided already: it is {submission.get_state_display().lower()}.")
+    if timezone.now() < (opens := resolvable_at(submission.state_at)):
+        raise CannotDecide(f"A late answer may still come; it can be decided from {opens:%H:%M:%S} UTC.")
+    seen = _verify(submission.provider, provider_order_id) if choice == "accepted" else None
+    with transaction.atomic():
+        return _carry_out(order_id, choice, reason.strip()[:400], actor, provider_order_id.strip(), seen)
+
+
+def _carry_out(
+    order_id: int, choice: str, reason: str, actor: str, provider_order_id: str, seen: Observation | None
+) -> str:
+    order = lock_order(order_id)
+    submission = (
+        Submission.objects.select_for_update(of=("self",)).select_related("provider").get(pk=order_id)
+    )
+    attempt = submission.attempts.select_for_update().filter(state=SubmissionAttempt.State.UNKNOWN).first()
+    if submission.state != Submission.State.UNKNOWN or attempt is None:
+        raise CannotDecide("Somebody else decided this order a moment ago.")
+    if choice == "accepted":
+        why = f"Found at the provider ({seen.raw_word if seen else ''}), accepted"
+        if not accept_unknown(order, submission, attempt, provider_order_id, actor, f"{reason}. {why}"):
+            raise CannotDecide(f"The provider's order {provider_order_id} belongs to another order already.")
+        return Submission.State.ACCEPTED
+    if choice == "write_off":
+        _to(submission, Submission.State.WRITTEN_OFF)
+        _event(order, Submission.State.WRITTEN_OFF, reason, actor)
+        end_as_written_off(order, "It could not be verified; the whole charge was returned", actor)
+        return Submission.State.WRITTEN_OFF
+    SubmissionAttempt.objects.filter(pk=attempt.pk).update(state=SubmissionAttempt.State.ABSENT)
+    if choice == "absent_refund":
+        _to(submission, Submission.State.REJECTED)
+        _event(order, Submission.State.REJECTED, reason, actor)
+        end_with_full_refund(order, "It was not delivered; the whole charge was returned", actor)
+        return Submission.State.REJECTED
+    now = timezone.now()
+    _to(submission, Submission.State.QUEUED, next_at=now, queued_since=now, waits_for="")
+    _event(order, Submission.State.QUEUED, reason, actor)
+    if Request.objects.live().filter(order=order, kind=Request.Kind.CANCEL).exists():
+        withdraw(order, "Canceled as asked; nothing was sent. The whole charge was returned.", actor)
+        return Submission.State.WITHDRAWN
+    hint_submit(submission.provider_id)
+    return Submission.State.QUEUED
+
+
+def _verify(provider: Provider, provider_order_id: str) -> Observation:
+    """The typed id must exist upstream and not belong to another order."""
+    wanted = provider_order_id.strip()
+    if not wanted:
+        raise CannotDecide("The provider's order id is needed.")
+    if Submission.objects.filter(provider=provider, provider_order_id=wanted).exists():
+        raise CannotDecide(f"The provider's order {wanted} belongs to another order already.")
+    try:
+        seen = adapter_for(provider).statuses([wanted]).found.get(wanted)
+    except ProviderError as error:
+        raise CannotDecide(f"The id could not be verified: {error.message}") from error
+    if seen is None:
+        raise CannotDecide(f"The provider does not know an order {wanted}.")
+    return seen
+
+
+def _decided_before(submission: Submission, choice: str, provider_order_id: str) -> str | None:
+    """The state, when exactly this decision was made already."""
+    absent = submission.attempts.filter(state=SubmissionAttempt.State.ABSENT).exists()
+    same = {
+        "accepted": submission.state == Submission.State.ACCEPTED
+        and submission.provider_order_id == provider_order_id.strip(),
+        "write_off": submission.state == Submission.State.WRITTEN_OFF,
+        "absent_refund": submission.state == Submission.State.REJECTED and absent,
+        "absent_resend": absent
+        and submission.state in {Submission.State.QUEUED, Submission.State.CLAIMED, Submission.State.SENDING},
+    }
+    return submission.state if same[choice] else None
+
+
+def _to(submission: Submission, state: str, **fields: object) -> None:
+    Submission.objects.filter(pk=submission.pk).update(state=state, state_at=timezone.now(), **fields)
+
+
+def _event(order: Order, after: str, why: str, actor: str) -> None:
+    OrderEvent.objects.create(
+        order=order,
+        kind=OrderEvent.Kind.SUBMISSION,
+        actor=actor,
+        before=Submission.State.UNKNOWN,
+        after=after,
+        why=why,
+        staff_only=True,
+    )
+
+
+def _readings_around(
+    provider: Provider, attempt: SubmissionAttempt
+) -> tuple[BalanceReading | None, BalanceReading | None]:
+    readings = BalanceReading.objects.filter(provider=provider)
+    ended = attempt.ended_at or attempt.started_at
+    return readings.filter(at__lt=attempt.started_at).order_by("-at").first(), readings.filter(
+        at__gt=ended
+    ).order_by("at").first()
+
+
+def _balance_fell(
+    submission: Submission,
+    attempt: SubmissionAttempt,
+    before: BalanceReading | None,
+    after: BalanceReading | None,
+) -> str:
+    """Did the provider's balance fall by just this order's cost? Only tellable when nothing else was sent between."""
+    if before is None or after is None or before.currency != settings.CURRENCY:
+        return "cannot tell"
+    others = SubmissionAttempt.objects.filter(
+        provider=submission.provider,
+        started_at__gt=before.at,
+        started_at__lt=after.at,
+        state__in=["accepted", "unknown", "sending"],
+    ).exclude(pk=attempt.pk)
+    if others.exists() or attempt.cost == 0:
+        return "cannot tell"
+    fell = before.amount - after.amount
+    if abs(fell - attempt.cost) <= attempt.cost * Decimal("0.05"):
+        return "yes"
+    return "no" if fell <= 0 else "cannot tell"

@@ -1,0 +1,272 @@
+"""Sending approved refills and cancels upstream, and following refills.
+
+The same order of steps as for orders: claim, commit "sending", one call, record. A cancel is harmless to
+repeat, so an unclear answer is asked again with back-off. A refill is not: an unclear answer makes it
+unknown, for the review queue. `cancel: 1` moves no money; the status does, later.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from orders.dispatch import is_paused
+from orders.models import OrderEvent, Request, Submission
+from providers import health
+from providers.adapters.base import Adapter
+from providers.adapters.errors import NotSent, ProviderError, Refused
+from providers.adapters.results import RefillWord, RequestAnswer
+from providers.connecting import adapter_for, options_of
+from providers.lanes import hold
+from providers.models import Lane, Provider
+from providers.throttle import allowed
+
+LEASE_MARGIN_S = 60
+# Refusals about our key or pace, not about the request: it waits.
+WAITS = frozenset({"auth", "rate_limit", "provider_funds"})
+
+
+@dataclass
+class Tally:
+    provider: int
+    sent: int = 0
+    accepted: int = 0
+    refused: int = 0
+    unclear: int = 0
+    changed: int = 0
+    error: str = ""
+
+
+def requests_lane(provider_id: int, *, wait_s: float = 0) -> Tally:
+    """Send what is approved and due at one provider. Raises LaneBusy; provider errors are in the tally."""
+    provider, tally = Provider.objects.get(pk=provider_id), Tally(provider_id)
+    if not provider.sends_by_itself:
+        return tally
+    options = options_of(provider)
+    with hold(
+        provider_id,
+        Lane.Kind.REQUESTS,
+        seconds=options["batch_deadline_s"] * 2 + LEASE_MARGIN_S,
+        wait_s=wait_s,
+    ) as holding:
+        adapter = adapter_for(provider)
+        for kind in (Request.Kind.CANCEL, Request.Kind.REFILL):
+            while holding.renew() and not is_paused() and allowed(provider_id, options["rate_per_minute"]):
+                batch = _claim(
+                    provider_id, kind, min(100, options["batch_size"]), options["batch_deadline_s"]
+                )
+                if not batch or not _send(adapter, kind, batch, tally):
+                    break
+    return tally
+
+
+def _claim(provider_id: int, kind: str, limit: int, deadline_s: float) -> list[Request]:
+    """approved → sending, committed before the call leaves; only for orders the provider accepted."""
+    now = timezone.now()
+    with transaction.atomic():
+        due = list(
+            Request.objects.select_for_update(skip_locked=True, of=("self",))
+            .filter(
+                kind=kind,
+                state=Request.State.APPROVED,
+                next_at__lte=now,
+                order__submission__provider_id=provider_id,
+                order__submission__state=Submission.State.ACCEPTED,
+            )
+            .select_related("order__submission")
+            .order_by("next_at")[:limit]
+        )
+        ids, lease = [request.pk for request in due], now + timedelta(seconds=deadline_s + LEASE_MARGIN_S)
+        Request.objects.filter(pk__in=ids).update(
+            state=Request.State.CLAIMED, fence=F("fence") + 1, lease_until=lease
+        )
+        Request.objects.filter(pk__in=ids).update(state=Request.State.SENDING, state_at=now)
+    return due
+
+
+def _send(adapter: Adapter, kind: str, batch: Sequence[Request], tally: Tally) -> bool:
+    """One call for the batch; False when it is no use to go on with this provider now."""
+    by_upstream = {request.order.submission.provider_order_id or "": request for request in batch}
+    tally.sent += len(batch)
+    try:
+        answers = (
+            adapter.cancel(list(by_upstream))
+            if kind == Request.Kind.CANCEL
+            else adapter.refill(list(by_upstream))
+        )
+    except ProviderError as error:
+        tally.error = error.message
+        health.note_error(tally.provider, error.message)
+        _whole_call_failed(kind, batch, error, tally)
+        return False
+    for upstream_id, request in by_upstream.items():
+        _record(kind, request, answers, upstream_id, tally)
+    return True
+
+
+def _record(
+    kind: str, request: Request, answers: Mapping[str, RequestAnswer], upstream_order_id: str, tally: Tally
+) -> None:
+    answer = answers.get(upstream_order_id)
+    if answer is None:
+        _unclear(kind, request, "The provider's answer does not mention this order.", tally)
+    elif answer.accepted:
+        tally.accepted += 1
+        now = timezone.now()
+        _move(
+            request,
+            Request.State.ACCEPTED,
+            "The provider took the request",
+            upstream_id=answer.upstream_id[:64],
+            next_poll_at=now if kind == Request.Kind.REFILL and answer.upstream_id else None,
+        )
+        # A cancel shows in the order's status, so that is asked soon.
+        Submission.objects.filter(order_id=request.order_id, next_poll_at__isnull=False).update(
+            next_poll_at=now
+        )
+    elif answer.kind in WAITS:
+        _again(request, answer.message)
+    else:
+        tally.refused += 1
+        _move(
+            request,
+            Request.State.REQUESTED,
+            f"Refused by the provider: {answer.message}",
+            upstream_message=answer.message[:500],
+            decided_by=None,
+        )
+
+
+def _whole_call_failed(kind: str, batch: Sequence[Request], error: ProviderError, tally: Tally) -> None:
+    for request in batch:
+        if isinstance(error, NotSent) or (isinstance(error, Refused) and error.kind in WAITS):
+            _again(request, error.message)
+        elif isinstance(error, Refused):
+            tally.refused += 1
+            _move(
+                request,
+                Request.State.REQUESTED,
+                f"Refused by the provider: {error.message}",
+                upstream_message=error.message[:500],
+                decided_by=None,
+            )
+        else:
+            _unclear(kind, request, error.message, tally)
+
+
+def _unclear(kind: str, request: Request, message: str, tally: Tally) -> None:
+    tally.unclear += 1
+    if kind == Request.Kind.CANCEL:
+        _again(request, message)
+    else:
+        _move(request, Request.State.UNKNOWN, f"No clear answer: {message}", upstream_message=message[:500])
+
+
+def _again(request: Request, message: str) -> None:
+    """Back to approved, later each time (15 s doubling to 30 min)."""
+    wait = timedelta(seconds=min(1800, 15 * 2 ** min(request.tries, 7)))
+    Request.objects.filter(pk=request.pk, state=Request.State.SENDING, fence=request.fence + 1).update(
+        state=Request.State.APPROVED,
+        lease_until=None,
+        tries=F("tries") + 1,
+        next_at=timezone.now() + wait,
+        upstream_message=message[:500],
+    )
+
+
+def _move(request: Request, state: str, why: str, **fields: object) -> None:
+    """sending → state, if the claim is still ours, with its event."""
+    with transaction.atomic():
+        won = Request.objects.filter(
+            pk=request.pk, state=Request.State.SENDING, fence=request.fence + 1
+        ).update(state=state, state_at=timezone.now(), lease_until=None, **fields)
+        if won:
+            OrderEvent.objects.create(
+                order_id=request.order_id,
+                kind=OrderEvent.Kind.REQUEST,
+                actor="provider",
+                before=f"{request.kind} sending",
+                after=f"{request.kind} {state}",
+                why=why[:500],
+                staff_only=state != Request.State.ACCEPTED,
+            )
+
+
+# ── following refills ───────────────────────────────────────────────────────────────────────────────
+
+
+def refills_lane(provider_id: int, *, force: bool = False, wait_s: float = 0) -> Tally:
+    """Ask what became of accepted refills. Raises LaneBusy; provider errors are in the tally."""
+    provider, tally = Provider.objects.get(pk=provider_id), Tally(provider_id)
+    if not provider.sends_by_itself:
+        return tally
+    options = options_of(provider)
+    with hold(
+        provider_id, Lane.Kind.REFILLS, seconds=options["batch_deadline_s"] + LEASE_MARGIN_S, wait_s=wait_s
+    ) as holding:
+        adapter, after, started = adapter_for(provider), 0, timezone.now()
+        while holding.renew() and allowed(provider_id, options["rate_per_minute"]):
+            rows = Request.objects.filter(
+                kind=Request.Kind.REFILL,
+                state=Request.State.ACCEPTED,
+                order__submission__provider_id=provider_id,
+                pk__gt=after,
+            ).exclude(upstream_id="")
+            if not force:
+                rows = rows.filter(next_poll_at__lte=started)
+            batch = list(rows.order_by("pk")[: min(100, options["batch_size"])])
+            if not batch or not _read_refills(adapter, batch, tally):
+                break
+            after = batch[-1].pk
+    return tally
+
+
+def _read_refills(adapter: Adapter, batch: Sequence[Request], tally: Tally) -> bool:
+    tally.sent += len(batch)
+    try:
+        answers = adapter.refill_statuses([request.upstream_id for request in batch])
+    except ProviderError as error:
+        tally.error = error.message
+        health.note_error(tally.provider, error.message)
+        _poll_later(batch)
+        return False
+    for request in batch:
+        word, raw = answers.found.get(request.upstream_id), answers.raw.get(request.upstream_id, "")
+        if word in {RefillWord.COMPLETED, RefillWord.REJECTED}:
+            state = Request.State.DONE if word == RefillWord.COMPLETED else Request.State.REJECTED
+            tally.changed += _end_refill(request, state, raw)
+        elif raw and raw[:40] != request.raw_word:
+            Request.objects.filter(pk=request.pk).update(raw_word=raw[:40])
+    _poll_later(batch)
+    return True
+
+
+def _end_refill(request: Request, state: str, raw: str) -> int:
+    with transaction.atomic():
+        won = Request.objects.filter(pk=request.pk, state=Request.State.ACCEPTED).update(
+            state=state, state_at=timezone.now(), next_poll_at=None, raw_word=raw[:40]
+        )
+        if won:
+            OrderEvent.objects.create(
+                order_id=request.order_id,
+                kind=OrderEvent.Kind.REQUEST,
+                actor="provider",
+                before="refill accepted",
+                after=f"refill {state}",
+                why="The refill is done"
+                if state == Request.State.DONE
+                else "The refill was rejected by the delivery network",
+            )
+    return won
+
+
+def _poll_later(batch: Sequence[Request]) -> None:
+    """Every asked row is touched; young refills are asked often, old ones seldom."""
+    now = timezone.now()
+    for_soon = [request.pk for request in batch if now - request.state_at < timedelta(minutes=10)]
+    live = Request.objects.filter(pk__in=[request.pk for request in batch], state=Request.State.ACCEPTED)
+    live.update(checked_at=now, next_poll_at=now + timedelta(minutes=30))
+    live.filter(pk__in=for_soon).update(next_poll_at=now + timedelta(seconds=5))

@@ -1,0 +1,223 @@
+"""Refill and cancel requests: asking, deciding, taking back. Sending them upstream is orders.request_lane.
+
+    requested → approved (by rule or staff) → claimed → sending → accepted → done | rejected by the provider
+    requested → denied;   refill only: sending → unknown (it may have been taken), for the review queue
+
+One live request per order and kind (a unique index): double clicks, two tabs and API retries get the open one.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from customers.models import User
+from orders.actions import actions_for
+from orders.hints import hint_requests
+from orders.models import Order, OrderEvent, Request, Submission
+from orders.settlement import lock_order, withdraw
+
+MOST_AT_ONCE = 100
+
+
+class NotAllowed(Exception):
+    """The order does not allow this now; the text says why, in the customer's words. Nothing changed."""
+
+
+class AlreadyDecided(Exception):
+    """Somebody else decided first; the text says what. Nothing changed."""
+
+
+def ask_refill(order_id: int, *, by: str, reason: str = "", current_count: int | None = None) -> Request:
+    """Ask for a refill; returns the open request where there is one. Raises NotAllowed."""
+    with transaction.atomic():
+        order = _locked(order_id)
+        allowed = actions_for(order).refill
+        if allowed.open_request:
+            return allowed.open_request
+        if not allowed.allowed:
+            raise NotAllowed(allowed.why_not)
+        return _open(order, Request.Kind.REFILL, by, reason, current_count, by_rule=order.service.auto_refill)
+
+
+def ask_cancel(order_id: int, *, by: str, reason: str = "") -> Request:
+    """Ask to cancel. Of an order that was not sent yet it is done at once, with the whole charge back.
+
+    While the order is being sent or verified the request waits; a Pending order's is approved by rule.
+    Returns the open request where there is one. Raises NotAllowed.
+    """
+    with transaction.atomic():
+        order = _locked(order_id)
+        allowed = actions_for(order).cancel
+        if allowed.open_request:
+            return allowed.open_request
+        if not allowed.allowed:
+            raise NotAllowed(allowed.why_not)
+        if order.submission.state in Submission.NOTHING_SENT_YET:
+            done = Request.objects.create(
+                order=order,
+                kind=Request.Kind.CANCEL,
+                state=Request.State.APPROVED,
+                created_by=by,
+                reason=reason[:500],
+                by_rule=True,
+            )
+            if withdraw(order, _("Canceled before delivery began; the whole charge was returned"), by):
+                done.refresh_from_db()
+                return done
+            done.delete()  # a worker claimed the order a moment ago: go on as with any order that is being sent
+            if not order.service.cancel:
+                raise NotAllowed(
+                    _("The order is being sent now, and this service cannot be canceled once it was sent.")
+                )
+        by_rule = order.status == Order.Status.PENDING or order.service.auto_cancel
+        return _open(order, Request.Kind.CANCEL, by, reason, None, by_rule=by_rule)
+
+
+def decide(request_id: int, *, approve: bool, user: User, note: str = "", undo_s: int = 0) -> Request:
+    """A reviewer's answer: one compare-and-set, so two reviewers never both decide.
+
+    Approving is due after `undo_s` seconds; rejecting needs a note for the customer (ValueError without one).
+    Raises AlreadyDecided with what the first decision was.
+    """
+    if not approve and not note.strip():
+        raise ValueError(_("A note to the customer is needed to reject a request."))
+    now = timezone.now()
+    state = Request.State.APPROVED if approve else Request.State.DENIED
+    with transaction.atomic():
+        won = Request.objects.filter(pk=request_id, state=Request.State.REQUESTED).update(
+            state=state,
+            state_at=now,
+            decided_by=user,
+            decided_at=now,
+            by_rule=False,
+            note=note.strip()[:500],
+            next_at=now + timedelta(seconds=undo_s),
+            upstream_message="",
+        )
+        request = Request.objects.select_related("order__submission", "decided_by").get(pk=request_id)
+        if not won:
+            raise AlreadyDecided(_already(request))
+        _event(request, before=Request.State.REQUESTED, after=state, actor=user.email, why=request.note)
+        if approve and undo_s == 0:
+            hint_requests(request.order.submission.provider_id)
+    return request
+
+
+def undo(request_id: int, *, user: User) -> Request:
+    """Take back one's own approval before it was sent. Raises AlreadyDecided when it is too late."""
+    with transaction.atomic():
+        won = Request.objects.filter(
+            pk=request_id, state=Request.State.APPROVED, decided_by=user, next_at__gt=timezone.now()
+        ).update(
+            state=Request.State.REQUESTED, state_at=timezone.now(), decided_by=None, decided_at=None, note=""
+        )
+        request = Request.objects.select_related("order", "decided_by").get(pk=request_id)
+        if not won:
+            raise AlreadyDecided(_("It was sent to the provider already and cannot be undone."))
+        _event(
+            request,
+            before=Request.State.APPROVED,
+            after=Request.State.REQUESTED,
+            actor=user.email,
+            why=_("Approval taken back"),
+        )
+    return request
+
+
+@dataclass(frozen=True)
+class RowResult:
+    request_id: int
+    done: bool
+    message: str
+
+
+def decide_many(
+    request_ids: Iterable[int], *, approve: bool, user: User, note: str = "", undo_s: int = 0
+) -> list[RowResult]:
+    """Decide up to 100 requests; each on its own, one result per row."""
+    results = []
+    for request_id in list(dict.fromkeys(request_ids))[:MOST_AT_ONCE]:
+        try:
+            decide(request_id, approve=approve, user=user, note=note, undo_s=undo_s)
+            results.append(RowResult(request_id, True, ""))
+        except (AlreadyDecided, ValueError) as error:
+            results.append(RowResult(request_id, False, str(error)))
+        except Request.DoesNotExist:
+            results.append(RowResult(request_id, False, _("There is no such request.")))
+    return results
+
+
+def settle_unknown_refill(
+    request_id: int, *, choice: str, user: User, upstream_id: str = "", note: str = ""
+) -> Request:
+    """A refill without a clear answer: `exists` (with the provider's refill id) | `again` | `close` (note to the customer)."""
+    now = timezone.now()
+    changes: dict[str, object] = {
+        "exists": {"state": Request.State.ACCEPTED, "upstream_id": upstream_id[:64], "next_poll_at": now}
+    }.get(choice) or {
+        "again": {"state": Request.State.APPROVED, "next_at": now},
+        "close": {"state": Request.State.DENIED, "note": note.strip()[:500]},
+    }[choice]
+    with transaction.atomic():
+        won = Request.objects.filter(pk=request_id, state=Request.State.UNKNOWN).update(
+            state_at=now, decided_by=user, decided_at=now, **changes
+        )
+        request = Request.objects.select_related("order__submission", "decided_by").get(pk=request_id)
+        if not won:
+            raise AlreadyDecided(_already(request))
+        _event(request, before=Request.State.UNKNOWN, after=request.state, actor=user.email, why=note)
+        if choice == "again":
+            hint_requests(request.order.submission.provider_id)
+    return request
+
+
+def _locked(order_id: int) -> Order:
+    lock_order(order_id)
+    return (
+        Order.objects.select_related("service", "submission", "user")
+        .prefetch_related("requests")
+        .get(pk=order_id)
+    )
+
+
+def _open(
+    order: Order, kind: str, by: str, reason: str, current_count: int | None, *, by_rule: bool
+) -> Request:
+    request = Request.objects.create(
+        order=order,
+        kind=kind,
+        state=Request.State.APPROVED if by_rule else Request.State.REQUESTED,
+        created_by=by,
+        reason=reason.strip()[:500],
+        current_count=current_count,
+        by_rule=by_rule,
+        decided_at=timezone.now() if by_rule else None,
+    )
+    why = _("Approved by rule") if by_rule else _("Waiting for review")
+    _event(request, before="", after=request.state, actor=by, why=why)
+    if by_rule:
+        hint_requests(order.submission.provider_id)
+    return request
+
+
+def _already(request: Request) -> str:
+    who = request.decided_by.get_full_name() if request.decided_by else _("a rule")
+    return _("This request was decided already: %(state)s by %(who)s.") % {
+        "state": request.get_state_display().lower(),
+        "who": who,
+    }
+
+
+def _event(request: Request, *, before: str, after: str, actor: str, why: str) -> None:
+    OrderEvent.objects.create(
+        order_id=request.order_id,
+        kind=OrderEvent.Kind.REQUEST,
+        actor=actor,
+        before=f"{request.kind} {before}".strip() if before else "",
+        after=f"{request.kind} {after}",
+        why=why[:500],
+    )

@@ -1,0 +1,106 @@
+"""Celery tasks: thin. Arguments are ids; what is due, and whether it may be done, is read from PostgreSQL."""
+
+from datetime import timedelta
+
+from celery import shared_task
+from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
+
+from orders import ledger_check
+from orders.models import Request, Submission
+from orders.request_lane import refills_lane as run_refills_lane
+from orders.request_lane import requests_lane as run_requests_lane
+from orders.resuming import due_for_a_reading, resume_covered
+from orders.submission import submit_lane as run_submit_lane
+from orders.sweeping import sweep as run_sweep
+from orders.syncing import status_lane as run_status_lane
+from providers.alerts import close_alert, raise_alert
+from providers.lanes import LaneBusy
+from providers.models import Alert, Lane, Provider
+
+
+@shared_task(queue="submit", acks_late=False, max_retries=0)
+def submit_lane(provider_id: int) -> None:
+    try:
+        run_submit_lane(provider_id)
+    except LaneBusy:
+        pass  # its holder takes what is due; beat looks again in 2 s
+
+
+@shared_task(queue="submit", acks_late=False, max_retries=0)
+def requests_lane(provider_id: int) -> None:
+    try:
+        run_requests_lane(provider_id)
+    except LaneBusy:
+        pass
+
+
+@shared_task(queue="sync")
+def status_lane(provider_id: int) -> None:
+    try:
+        run_status_lane(provider_id)
+    except LaneBusy:
+        pass
+
+
+@shared_task(queue="sync")
+def refills_lane(provider_id: int) -> None:
+    try:
+        run_refills_lane(provider_id)
+    except LaneBusy:
+        pass
+
+
+@shared_task(queue="sync")
+def wake_lanes() -> None:
+    """Every 2 s: start a lane task for each provider that has due work and no holder. Hints may have been lost."""
+    now = timezone.now()
+    sending = Q(paused_at=None) & (Q(breaker="closed") | Q(breaker="half_open") | Q(breaker_until__lte=now))
+    queued = Submission.objects.filter(
+        provider=OuterRef("pk"), state=Submission.State.QUEUED, next_at__lte=now
+    )
+    followed = Submission.objects.filter(
+        provider=OuterRef("pk"), state=Submission.State.ACCEPTED, next_poll_at__lte=now
+    )
+    of_provider = Request.objects.filter(order__submission__provider=OuterRef("pk"))
+    approved = of_provider.filter(
+        state=Request.State.APPROVED, next_at__lte=now, order__submission__state=Submission.State.ACCEPTED
+    )
+    refills = of_provider.filter(
+        kind=Request.Kind.REFILL, state=Request.State.ACCEPTED, next_poll_at__lte=now
+    )
+    for task, kind, due in (
+        (submit_lane, Lane.Kind.SUBMIT, Q(Exists(queued)) & sending),
+        (status_lane, Lane.Kind.STATUS, Q(Exists(followed))),
+        (requests_lane, Lane.Kind.REQUESTS, Q(Exists(approved))),
+        (refills_lane, Lane.Kind.REFILLS, Q(Exists(refills))),
+    ):
+        held = Lane.objects.filter(provider=OuterRef("pk"), kind=kind, lease_until__gt=now)
+        for provider_id in Provider.objects.filter(due).exclude(Exists(held)).values_list("pk", flat=True):
+            task.apply_async(args=[provider_id], expires=30)
+
+
+@shared_task(queue="sync")
+def sweep() -> None:
+    run_sweep()
+    resume_covered()
+    for provider_id in due_for_a_reading():
+        from providers.tasks import read_balance
+
+        read_balance.apply_async(args=[provider_id], expires=30)
+
+
+@shared_task(queue="sync")
+def check_ledger(whole: bool = False) -> None:
+    """Hourly on what changed, nightly on all; drift is an alert until a check of all is clean."""
+    since = None if whole else timezone.now() - timedelta(hours=3)
+    report = ledger_check.check_ledger(since)
+    if report.broken:
+        first = report.broken[0]
+        raise_alert(
+            "drift:ledger",
+            f"The ledger check found {len(report.broken)} broken rows: {first['says']} ({first['id']}).",
+            level=Alert.Level.CRITICAL,
+        )
+    elif whole:
+        close_alert("drift:ledger")
