@@ -13,7 +13,16 @@ from django.utils.translation import gettext as _
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
 # Reachable without the second factor: setting it up, signing out, and what a page is made of.
-OPEN_TO_STAFF = ("/account/", "/theme", "/static/", "/healthz", "/metrics", "/api/v2", "/terms", "/acceptable-use")
+OPEN_TO_STAFF = (
+    "/account/",
+    "/theme",
+    "/static/",
+    "/healthz",
+    "/metrics",
+    "/api/v2",
+    "/terms",
+    "/acceptable-use",
+)
 
 
 def time_zone(get_response: Handler) -> Handler:

@@ -1,5 +1,6 @@
 """What templates use to show things: `{% load show %}`. Text forms come from customers.figures."""
 
+import re
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 from django import template
 from django.forms import BoundField
+from django.forms.boundfield import BoundWidget
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.dateformat import format as formatted
@@ -159,6 +161,13 @@ def bdi(value: Any) -> SafeString:
 
 
 @register.filter
+def bare_link(link: str) -> SafeString:
+    """A link as people read it: without `https://` and a lone trailing slash."""
+    text = re.sub(r"^https?://(www\.)?", "", link)
+    return format_html("<bdi>{}</bdi>", text.rstrip("/") if text.count("/") == 1 else text)
+
+
+@register.filter
 def initials(user: Any) -> str:
     words = (getattr(user, "name", "") or getattr(user, "email", "")).replace("@", " ").split()
     return "".join(word[0] for word in words[:2]).upper()
@@ -197,6 +206,13 @@ def control(field: BoundField) -> SafeString:
         base += " is-bad"
     attrs["class"] = f"{base} {widget.attrs.get('class', '')}".strip()
     return field.as_widget(attrs=attrs)
+
+
+@register.simple_tag
+def option_control(option: BoundWidget) -> SafeString:
+    """One radio button or checkbox of a group, without its label."""
+    option.data["attrs"] = {**option.data["attrs"], "class": "form-check-input"}
+    return option.tag()
 
 
 @register.filter
