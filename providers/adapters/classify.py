@@ -25,7 +25,7 @@ _AUTH = (
     r"^(403 )?forbidden$",
 )
 _FUNDS = (
-    r"\b(not|no) (enough|sufficient)( \w+)? (fund|balance|money|credit)|\bno (funds?|money|credits?)\b",
+    r"(\bno|not|n't) (have )?(enough|sufficient)( \w+)? (fund|balance|money|credit)|\bno (funds?|money|credits?)\b",
     r"\binsufficient( \w+)? (fund|balance|money|credit)",
     r"\b(funds?|balance|credit) (\w+ )?(is |are )?(not enough|insufficient|too low|not sufficient)",
     r"\b(low|empty|zero|exceeds( your)?) balance\b|\btop up\b|\badd funds\b",
@@ -123,8 +123,10 @@ def refusal_kind(text: str) -> str:
 
 
 def looks_internal(text: str) -> bool:
-    """Whether the text tells of a breakdown rather than of a decision, so that it proves nothing."""
-    return folded(text) in _EMPTY_WORDS or bool(_INTERNAL.search(text.lower()[:2000]))
+    """Whether the text tells of a breakdown rather than of a decision, so that it proves nothing.
+    A bare "error" or a number tells neither."""
+    wordless = folded(text) in _EMPTY_WORDS or not re.search(r"[^\W\d]", text)
+    return wordless or bool(_INTERNAL.search(text.lower()[:2000]))
 
 
 def classify(

@@ -111,7 +111,9 @@ def test_status(provider: Replaying, entry: dict[str, Any]) -> None:
         return
     observation = statuses.found[ids[0]]
     word = observation.word
-    assert (str(word) if word else observation.raw_word) == conclude["status"] or conclude["status"] == "unknown"
+    assert (str(word) if word else observation.raw_word) == conclude["status"] or conclude[
+        "status"
+    ] == "unknown"
     if "remains" in conclude:
         assert observation.remains == conclude["remains"]
     if "children" in conclude:
