@@ -1,4 +1,4 @@
-"""Keys for /api/v2: 256 random bits, of which only the SHA-256 is kept. A key is shown once and never again."""
+"""Keys for /api/v2: 256 random bits, of which only the SHA-256 is kept. A key is shown once, then never."""
 
 import hashlib
 import secrets

@@ -1,5 +1,6 @@
 """Which rate a customer pays: a special rate, else his price group's rule, else the list rate."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from customers.models import User
@@ -18,9 +19,19 @@ class RuleBook:
 
     def __init__(self, price_group_id: int | None = None) -> None:
         self.rules: dict[tuple[str, int | None], MarkupRule] = {}
-        for rule in MarkupRule.objects.filter(enabled=True, price_group_id=price_group_id).order_by(
-            "position", "id"
-        ):
+        rules = MarkupRule.objects.filter(enabled=True, price_group_id=price_group_id)
+        self._take(rules.order_by("position", "id"))
+
+    @classmethod
+    def of(cls, rules: Iterable[MarkupRule]) -> "RuleBook":
+        """A book of these rules, saved or not; a new one comes after its equals in position."""
+        book = cls.__new__(cls)
+        book.rules = {}
+        book._take(sorted(rules, key=lambda rule: (rule.position, rule.pk is None, rule.pk or 0)))
+        return book
+
+    def _take(self, rules: Iterable[MarkupRule]) -> None:
+        for rule in rules:
             target = rule.service_id or rule.category_id or rule.provider_id
             self.rules.setdefault((rule.scope, target), rule)  # the lowest position wins
 

@@ -1,0 +1,165 @@
+"""Applying differences to offers, in a constant number of statements however long the list is.
+
+The caller holds the transaction and locking.lock_offers. Offers are never deleted: what is gone is marked.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce
+
+from providers.comparing import FIELDS
+from providers.models import CatalogChange, Offer
+from providers.service_types import TYPES
+
+DECISIVE = ("price", "limits", "type")  # kinds that keep an offer on hold until they are decided
+_COLUMNS = """external_id text, name text, category text, description text, type_raw text, service_type text,
+    rate numeric, minimum bigint, maximum bigint, refill boolean, cancel boolean, dripfeed boolean"""
+
+
+@dataclass(frozen=True)
+class Applied:
+    """A difference as it is to be applied; `offer_id` is None for a new service."""
+
+    external_id: str
+    kind: str
+    after: Mapping[str, Any]
+    offer_id: int | None
+
+
+def apply_to_offers(provider_id: int, changes: Iterable[Applied], now: datetime) -> None:
+    """Write the differences into the offers."""
+    new: list[dict[str, Any]] = []
+    updates: dict[int, dict[str, Any]] = {}
+    gone: list[int] = []
+    back: list[int] = []
+    for change in changes:
+        if change.kind == "new":
+            new.append({"external_id": change.external_id, **change.after})
+        elif change.offer_id is None:
+            raise ValueError(f"A change of service {change.external_id} without its offer.")
+        elif change.kind == "missing":
+            gone.append(change.offer_id)
+        elif change.kind == "back":
+            back.append(change.offer_id)
+        else:
+            row = updates.setdefault(change.offer_id, {"id": change.offer_id})
+            row.update(change.after)
+    if new:
+        _insert(provider_id, new, now)
+    if updates:
+        _update(updates.values(), now)
+    if gone:
+        Offer.objects.filter(pk__in=gone, gone_at=None).update(
+            missing_since=Coalesce(F("missing_since"), now), gone_at=now, changed_at=now
+        )
+    if back:
+        Offer.objects.filter(pk__in=back).update(missing_since=None, gone_at=None, changed_at=now)
+
+
+def _insert(provider_id: int, rows: Iterable[Mapping[str, Any]], now: datetime) -> None:
+    names = ", ".join(FIELDS)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            INSERT INTO providers_offer (provider_id, external_id, {names}, on_hold, created_at, changed_at)
+            SELECT %s, external_id, {names}, '', %s, %s FROM jsonb_to_recordset(%s::jsonb) AS row({_COLUMNS})
+            ON CONFLICT (provider_id, external_id) DO NOTHING
+            """,
+            [provider_id, now, now, json.dumps(list(rows))],
+        )
+
+
+def _update(rows: Iterable[Mapping[str, Any]], now: datetime) -> None:
+    values = ", ".join(f"{name} = coalesce(row.{name}, offer.{name})" for name in FIELDS)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            UPDATE providers_offer offer SET {values}, changed_at = %s
+            FROM jsonb_to_recordset(%s::jsonb) AS row(id bigint, {_COLUMNS}) WHERE offer.id = row.id
+            """,
+            [now, json.dumps(list(rows))],
+        )
+
+
+def set_holds(holds: Mapping[int, str], now: datetime) -> None:
+    """Put offers on hold, each with its reason."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE providers_offer offer SET on_hold = hold.reason, changed_at = %s
+            FROM unnest(%s::bigint[], %s::text[]) AS hold(id, reason)
+            WHERE offer.id = hold.id AND offer.on_hold <> hold.reason
+            """,
+            [now, list(holds), list(holds.values())],
+        )
+
+
+def clear_decided_holds(offer_ids: Iterable[int]) -> None:
+    """End the holds of offers about which nothing decisive is open any more."""
+    open_ones = CatalogChange.objects.filter(
+        Q(state=CatalogChange.State.STAGED) | Q(state=CatalogChange.State.REFUSED),
+        offer_id__in=list(offer_ids),
+        beyond_limits=True,
+        kind__in=DECISIVE,
+    )
+    Offer.objects.filter(pk__in=list(offer_ids)).exclude(on_hold="").exclude(
+        pk__in=open_ones.values("offer_id")
+    ).update(on_hold="")
+
+
+def link_new_offers(provider_id: int, revision: UUID) -> None:
+    """Point the changes of new services at the offers that came of them."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE providers_catalogchange change SET offer_id = offer.id FROM providers_offer offer
+            WHERE change.revision = %s AND change.kind = 'new' AND change.offer_id IS NULL
+              AND offer.provider_id = %s AND offer.external_id = change.external_id
+            """,
+            [revision, provider_id],
+        )
+
+
+def refresh_services(provider_id: int) -> list[int]:
+    """Carry names, limits and abilities of a provider's offers over to the services that they deliver first.
+
+    What an admin named himself stays, and so does the type while the new one cannot be sold. Returns the ids of
+    the services that changed.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE providers_service service SET
+                name = CASE WHEN own_name THEN service.name ELSE offer.name END,
+                description = CASE WHEN own_description THEN service.description ELSE offer.description END,
+                service_type = CASE WHEN offer.service_type = ANY(%(sellable)s)
+                                    THEN offer.service_type ELSE service.service_type END,
+                minimum = offer.minimum, maximum = offer.maximum,
+                refill = offer.refill, cancel = offer.cancel, dripfeed = offer.dripfeed, changed_at = now()
+            FROM (
+                SELECT DISTINCT ON (service_id) service_id, offer_id FROM providers_route WHERE enabled
+                ORDER BY service_id, position, id
+            ) first JOIN providers_offer offer ON offer.id = first.offer_id
+            WHERE service.id = first.service_id AND offer.provider_id = %(provider)s
+              AND offer.minimum <= offer.maximum
+              AND ((NOT own_name AND service.name <> offer.name)
+                   OR (NOT own_description AND service.description <> offer.description)
+                   OR (offer.service_type = ANY(%(sellable)s) AND service.service_type <> offer.service_type)
+                   OR (service.minimum, service.maximum, service.refill, service.cancel, service.dripfeed)
+                      IS DISTINCT FROM
+                      (offer.minimum, offer.maximum, offer.refill, offer.cancel, offer.dripfeed))
+            RETURNING service.id
+            """,
+            {
+                "provider": provider_id,
+                "sellable": [code for code, found in TYPES.items() if found.sellable],
+            },
+        )
+        return [row[0] for row in cursor.fetchall()]

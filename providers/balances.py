@@ -1,0 +1,149 @@
+"""What is left on our accounts at the providers: readings, runway, and a warning before one is empty."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection
+from django.utils import timezone
+
+from providers import breaker
+from providers.adapters.errors import ProviderError, Refused
+from providers.alerts import close_alert, raise_alert
+from providers.connecting import adapter_for, options_of, read_failed, read_worked
+from providers.exchange import exchange_to_panel
+from providers.lanes import LaneBusy, hold
+from providers.models import Alert, BalanceReading, Lane, Provider
+
+ZERO = Decimal(0)
+AMOUNT = Decimal("0.000001")
+LARGEST = Decimal(10) ** 13
+RUNWAY_DAYS, ENOUGH_DAYS = 7, 3
+
+
+@dataclass(frozen=True)
+class BalanceRead:
+    """One reading. `balance` is the last known one where `error` is not empty; `failed`: the call failed."""
+
+    provider: str
+    balance: Decimal | None
+    currency: str
+    error: str = ""
+    failed: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "provider": self.provider,
+            "balance": self.balance,
+            "currency": self.currency,
+            "error": self.error,
+        }
+
+
+@dataclass(frozen=True)
+class Runway:
+    """How long the balance lasts, in the provider's currency. None: fewer than 3 days of readings, or no spend."""
+
+    daily_spend: Decimal | None
+    days: Decimal | None
+
+
+def read_balance(provider: Provider, *, wait_s: float | None = None) -> BalanceRead:
+    """Ask a provider for our balance there and keep it. Never raises for what a provider does.
+
+    Waits `wait_s` for the lane (None: one deadline). A refused key pauses the provider; the pause ends elsewhere,
+    at the first good reading that covers the next order.
+    """
+    deadline = options_of(provider)["deadline_s"]
+    try:
+        adapter = adapter_for(provider)
+        wait_s = deadline if wait_s is None else wait_s
+        with hold(provider.pk, Lane.Kind.BALANCE, seconds=deadline + 30, wait_s=wait_s):
+            found = adapter.balance()
+    except LaneBusy:
+        return _not_read(provider, "The balance is being read already.")
+    except ProviderError as error:
+        read_failed(provider.pk, "Balance", error)
+        if isinstance(error, Refused) and error.kind == "auth":
+            breaker.pause(provider.pk, Provider.Pause.AUTH, f"The provider refused our key: {error.message}")
+        return _not_read(provider, error.message)
+    if abs(found.amount) >= LARGEST:
+        return _not_read(provider, f"The balance of {found.amount} cannot be real.")
+    amount, now = found.amount.quantize(AMOUNT), timezone.now()
+    currency = (found.currency or provider.currency)[:3].upper()
+    BalanceReading.objects.create(provider=provider, at=now, amount=amount, currency=currency)
+    read_worked(provider.pk, "Balance", balance=amount, balance_at=now)
+    provider.balance, provider.balance_at = amount, now
+    problem = _tell(provider, currency)
+    return BalanceRead(provider.name, amount, currency, problem)
+
+
+def _not_read(provider: Provider, why: str) -> BalanceRead:
+    return BalanceRead(provider.name, provider.balance, provider.currency, why, failed=True)
+
+
+def _tell(provider: Provider, currency: str) -> str:
+    """Open or close the alerts that a reading is about; returns what is wrong with the reading itself."""
+    key, balance = f"balance:{provider.pk}", provider.balance or ZERO
+    if provider.low_balance is not None and balance < provider.low_balance:
+        raise_alert(
+            key,
+            f"{provider.name} has {balance:.2f} {currency} left, less than {provider.low_balance:.2f}. Top it up.",
+            level=Alert.Level.CRITICAL if balance <= 0 else Alert.Level.WARNING,
+            provider_id=provider.pk,
+        )
+    else:
+        close_alert(key)
+    key = f"currency:{provider.pk}"
+    if currency == provider.currency:
+        close_alert(key)
+        return ""
+    problem = f"{provider.name} counts in {currency}, but {provider.currency} is set here: prices are wrong."
+    raise_alert(key, problem, level=Alert.Level.CRITICAL, provider_id=provider.pk)
+    return problem
+
+
+def balance_covers(provider: Provider, amount: Decimal) -> bool:
+    """Whether the last known balance pays for `amount` (panel currency). False when either is not known."""
+    exchange = exchange_to_panel(provider.currency)
+    if provider.balance is None or exchange is None:
+        return False
+    return provider.balance * exchange >= amount
+
+
+def series(provider: Provider, days: int = 30) -> Sequence[tuple[datetime, Decimal]]:
+    """The last reading of each hour with one, oldest first, in the provider's currency."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT DISTINCT ON (date_trunc('hour', at)) at, amount FROM providers_balancereading
+            WHERE provider_id = %s AND at > %s ORDER BY date_trunc('hour', at), at DESC, id DESC
+            """,
+            [provider.pk, timezone.now() - timedelta(days=days)],
+        )
+        return cursor.fetchall()
+
+
+def runway(provider: Provider) -> Runway:
+    """Balance divided by the average daily spend of the last 7 days. Top-ups are not negative spend."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT coalesce(sum(greatest(before - amount, 0)), 0), extract(epoch FROM max(at) - min(at))
+            FROM (
+                SELECT at, amount, lag(amount) OVER (ORDER BY at, id) AS before FROM providers_balancereading
+                WHERE provider_id = %s AND at > %s
+            ) reading
+            """,
+            [provider.pk, timezone.now() - timedelta(days=RUNWAY_DAYS)],
+        )
+        spent, seconds = cursor.fetchone()
+    covered = Decimal(seconds or 0) / 86_400
+    if covered < ENOUGH_DAYS:
+        return Runway(None, None)
+    daily = (spent / covered).quantize(AMOUNT)
+    if daily <= 0 or provider.balance is None:
+        return Runway(daily, None)
+    return Runway(daily, (max(provider.balance, ZERO) / daily).quantize(Decimal("0.1")))

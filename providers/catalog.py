@@ -1,0 +1,298 @@
+"""Reading a provider's catalog: ask → compare → stage → apply what may be applied.
+
+    1. one `services` call in the provider's catalog lane, outside any transaction
+    2. compared in memory with the offers and with the changes that already wait (providers.comparing)
+    3. one transaction: changes that are overtaken are closed, fresh ones staged; with `apply`, those within the
+       limits are applied as one revision and services beyond them go off sale
+    4. the services are repriced
+
+The number of statements does not depend on the length of the list, and an unchanged list writes no offer and
+no change. Nothing is ever deleted.
+"""
+
+import json
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from providers.adapters.errors import ProviderError
+from providers.alerts import close_alert, raise_alert
+from providers.applying import (
+    Applied,
+    apply_to_offers,
+    link_new_offers,
+    refresh_services,
+    set_holds,
+)
+from providers.comparing import (
+    FIELDS,
+    TWO_LISTS_APART,
+    Change,
+    Comparison,
+    Known,
+    compare,
+    holds_of,
+    storable,
+)
+from providers.connecting import adapter_for, options_of, read_failed, read_worked
+from providers.lanes import LaneBusy, hold
+from providers.locking import lock_offers
+from providers.models import Alert, CatalogChange, Lane, Offer, Provider
+from providers.repricing import reprice_provider
+
+State = CatalogChange.State
+
+
+@dataclass
+class Synced:
+    """What one reading found and did. `error`: a sentence, "" when all is well; `failed`: the call itself failed."""
+
+    provider: str
+    new: int = 0
+    changed: int = 0
+    missing: int = 0
+    unchanged: int = 0
+    ignored: int = 0
+    applied: int = 0
+    error: str = ""
+    failed: bool = False
+    problems: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        names = ("provider", "new", "changed", "missing", "unchanged", "ignored", "applied", "error")
+        return {name: getattr(self, name) for name in names}
+
+
+@dataclass
+class _Standing:
+    """A change that was found earlier and is not overtaken: staged, or refused by an admin."""
+
+    pk: int
+    state: str
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+    beyond: bool
+    found_at: datetime
+
+    def says(self, change: Change) -> bool:
+        return (self.before, self.after, self.beyond) == (change.before, change.after, bool(change.beyond))
+
+
+@dataclass
+class _Plan:
+    """What the transaction will write. `due`: all that is applied; `fresh`: those of them not staged before."""
+
+    overtaken: list[int] = field(default_factory=list)
+    staged: list[Change] = field(default_factory=list)
+    due: list[Change] = field(default_factory=list)
+    due_standing: list[int] = field(default_factory=list)
+    fresh: list[Change] = field(default_factory=list)
+    newly_missing: list[int] = field(default_factory=list)
+
+
+def sync_catalog(provider: Provider, *, apply: bool, wait_s: float | None = None) -> Synced:
+    """Read a provider's list. With `apply`, what is inside the limits is applied and what is beyond goes off sale.
+
+    Waits `wait_s` for the lane (None: one deadline). Never raises for what a provider does; the answer says it.
+    """
+    options, result = options_of(provider), Synced(provider.name)
+    deadline = options["batch_deadline_s"]
+    try:
+        adapter = adapter_for(provider)
+        wait_s = deadline if wait_s is None else wait_s
+        with hold(provider.pk, Lane.Kind.CATALOG, seconds=deadline + 30, wait_s=wait_s):
+            catalog = adapter.services()
+    except LaneBusy:
+        result.error, result.failed = "The catalog is being read already.", True
+        return result
+    except ProviderError as error:
+        read_failed(provider.pk, "Catalog", error)
+        result.error, result.failed = error.message, True
+        return result
+    listed, dropped = storable(catalog.rows)
+    result.problems = (*catalog.problems, *dropped)
+    result.ignored = len(result.problems)
+    with transaction.atomic():
+        lock_offers(provider.pk)
+        compared = _compare_and_write(provider, listed, options["price_rise_limit_percent"], apply, result)
+    now = timezone.now()
+    read_worked(provider.pk, "Catalog", last_catalog_at=now)
+    provider.last_catalog_at = now
+    _tell(provider, compared)
+    return result
+
+
+def _compare_and_write(
+    provider: Provider, listed: Mapping[str, Any], rise_limit: float, apply: bool, result: Synced
+) -> Comparison:
+    now = timezone.now()
+    known = _known(provider.pk)
+    compared = compare(known, listed, rise_limit)
+    result.new, result.changed = compared.new, compared.changed
+    result.missing, result.unchanged = compared.missing, compared.unchanged
+    result.error = compared.refused
+    if not listed:
+        return compared
+    apply = apply and not compared.refused
+    plan = _plan(compared, known, _standing(provider.pk), apply, now)
+    revision = uuid.uuid4()
+    if plan.overtaken:
+        CatalogChange.objects.filter(pk__in=plan.overtaken).update(state=State.SUPERSEDED, decided_at=now)
+    if plan.due_standing:
+        CatalogChange.objects.filter(pk__in=plan.due_standing).update(
+            state=State.APPLIED, revision=revision, decided_at=now
+        )
+    if plan.staged:
+        _insert_changes(provider.pk, plan.staged, State.STAGED, None, now)
+    if plan.fresh:
+        _insert_changes(provider.pk, plan.fresh, State.APPLIED, revision, now)
+    if apply:
+        _apply(provider, plan, compared, known, revision, now)
+        result.applied = len(plan.due)
+    return compared
+
+
+def _plan(
+    compared: Comparison,
+    known: Mapping[str, Known],
+    standing: dict[tuple[str, str], _Standing],
+    apply: bool,
+    now: datetime,
+) -> _Plan:
+    plan = _Plan()
+    for change in compared.changes:
+        earlier = standing.pop(change.key, None)
+        same = earlier is not None and earlier.says(change)
+        if earlier and not same:
+            plan.overtaken.append(earlier.pk)
+        due = apply and not change.beyond and not (same and earlier and earlier.state == State.REFUSED)
+        if due and change.kind == "missing":
+            due = _missing_long_enough(known[change.external_id], earlier, now)
+            if not due and known[change.external_id].missing_since is None and change.offer_id:
+                plan.newly_missing.append(change.offer_id)
+        if due:
+            plan.due.append(change)
+            if same and earlier:
+                plan.due_standing.append(earlier.pk)
+            else:
+                plan.fresh.append(change)
+        elif not same:
+            plan.staged.append(change)
+    plan.overtaken += [earlier.pk for earlier in standing.values()]
+    return plan
+
+
+def _missing_long_enough(offer: Known, earlier: _Standing | None, now: datetime) -> bool:
+    """Two lists without it, far enough apart; a list that was refused as short does not count as one."""
+    since = offer.missing_since or (earlier.found_at if earlier and not earlier.beyond else None)
+    return since is not None and now - since >= TWO_LISTS_APART
+
+
+def _apply(
+    provider: Provider,
+    plan: _Plan,
+    compared: Comparison,
+    known: Mapping[str, Known],
+    revision: uuid.UUID,
+    now: datetime,
+) -> None:
+    holds = holds_of(compared.changes)
+    missing = {change.offer_id for change in compared.changes if change.kind == "missing"}
+    held = {offer.offer_id: offer.on_hold for offer in known.values() if offer.on_hold}
+    fresh_holds = {pk: reason for pk, reason in holds.items() if held.get(pk) != reason}
+    lifted = [pk for pk in held if pk not in holds and pk not in missing]
+    if plan.due:
+        rows = (
+            Applied(change.external_id, change.kind, change.after, change.offer_id) for change in plan.due
+        )
+        apply_to_offers(provider.pk, rows, now)
+        if any(change.kind == "new" for change in plan.due):
+            link_new_offers(provider.pk, revision)
+    if compared.returned:
+        Offer.objects.filter(pk__in=compared.returned).update(missing_since=None)
+    if plan.newly_missing:
+        Offer.objects.filter(pk__in=plan.newly_missing).update(missing_since=now)
+    if fresh_holds:
+        set_holds(fresh_holds, now)
+    if lifted:
+        Offer.objects.filter(pk__in=lifted).update(on_hold="", changed_at=now)
+    if plan.due or fresh_holds or lifted:
+        refresh_services(provider.pk)
+        reprice_provider(provider.pk)
+    if fresh_holds or lifted:
+        tell_about_holds(provider)
+
+
+def _known(provider_id: int) -> dict[str, Known]:
+    rows = Offer.objects.filter(provider_id=provider_id).values_list(
+        "external_id", "pk", "on_hold", "missing_since", "gone_at", *FIELDS
+    )
+    known = {}
+    for external_id, pk, on_hold, missing_since, gone_at, *values in rows.iterator(2000):
+        named = dict(zip(FIELDS, values, strict=True))
+        named["rate"] = f"{named['rate']:.8f}"
+        known[external_id] = Known(pk, named, on_hold, missing_since, gone_at is not None)
+    return known
+
+
+def _standing(provider_id: int) -> dict[tuple[str, str], _Standing]:
+    """The changes that wait, and those an admin refused; a staged one hides an older refusal of its kind."""
+    rows = CatalogChange.objects.filter(provider_id=provider_id, state__in=[State.STAGED, State.REFUSED])
+    return {
+        (external_id, kind): _Standing(*rest)
+        for external_id, kind, *rest in rows.order_by("state", "id").values_list(
+            "external_id", "kind", "pk", "state", "before", "after", "beyond_limits", "found_at"
+        )
+    }
+
+
+def _insert_changes(
+    provider_id: int, changes: Iterable[Change], state: str, revision: uuid.UUID | None, now: datetime
+) -> None:
+    rows = [
+        {
+            "external_id": change.external_id,
+            "offer_id": change.offer_id,
+            "kind": change.kind,
+            "before": change.before,
+            "after": change.after,
+            "beyond": bool(change.beyond),
+        }
+        for change in changes
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO providers_catalogchange (provider_id, external_id, offer_id, kind, before, after,
+                                                 beyond_limits, state, revision, found_at, decided_at)
+            SELECT %s, external_id, offer_id, kind, before, after, beyond, %s, %s, %s, %s
+            FROM jsonb_to_recordset(%s::jsonb) AS row(external_id text, offer_id bigint, kind text,
+                                                      before jsonb, after jsonb, beyond boolean)
+            """,
+            [provider_id, state, revision, now, now if revision else None, json.dumps(rows)],
+        )
+
+
+def _tell(provider: Provider, compared: Comparison) -> None:
+    key = f"catalog:{provider.pk}"
+    if compared.refused:
+        raise_alert(key, f"{provider.name}: {compared.refused}", provider_id=provider.pk)
+    else:
+        close_alert(key)
+
+
+def tell_about_holds(provider: Provider) -> None:
+    """One alert for all of a provider's services that wait for a decision; it ends with the last of them."""
+    waiting = Offer.objects.filter(provider=provider, routes__service__published=True).exclude(on_hold="")
+    count = waiting.distinct().count()
+    key = f"holds:{provider.pk}"
+    if count:
+        text = f"{provider.name}: {count} services on sale changed beyond the limits and wait for a decision."
+        raise_alert(key, text, level=Alert.Level.WARNING, provider_id=provider.pk)
+    else:
+        close_alert(key)

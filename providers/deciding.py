@@ -1,0 +1,189 @@
+"""An admin's decisions on catalog changes that wait: accept, refuse, and undo what was applied together."""
+
+import uuid
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from customers.audit import record
+from customers.models import User
+from providers.alerts import close_alert
+from providers.applying import (
+    Applied,
+    apply_to_offers,
+    clear_decided_holds,
+    link_new_offers,
+    refresh_services,
+    set_holds,
+)
+from providers.catalog import tell_about_holds
+from providers.locking import lock_offers
+from providers.models import CatalogChange, Provider
+from providers.repricing import reprice_provider
+
+State = CatalogChange.State
+Kind = CatalogChange.Kind
+
+
+class NothingWaits(LookupError):
+    """No staged change fits what was asked for."""
+
+
+class CannotUndo(Exception):
+    """Nothing was undone; the sentence says why."""
+
+
+@dataclass(frozen=True)
+class Decided:
+    """`revision`: what undo_revision takes."""
+
+    revision: uuid.UUID
+    applied: int
+
+
+def accept_changes(
+    provider: Provider,
+    external_ids: Collection[str] | None = None,
+    *,
+    change_ids: Collection[int] | None = None,
+    by: User | None = None,
+    request: HttpRequest | None = None,
+) -> Decided:
+    """Apply the staged changes of these upstream service ids (None: all), as one revision.
+
+    `change_ids` narrows to single changes, as a page selects them. A missing service goes off sale at once.
+    Raises NothingWaits for an id without a staged change, and then applies nothing.
+    """
+    now, revision = timezone.now(), uuid.uuid4()
+    with transaction.atomic():
+        lock_offers(provider.pk)
+        changes = list(_staged(provider, external_ids, change_ids))
+        if changes:
+            CatalogChange.objects.filter(pk__in=[change.pk for change in changes]).update(
+                state=State.APPLIED, revision=revision, decided_at=now, decided_by=by
+            )
+            rows = (
+                Applied(change.external_id, change.kind, change.after, change.offer_id) for change in changes
+            )
+            apply_to_offers(provider.pk, rows, now)
+            link_new_offers(provider.pk, revision)
+            clear_decided_holds({change.offer_id for change in changes if change.offer_id})
+            _carry_over(provider)
+            summary = f"{len(changes)} catalog changes of {provider.name} accepted"
+            record(by, "catalog.accept", provider, summary, {"revision": str(revision)}, request)
+            if not CatalogChange.objects.filter(
+                provider=provider, state=State.STAGED, beyond_limits=True
+            ).exists():
+                close_alert(f"catalog:{provider.pk}")
+    return Decided(revision, len(changes))
+
+
+def refuse_changes(
+    provider: Provider,
+    external_ids: Collection[str] | None = None,
+    *,
+    change_ids: Collection[int] | None = None,
+    by: User | None = None,
+    request: HttpRequest | None = None,
+) -> int:
+    """Say no: the same change is not offered again, and a service that it put on hold stays off sale.
+
+    Returns how many were refused. Raises NothingWaits as accept_changes does.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        lock_offers(provider.pk)
+        ids = [change.pk for change in _staged(provider, external_ids, change_ids)]
+        if ids:
+            CatalogChange.objects.filter(pk__in=ids).update(
+                state=State.REFUSED, decided_at=now, decided_by=by
+            )
+            summary = f"{len(ids)} catalog changes of {provider.name} refused"
+            record(by, "catalog.refuse", provider, summary, {}, request)
+    return len(ids)
+
+
+def undo_revision(
+    provider: Provider, revision: uuid.UUID, *, by: User | None = None, request: HttpRequest | None = None
+) -> int:
+    """Give the offers of one revision their earlier values; returns how many changes were undone.
+
+    New services stay (they can be unpublished). An undone price rise leaves its service on hold, because the
+    provider still charges the new price. Raises CannotUndo when a later change touched the same values.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        lock_offers(provider.pk)
+        changes = list(
+            CatalogChange.objects.filter(provider=provider, revision=revision, state=State.APPLIED)
+            .exclude(kind=Kind.NEW)
+            .select_related("offer")
+        )
+        if not changes:
+            raise CannotUndo("There is nothing to undo in this revision.")
+        _refuse_if_overtaken(changes)
+        apply_to_offers(provider.pk, (_reversed(change) for change in changes), now)
+        holds = {
+            change.offer_id: "A price rise was undone here; the provider still charges the new price."
+            for change in changes
+            if change.kind == Kind.PRICE and change.offer_id and _rose(change)
+        }
+        if holds:
+            set_holds(holds, now)
+        CatalogChange.objects.filter(pk__in=[change.pk for change in changes]).update(
+            state=State.UNDONE, decided_at=now, decided_by=by
+        )
+        _carry_over(provider)
+        summary = f"{len(changes)} catalog changes of {provider.name} undone"
+        record(by, "catalog.undo", provider, summary, {"revision": str(revision)}, request)
+    return len(changes)
+
+
+def _staged(
+    provider: Provider, external_ids: Collection[str] | None, change_ids: Collection[int] | None
+) -> QuerySet[CatalogChange]:
+    changes = CatalogChange.objects.filter(provider=provider, state=State.STAGED).order_by("id")
+    if change_ids is not None:
+        changes = changes.filter(pk__in=change_ids)
+    if external_ids is not None:
+        changes = changes.filter(external_id__in=external_ids)
+        unknown = set(external_ids) - set(changes.values_list("external_id", flat=True))
+        if unknown:
+            raise NothingWaits(
+                f"No change waits for service {', '.join(sorted(unknown))} of {provider.name}."
+            )
+    return changes
+
+
+def _refuse_if_overtaken(changes: Iterable[CatalogChange]) -> None:
+    for change in changes:
+        offer = change.offer
+        for name, value in change.after.items():
+            present = getattr(offer, name)
+            if (f"{present:.8f}" if name == "rate" else present) != value:
+                raise CannotUndo(f"Service {change.external_id} was changed again since; undo that first.")
+        if offer is not None and (
+            (change.kind == Kind.MISSING and offer.gone_at is None)
+            or (change.kind == Kind.BACK and offer.gone_at is not None)
+        ):
+            raise CannotUndo(f"Service {change.external_id} was changed again since; undo that first.")
+
+
+def _reversed(change: CatalogChange) -> Applied:
+    kind = {Kind.MISSING: Kind.BACK, Kind.BACK: Kind.MISSING}.get(Kind(change.kind), change.kind)
+    return Applied(change.external_id, str(kind), change.before, change.offer_id)
+
+
+def _rose(change: CatalogChange) -> bool:
+    return Decimal(change.after["rate"]) > Decimal(change.before["rate"])
+
+
+def _carry_over(provider: Provider) -> None:
+    refresh_services(provider.pk)
+    reprice_provider(provider.pk)
+    tell_about_holds(provider)

@@ -1,0 +1,209 @@
+"""Putting offers on sale: a category, a service and a route for each, priced by the rules.
+
+The number of statements does not depend on how many offers are published.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.db import connection, transaction
+from django.http import HttpRequest
+from django.utils import timezone
+
+from customers.audit import record
+from customers.models import User
+from providers.comparing import limits_fit, sellable_type
+from providers.locking import lock_offers, lock_prices
+from providers.models import Category, Offer, Provider, Route, Service
+from providers.rates import RuleBook
+from providers.repricing import exchange_rates, reprice
+
+NO_CATEGORY = "Other"
+LARGEST_MARKUP = Decimal(10_000)
+
+
+class NoSuchOffer(LookupError):
+    """An id that the provider's list does not have."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """`services`: ids now on sale. `skipped`: a sentence for each offer that is not, and why."""
+
+    services: tuple[int, ...]
+    skipped: tuple[str, ...]
+
+
+def publish(
+    provider: Provider,
+    external_ids: Collection[str] | None = None,
+    *,
+    markup: Decimal | None = None,
+    by: User | None = None,
+    request: HttpRequest | None = None,
+) -> Published:
+    """Put offers on sale by their upstream ids (None: all in the list); those that have a service are republished.
+
+    `markup` writes a percent rule for each service, which replaces an earlier one; without it the present rules
+    price them. An offer that cannot be sold is skipped with a sentence. Raises NoSuchOffer, ValueError (markup).
+    """
+    if markup is not None and not -100 <= markup <= LARGEST_MARKUP:
+        raise ValueError(f"A markup is a percentage from -100 to {LARGEST_MARKUP:,}, not {markup}.")
+    with transaction.atomic():
+        lock_offers(provider.pk)
+        lock_prices()
+        offers = _offers(provider, external_ids)
+        service_of = _services_of(offers)
+        skipped, chosen = [], []
+        objections = _Objections(provider, service_of, priced_by_rule=markup is None)
+        for offer in offers:
+            if reason := objections.to(offer):
+                skipped.append(f"{offer.external_id} {offer.name}: {reason}")
+            else:
+                chosen.append(offer)
+        _create_services([offer for offer in chosen if offer.pk not in service_of], service_of)
+        ids = [service_of[offer.pk].pk for offer in chosen]
+        if markup is not None and ids:
+            _write_percent_rules(ids, markup, by)
+        on_sale = _open_sale(ids)
+        for offer in chosen:
+            service = service_of[offer.pk]
+            if service.pk not in on_sale:
+                skipped.append(f"{offer.external_id} {offer.name}: {_off_sale_reason(service.pk)}")
+        if on_sale:
+            summary = f"{len(on_sale)} services of {provider.name} published"
+            details = {"markup": f"{markup:f}" if markup is not None else None, "services": len(on_sale)}
+            record(by, "services.publish", provider, summary, details, request)
+    return Published(tuple(sorted(on_sale)), tuple(skipped))
+
+
+def unpublish(
+    services: Collection[int], *, by: User | None = None, request: HttpRequest | None = None
+) -> int:
+    """Take services off the list; their open orders go on. Returns how many were published."""
+    with transaction.atomic():
+        taken = Service.objects.filter(pk__in=services, published=True).update(
+            published=False, changed_at=timezone.now()
+        )
+        if taken:
+            details = {"services": sorted(services)[:1000]}
+            record(by, "services.unpublish", "services", f"{taken} services unpublished", details, request)
+    return taken
+
+
+def _offers(provider: Provider, external_ids: Collection[str] | None) -> list[Offer]:
+    offers = Offer.objects.filter(provider=provider).order_by("id")
+    if external_ids is None:
+        return list(offers.filter(gone_at=None))
+    found = list(offers.filter(external_id__in=external_ids))
+    unknown = set(external_ids) - {offer.external_id for offer in found}
+    if unknown:
+        raise NoSuchOffer(
+            f"{provider.name} has no service {', '.join(sorted(unknown))}; read its catalog first."
+        )
+    return found
+
+
+def _services_of(offers: Iterable[Offer]) -> dict[int, Service]:
+    """offer id → the service that it delivers, the oldest where it delivers several."""
+    routes = Route.objects.filter(offer__in=list(offers)).select_related("service").order_by("-id")
+    return {route.offer_id: route.service for route in routes}
+
+
+class _Objections:
+    """Why an offer cannot be put on sale."""
+
+    def __init__(
+        self, provider: Provider, service_of: Mapping[int, Service], *, priced_by_rule: bool
+    ) -> None:
+        self.provider, self.service_of, self.priced_by_rule = provider, service_of, priced_by_rule
+        self.exchange = exchange_rates()
+        self.book = RuleBook()
+        self.categories = dict(Category.objects.values_list("name", "pk"))
+
+    def to(self, offer: Offer) -> str:
+        if self.provider.archived_at:
+            return "the provider is archived."
+        if offer.gone_at:
+            return "the provider no longer lists it."
+        if offer.on_hold:
+            return offer.on_hold
+        if not offer.service_type:
+            return f"its type {offer.type_raw!r} is not known; map it first."
+        if sellable_type(offer.service_type) is None:
+            return f"services of the type {offer.type_raw} cannot be sold."
+        if offer.rate <= 0:
+            return "its rate is zero."
+        if not limits_fit(offer.service_type, offer.minimum, offer.maximum):
+            return f"its minimum {offer.minimum} and maximum {offer.maximum} make no sense."
+        if self.provider.currency not in self.exchange:
+            return f"there is no exchange rate for {self.provider.currency}."
+        if self.priced_by_rule and not self._has_price(offer):
+            return "no markup rule applies to it."
+        return ""
+
+    def _has_price(self, offer: Offer) -> bool:
+        service = self.service_of.get(offer.pk)
+        if service is not None and service.pinned_rate is not None:
+            return True
+        category = service.category_id if service else self.categories.get(offer.category or NO_CATEGORY)
+        return self.book.rule_for(service.pk if service else None, category, offer.provider_id) is not None
+
+
+def _create_services(offers: list[Offer], service_of: dict[int, Service]) -> None:
+    """Services off sale without a price yet, each with its category and route; `service_of` gets them."""
+    if not offers:
+        return
+    names = {offer.category or NO_CATEGORY for offer in offers}
+    Category.objects.bulk_create([Category(name=name) for name in sorted(names)], ignore_conflicts=True)
+    categories = dict(Category.objects.filter(name__in=names).values_list("name", "pk"))
+    services = Service.objects.bulk_create(
+        Service(
+            category_id=categories[offer.category or NO_CATEGORY],
+            name=offer.name,
+            description=offer.description,
+            service_type=offer.service_type,
+            minimum=offer.minimum,
+            maximum=offer.maximum,
+            refill=offer.refill,
+            cancel=offer.cancel,
+            dripfeed=offer.dripfeed,
+            rate=0,
+            cost_rate=0,
+        )
+        for offer in offers
+    )
+    Route.objects.bulk_create(
+        Route(service=service, offer=offer) for service, offer in zip(services, offers, strict=True)
+    )
+    service_of |= {offer.pk: service for service, offer in zip(services, offers, strict=True)}
+
+
+def _write_percent_rules(service_ids: list[int], percent: Decimal, by: User | None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO providers_markuprule (scope, service_id, percent, fixed, minimum, rounding, places,
+                                              ending, position, enabled, note, changed_at, changed_by_id)
+            SELECT 'service', id, %s, 0, 0, 'none', 2, 0, 0, true, '', now(), %s FROM unnest(%s::bigint[]) AS id
+            ON CONFLICT (service_id, price_group_id) WHERE scope = 'service'
+            DO UPDATE SET percent = excluded.percent, fixed = 0, minimum = 0, rounding = 'none', enabled = true,
+                          changed_at = excluded.changed_at, changed_by_id = excluded.changed_by_id
+            """,
+            [percent, by.pk if by else None, service_ids],
+        )
+
+
+def _open_sale(service_ids: list[int]) -> set[int]:
+    """Price the services and publish those that have a price and no reason against it."""
+    services = Service.objects.filter(pk__in=service_ids)
+    reprice(services)
+    fit = services.filter(off_sale="", rate__gt=0)
+    fit.filter(published=False).update(published=True, changed_at=timezone.now())
+    return set(fit.values_list("pk", flat=True))
+
+
+def _off_sale_reason(service_id: int) -> str:
+    reason = Service.objects.values_list("off_sale", flat=True).get(pk=service_id)
+    return (reason or "it has no price.").lower()

@@ -1,0 +1,184 @@
+"""What a service costs us and what it is sold for now. The only writer of Service.rate, cost_rate and off_sale.
+
+    cost    the rate of the route that would be used now (the same choice as orders.placing.find_service), in
+            panel currency by the latest exchange rate
+    price   the pinned rate, else the first matching markup rule; never below cost unless an admin gave a reason
+    off sale  a plain reason where there is no way to deliver it, no price, or a price below cost
+
+Prices that cannot be computed stay as they were: the service is off sale, and old orders keep their own.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from providers.comparing import LARGEST_RATE, limits_fit, sellable_type
+from providers.locking import lock_prices
+from providers.models import ExchangeRate, Service
+from providers.pricing import converted, sell_rate
+from providers.rates import RuleBook, terms_of
+
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True)
+class Supply:
+    """A service with the route that would deliver it now; without a usable one, the first that is not."""
+
+    service_id: int
+    category_id: int
+    service_type: str
+    rate: Decimal
+    cost_rate: Decimal
+    pinned_rate: Decimal | None
+    below_cost_reason: str
+    off_sale: str
+    provider_id: int | None
+    currency: str
+    offer_rate: Decimal | None
+    offer_type: str
+    minimum: int
+    maximum: int
+    on_hold: str
+    gone: bool
+    archived: bool
+
+
+@dataclass(frozen=True)
+class Priced:
+    rate: Decimal
+    cost_rate: Decimal
+    off_sale: str = ""
+
+
+def reprice(services: QuerySet[Service] | None = None) -> int:
+    """Bring cost, price and off-sale reason of the services (None: all) up to date; returns how many changed.
+
+    A constant number of statements, however many services. Waits for another repricing to commit.
+    """
+    with transaction.atomic():
+        lock_prices()
+        supplies = supplies_of(services)
+        book, exchange = RuleBook(), exchange_rates()
+        changed = []
+        for supply in supplies:
+            priced = price(supply, book, exchange)
+            if (priced.rate, priced.cost_rate, priced.off_sale) != (
+                supply.rate,
+                supply.cost_rate,
+                supply.off_sale,
+            ):
+                changed.append((supply.service_id, priced))
+        if changed:
+            _write(changed)
+    return len(changed)
+
+
+def reprice_provider(provider_id: int) -> int:
+    """Reprice every service that this provider may deliver."""
+    return reprice(Service.objects.filter(routes__offer__provider_id=provider_id).distinct())
+
+
+def price(supply: Supply, book: RuleBook, exchange: Mapping[str, Decimal]) -> Priced:
+    """What the service would be sold for under these rules and exchange rates (panel currency for one unit)."""
+    stays = Priced(supply.rate, supply.cost_rate)
+    if reason := undeliverable(supply):
+        return Priced(stays.rate, stays.cost_rate, reason)
+    if supply.currency not in exchange:
+        return Priced(stays.rate, stays.cost_rate, f"There is no exchange rate for {supply.currency}.")
+    cost = converted(supply.offer_rate or ZERO, exchange[supply.currency])
+    if cost > LARGEST_RATE:
+        return Priced(stays.rate, stays.cost_rate, "The cost is too large.")
+    if supply.pinned_rate is not None:
+        below = supply.pinned_rate < cost and not supply.below_cost_reason
+        why = f"The pinned price {supply.pinned_rate:f} is below the cost {cost:f}." if below else ""
+        return Priced(supply.pinned_rate, cost, why)
+    rule = book.rule_for(supply.service_id, supply.category_id, supply.provider_id)
+    if rule is None:
+        return Priced(stays.rate, cost, "No markup rule applies to it.")
+    rate = sell_rate(cost, terms_of(rule), below_cost=bool(supply.below_cost_reason))
+    if not 0 < rate <= LARGEST_RATE:
+        return Priced(stays.rate, cost, "Its price would be zero or too large.")
+    return Priced(rate, cost)
+
+
+def undeliverable(supply: Supply) -> str:
+    """Why nobody can deliver the service now, or ""."""
+    if supply.provider_id is None or supply.offer_rate is None:
+        return "No provider delivers it."
+    if supply.archived:
+        return "Its provider is archived."
+    if supply.gone:
+        return "The provider no longer lists it."
+    if supply.on_hold:
+        return supply.on_hold
+    offered, sold = sellable_type(supply.offer_type), sellable_type(supply.service_type)
+    if offered is None or sold is None:
+        return "The provider's type of it cannot be sold."
+    if offered.per_order != sold.per_order:
+        return "The provider sells it by another unit."
+    if supply.offer_rate <= 0:
+        return "The provider's rate is zero."
+    if not limits_fit(supply.offer_type, supply.minimum, supply.maximum):
+        return "The provider's limits make no sense."
+    return ""
+
+
+def exchange_rates() -> dict[str, Decimal]:
+    """Panel currency for one unit, by currency, as of today."""
+    today = timezone.now().date()
+    rows = ExchangeRate.objects.filter(date__lte=today).order_by("currency", "-date").distinct("currency")
+    rates = dict(rows.values_list("currency", "rate"))
+    return rates | {settings.CURRENCY: Decimal(1)}
+
+
+def supplies_of(services: QuerySet[Service] | None = None) -> list[Supply]:
+    """The services (None: all) with their present route; two statements at most."""
+    ids = None if services is None else list(services.order_by().values_list("pk", flat=True))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT s.id, s.category_id, s.service_type, s.rate, s.cost_rate, s.pinned_rate, s.below_cost_reason,
+                   s.off_sale, r.provider_id, coalesce(r.currency, ''), r.rate, coalesce(r.service_type, ''),
+                   coalesce(r.minimum, 0), coalesce(r.maximum, 0), coalesce(r.on_hold, ''),
+                   coalesce(r.gone, false), coalesce(r.archived, false)
+            FROM providers_service s LEFT JOIN LATERAL (
+                SELECT o.provider_id, p.currency, o.rate, o.service_type, o.minimum, o.maximum, o.on_hold,
+                       o.gone_at IS NOT NULL AS gone, p.archived_at IS NOT NULL AS archived
+                FROM providers_route t JOIN providers_offer o ON o.id = t.offer_id
+                     JOIN providers_provider p ON p.id = o.provider_id
+                WHERE t.service_id = s.id AND t.enabled
+                ORDER BY o.gone_at IS NULL AND o.on_hold = '' AND p.archived_at IS NULL DESC, t.position, t.id
+                LIMIT 1
+            ) r ON true
+            WHERE %(ids)s::bigint[] IS NULL OR s.id = ANY(%(ids)s::bigint[])
+            ORDER BY s.id
+            """,
+            {"ids": ids},
+        )
+        return [Supply(*row) for row in cursor.fetchall()]
+
+
+def _write(changed: Iterable[tuple[int, Priced]]) -> None:
+    columns: list[list[Any]] = [[], [], [], []]
+    for service_id, priced in changed:
+        for column, value in zip(
+            columns, (service_id, priced.rate, priced.cost_rate, priced.off_sale[:200]), strict=True
+        ):
+            column.append(value)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE providers_service service
+            SET rate = row.rate, cost_rate = row.cost_rate, off_sale = row.off_sale, changed_at = now()
+            FROM unnest(%s::bigint[], %s::numeric[], %s::numeric[], %s::text[])
+                 AS row(id, rate, cost_rate, off_sale) WHERE service.id = row.id
+            """,
+            columns,
+        )

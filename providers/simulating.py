@@ -1,0 +1,160 @@
+"""What a markup rule would do, before anybody applies it. Reads only; not one row is written."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+from django.db.models import Count, Q, QuerySet, Sum
+from django.utils import timezone
+
+from providers.models import MarkupRule, Service
+from providers.pricing import charge_for, margin_percent
+from providers.rates import RuleBook
+from providers.repricing import Supply, exchange_rates, price, supplies_of, undeliverable
+from providers.service_types import TYPES
+
+ZERO = Decimal(0)
+LARGE_RISE = Decimal(20)  # percent
+SOLD_DAYS = 30
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One service now and as it would be; rates per 1000 (or per order), margins in percent of the price.
+
+    `profit_change`: panel currency, on the last 30 days' orders had the new price been live.
+    """
+
+    service_id: int
+    name: str
+    cost: Decimal
+    price_now: Decimal
+    new_price: Decimal
+    below_cost: bool
+    off_sale: str
+    profit_change: Decimal
+
+    @property
+    def change_percent(self) -> Decimal | None:
+        if not self.price_now:
+            return None
+        return ((self.new_price - self.price_now) / self.price_now * 100).quantize(Decimal("0.1"))
+
+    @property
+    def margin_before(self) -> Decimal | None:
+        return margin_percent(self.price_now, self.cost)
+
+    @property
+    def margin_after(self) -> Decimal | None:
+        return margin_percent(self.new_price, self.cost)
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """`rows`: the services that the rule would price, or no longer would. The averages are over these."""
+
+    rows: tuple[Effect, ...]
+    touched: int
+    changed: int
+    below_cost: int
+    large_rises: int
+    average_margin_before: Decimal | None
+    average_margin_after: Decimal | None
+    profit_change: Decimal
+
+
+def simulate_rule(
+    rule: MarkupRule,
+    *,
+    replaces: MarkupRule | None = None,
+    removed: bool = False,
+    published_only: bool = True,
+) -> Simulation:
+    """The effect of saving `rule` (not saved yet, or changed in memory), instead of `replaces` if given.
+
+    `removed`: the effect of deleting or disabling it instead. Prices of the rule's own price list.
+    """
+    now_book = RuleBook(rule.price_group_id)
+    then_book = RuleBook.of(_rules_then(rule, replaces, removed))
+    list_book = RuleBook() if rule.price_group_id else None
+    exchange, sold = exchange_rates(), _sold()
+    services = {service.pk: service for service in _services(published_only)}
+    rows = []
+    for supply in supplies_of(_services(published_only)):
+        place = (supply.service_id, supply.category_id, supply.provider_id)
+        before_rule, after_rule = now_book.rule_for(*place), then_book.rule_for(*place)
+        if after_rule is not rule and (before_rule is None or before_rule.pk not in (rule.pk, _pk(replaces))):
+            continue
+        before = price(supply, now_book if before_rule or not list_book else list_book, exchange)
+        after = price(supply, then_book if after_rule or not list_book else list_book, exchange)
+        service = services[supply.service_id]
+        rows.append(
+            Effect(
+                service_id=service.pk,
+                name=service.name,
+                cost=after.cost_rate,
+                price_now=supply.rate if not list_book else before.rate,
+                new_price=after.rate,
+                below_cost=after.rate < after.cost_rate,
+                off_sale=undeliverable(supply) or after.off_sale,
+                profit_change=_profit_change(supply, before.rate, after.rate, sold.get(service.pk, (0, 0))),
+            )
+        )
+    return _summed(rows)
+
+
+def _services(published_only: bool) -> QuerySet[Service]:
+    return Service.objects.filter(published=True) if published_only else Service.objects.all()
+
+
+def _pk(rule: MarkupRule | None) -> int | None:
+    return rule.pk if rule else None
+
+
+def _rules_then(rule: MarkupRule, replaces: MarkupRule | None, removed: bool) -> list[MarkupRule]:
+    others = MarkupRule.objects.filter(enabled=True, price_group_id=rule.price_group_id)
+    others = others.exclude(pk__in=[pk for pk in (rule.pk, _pk(replaces)) if pk])
+    return [*others, *([] if removed or not rule.enabled else [rule])]
+
+
+def _sold() -> dict[int, tuple[int, int]]:
+    """service id → (units, orders) of the last 30 days that were not canceled."""
+    recent = Q(orders__created_at__gte=timezone.now() - timedelta(days=SOLD_DAYS)) & ~Q(
+        orders__status="Canceled"
+    )
+    rows = (
+        Service.objects.filter(recent)
+        .values("pk")
+        .annotate(units=Sum("orders__total"), count=Count("orders"))
+    )
+    return {row["pk"]: (row["units"], row["count"]) for row in rows}
+
+
+def _profit_change(supply: Supply, before: Decimal, after: Decimal, sold: tuple[int, int]) -> Decimal:
+    units, orders = sold
+    if not units:
+        return ZERO
+    per_order = TYPES[supply.service_type].per_order
+    change = abs(after - before)
+    amount = change * orders if per_order else charge_for(change, units, per_order=False)
+    return amount if after >= before else -amount
+
+
+def _summed(rows: Iterable[Effect]) -> Simulation:
+    rows = tuple(rows)
+    return Simulation(
+        rows=rows,
+        touched=len(rows),
+        changed=sum(1 for row in rows if row.new_price != row.price_now),
+        below_cost=sum(1 for row in rows if row.below_cost),
+        large_rises=sum(1 for row in rows if (row.change_percent or ZERO) > LARGE_RISE),
+        average_margin_before=_average([row.margin_before for row in rows]),
+        average_margin_after=_average([row.margin_after for row in rows]),
+        profit_change=sum((row.profit_change for row in rows), ZERO),
+    )
+
+
+def _average(margins: list[Decimal | None]) -> Decimal | None:
+    known = [margin for margin in margins if margin is not None]
+    return (sum(known, ZERO) / len(known)).quantize(Decimal("0.1")) if known else None
