@@ -18,3 +18,10 @@ def exchange_to_panel(currency: str) -> Decimal | None:
         .values_list("rate", flat=True)
         .first()
     )
+
+
+def exchange_rates() -> dict[str, Decimal]:
+    """The same for every currency with a rate, in one query."""
+    today = timezone.now().date()
+    rows = ExchangeRate.objects.filter(date__lte=today).order_by("currency", "-date").distinct("currency")
+    return dict(rows.values_list("currency", "rate")) | {settings.CURRENCY: Decimal(1)}

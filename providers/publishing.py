@@ -14,10 +14,11 @@ from django.utils import timezone
 from customers.audit import record
 from customers.models import User
 from providers.comparing import limits_fit, sellable_type
+from providers.exchange import exchange_rates
 from providers.locking import lock_offers, lock_prices
 from providers.models import Category, Offer, Provider, Route, Service
 from providers.rates import RuleBook
-from providers.repricing import exchange_rates, reprice
+from providers.repricing import reprice
 
 NO_CATEGORY = "Other"
 LARGEST_MARKUP = Decimal(10_000)

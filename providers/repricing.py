@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from providers.comparing import LARGEST_RATE, limits_fit, sellable_type
+from providers.exchange import exchange_rates
 from providers.locking import lock_prices
-from providers.models import ExchangeRate, Service
+from providers.models import Service
 from providers.pricing import converted, sell_rate
 from providers.rates import RuleBook, terms_of
 
@@ -128,14 +127,6 @@ def undeliverable(supply: Supply) -> str:
     if not limits_fit(supply.offer_type, supply.minimum, supply.maximum):
         return "The provider's limits make no sense."
     return ""
-
-
-def exchange_rates() -> dict[str, Decimal]:
-    """Panel currency for one unit, by currency, as of today."""
-    today = timezone.now().date()
-    rows = ExchangeRate.objects.filter(date__lte=today).order_by("currency", "-date").distinct("currency")
-    rates = dict(rows.values_list("currency", "rate"))
-    return rates | {settings.CURRENCY: Decimal(1)}
 
 
 def supplies_of(services: QuerySet[Service] | None = None) -> list[Supply]:

@@ -8,10 +8,11 @@ from decimal import Decimal
 from django.db.models import Count, Q, QuerySet, Sum
 from django.utils import timezone
 
+from providers.exchange import exchange_rates
 from providers.models import MarkupRule, Service
 from providers.pricing import charge_for, margin_percent
 from providers.rates import RuleBook
-from providers.repricing import Supply, exchange_rates, price, supplies_of, undeliverable
+from providers.repricing import Supply, price, supplies_of, undeliverable
 from providers.service_types import TYPES
 
 ZERO = Decimal(0)

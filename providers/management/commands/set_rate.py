@@ -1,0 +1,31 @@
+from datetime import date
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from customers.management.command_line import Command as Base
+from customers.management.command_line import decimal
+from providers.rate_setting import set_rate
+
+
+class Command(Base):
+    help = "Set an exchange rate: the panel's currency for one unit of CUR, from a date on. Prices follow at once."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("currency", metavar="CUR")
+        parser.add_argument("rate")
+        parser.add_argument("--date", help="YYYY-MM-DD (default: today, UTC)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        rate = decimal(options["rate"], "rate")
+        try:
+            day = date.fromisoformat(options["date"]) if options["date"] else None
+        except ValueError:
+            raise CommandError(f"{options['date']!r} is not a date; write YYYY-MM-DD.") from None
+        try:
+            saved = set_rate(options["currency"], rate, day)
+        except ValueError as error:
+            raise CommandError(str(error)) from None
+        answer = {"currency": saved.currency, "rate": saved.rate, "date": saved.date}
+        self.say(answer, f"1 {saved.currency} is {saved.rate:f} from {saved.date} on.")
