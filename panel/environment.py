@@ -98,7 +98,7 @@ def fernet_keys(name: str) -> list[str]:
             Fernet(key)
         except ValueError:
             raise ImproperlyConfigured(
-                f"{name}: key number {place} is not a Fernet key; make one as .env.example shows."
+                f"{name} holds as number {place} something that is no Fernet key; make one as .env.example shows."
             ) from None
     return keys
 
@@ -139,7 +139,7 @@ def email(name: str) -> dict[str, object]:
         return {}
     try:
         parsed: dict[str, object] = env.email_url_config(raw)
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, ImproperlyConfigured):
         raise ImproperlyConfigured(
             f"{name} must look like smtp+tls://user:password@host:587 (or smtp://, smtp+ssl://)."
         ) from None

@@ -4,7 +4,7 @@ import fcntl
 import os
 import sys
 
-from panel.local.held import Hold, hold
+from panel.local.held import Hold, hold, try_lock
 from panel.local.places import RUN_LOCK, VAR, Refusal
 from panel.local.surroundings import VARIABLES, log_file, remembered, surroundings
 
@@ -12,17 +12,6 @@ from panel.local.surroundings import VARIABLES, log_file, remembered, surroundin
 WITHOUT_SERVERS = {"help", "--help", "-h", "version", "--version", "sandbox_provider", "makemessages",
                    "compilemessages", "collectstatic"}  # fmt: skip
 MIGRATES_ITSELF = {"migrate", "makemigrations", "showmigrations", "sqlmigrate"}
-
-
-def panel_is_running() -> bool:
-    if not RUN_LOCK.exists():
-        return False
-    with RUN_LOCK.open("a") as probe:
-        try:
-            fcntl.flock(probe, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
 
 
 def migrate_an_empty_database() -> None:
@@ -41,12 +30,12 @@ def main() -> None:
     arguments = sys.argv[1:]
     command = arguments[0] if arguments else "help"
     caller = dict(os.environ)
-    if panel_is_running():
+    if not try_lock(RUN_LOCK, fcntl.LOCK_SH):  # ./run is running
         # what ./run was told holds here too, unless this caller says otherwise
         caller = remembered() | {
             name: value for name, value in caller.items() if value or name not in VARIABLES
         }
-    holds: list[Hold] = []  # released when this process ends, however it ends
+    holds: list[Hold] = []  # let go when this process ends, however it ends
     database = broker = ""
     try:
         if command not in WITHOUT_SERVERS:
@@ -68,8 +57,18 @@ def main() -> None:
     os.environ.update({"DB_STATEMENT_TIMEOUT_MS": "0", "LOG_LEVEL": "WARNING"} | environment)
     from panel.startup import read_settings
 
-    read_settings()
-    if holds and command not in MIGRATES_ITSELF:
+    try:
+        read_settings()
+        run(arguments, command, fresh=bool(holds))
+    finally:
+        for held in holds:
+            held.lock.close()
+        for held in holds:
+            held.release()
+
+
+def run(arguments: list[str], command: str, fresh: bool) -> None:
+    if fresh and command not in MIGRATES_ITSELF:
         migrate_an_empty_database()
     from django.core.management import execute_from_command_line
 

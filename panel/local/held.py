@@ -20,28 +20,43 @@ class Hold:
     home: Path
     lock: IO[str]
     url: str
+    keeper: subprocess.Popen[bytes] | None = None  # if it was this process that started it
 
     def release(self, wait_seconds: float = 8) -> bool:
         """Let go; wait for the server to end if nobody else holds it. False: it still runs (for somebody)."""
         self.lock.close()
+        if is_held(self.home):
+            return False
         until = time.monotonic() + wait_seconds
         while keeper_lives(self.home):
             if time.monotonic() > until:
                 return False
             time.sleep(0.05)
+        if self.keeper is not None:
+            self.keeper.wait(wait_seconds)  # where nobody adopts orphans it would stay in the process list
         return True
 
 
-def keeper_lives(home: Path) -> bool:
-    path = home / "keeper.lock"
+def try_lock(path: Path, kind: int) -> bool:
+    """Whether the lock could be had just now; it is given back at once."""
     if not path.exists():
-        return False
+        return True
     with path.open("a") as probe:
         try:
-            fcntl.flock(probe, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(probe, kind | fcntl.LOCK_NB)
         except BlockingIOError:
-            return True
-    return False
+            return False
+    return True
+
+
+def is_held(home: Path) -> bool:
+    """Whether somebody holds the server. (A keeper that is stopping has the lock to itself: not held.)"""
+    use = home / "use.lock"
+    return not try_lock(use, fcntl.LOCK_EX) and try_lock(use, fcntl.LOCK_SH)
+
+
+def keeper_lives(home: Path) -> bool:
+    return not try_lock(home / "keeper.lock", fcntl.LOCK_SH)
 
 
 def hold(kind: str, home: Path, log: Path, throwaway: bool = False) -> Hold:
@@ -56,11 +71,13 @@ def hold(kind: str, home: Path, log: Path, throwaway: bool = False) -> Hold:
         state = read_json(home / "state.json")
         if keeper_lives(home):
             if url := state.get("url"):
-                return Hold(home, lock, str(url))
+                return Hold(home, lock, str(url), keeper)
             if error := state.get("error"):
                 lock.close()
                 raise Refusal(str(error))
         elif keeper is None or keeper.poll() is not None:
+            # left by a keeper that was killed; a living one writes it again
+            (home / "state.json").unlink(missing_ok=True)
             keeper = subprocess.Popen(
                 [sys.executable, "-m", "panel.local.keeper", kind, str(home), str(log)]
                 + (["throwaway"] if throwaway else []),

@@ -65,13 +65,14 @@ def keep(kind: str, home: Path, throwaway: bool, use: IO[str]) -> None:
         server.prepare()
         process = server.start(sys.stdout.fileno())
         server.wait_until_ready(process)
-        write_json(state, {"url": server.url, "keeper": os.getpid(), "pid": process.pid})
         while not ending and not lock(use, 0):
             if process.poll() is not None:
                 say(f"{kind} ended with code {process.returncode}; starting it again")
                 time.sleep(0.5)
                 process = server.start(sys.stdout.fileno())
                 server.wait_until_ready(process)
+                state.unlink(missing_ok=True)
+            if not state.exists():
                 write_json(state, {"url": server.url, "keeper": os.getpid(), "pid": process.pid})
             time.sleep(POLL_SECONDS)
     except Refusal as refusal:

@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from typing import IO, Any
 
 from panel.local.children import Child, ending, stop_all
-from panel.local.held import Hold, hold
+from panel.local.held import Hold, hold, is_held, keeper_lives
 from panel.local.places import (
     KNOWN,
     LOGS,
@@ -85,16 +85,10 @@ def reset() -> None:
         raise Refusal(
             "--reset drops local state only, but DATABASE_URL names a database of your own: unset it first."
         )
-    for kind in ("postgres", "valkey"):
-        use = VAR / kind / "use.lock"
-        if use.exists():
-            with use.open("a") as file:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    raise Refusal(
-                        "A ./manage command is using the local database; wait for its end."
-                    ) from None
+    if is_held(VAR / "postgres") or is_held(VAR / "valkey"):
+        raise Refusal("A ./manage command is using the local database; wait for its end.")
+    while keeper_lives(VAR / "postgres") or keeper_lives(VAR / "valkey"):
+        time.sleep(0.05)  # one that is just stopping
     for path in VAR.iterdir():
         if path.name in KEPT_BY_RESET or path.name.startswith("test-"):
             continue

@@ -1,0 +1,101 @@
+"""A wrong value stops the start with one sentence that names the variable."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+
+BASE = {
+    name: os.environ[name]
+    for name in ("PATH", "DATABASE_URL", "REDIS_URL", "SECRET_KEY", "FIELD_KEYS", "STATE_DIR")
+    if name in os.environ
+}
+
+
+def python(*arguments: str, **changed: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=BASE | changed,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def manage(*arguments: str, **changed: str) -> subprocess.CompletedProcess[str]:
+    return python("manage.py", *arguments, **changed)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("STATUS_CONFIRM_SECONDS", "soon"),
+        ("STATUS_CONFIRM_SECONDS", "-1"),
+        ("UNKNOWN_QUARANTINE_SECONDS", "1.5"),
+        ("WEB_WORKERS", "0"),
+        ("WORKER_THREADS", "1"),
+        ("PORT", "70000"),
+        ("DEBUG", "maybe"),
+        ("API_RATE_LIMITS", "2"),
+        ("CURRENCY", "usd"),
+        ("SITE_URL", "panel.example.com"),
+        ("SITE_URL", "https://example.com/panel"),
+        ("DATABASE_URL", "sqlite:///panel.db"),
+        ("DATABASE_URL", "postgres://user@host"),
+        ("REDIS_URL", "amqp://localhost"),
+        ("FIELD_KEYS", "not-a-key"),
+        ("PROVIDER_ALLOWED_PRIVATE", "127.0.0.1"),
+        ("PROVIDER_ALLOWED_PRIVATE", "http://127.0.0.1:80"),
+        ("EMAIL_URL", "mail.example.com"),
+        ("EMAIL_URL", "smtp://user:secret-word@mail:port"),
+        ("LOG_LEVEL", "LOUD"),
+    ],
+)
+def test_it_refuses_a_wrong_value_in_one_sentence(name: str, value: str) -> None:
+    refused = python("-c", "from panel.startup import read_settings; read_settings()", **{name: value})
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(f"Headwater does not start: {name} ")
+    assert len(refused.stderr.strip().splitlines()) == 1
+    assert "secret-word" not in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "code"),
+    [
+        ("SECRET_KEY", "", "panel.E001"),
+        ("SECRET_KEY", "short", "panel.E001"),
+        ("SECRET_KEY", "change-me-change-me-change-me-change-me-change-me-1", "panel.E001"),
+        ("FIELD_KEYS", "", "panel.E002"),
+        ("ALLOWED_HOSTS", "*", "panel.E004"),
+    ],
+)
+def test_a_server_refuses_to_start_unsafe(name: str, value: str, code: str) -> None:
+    assert code in manage("check", **{name: value}).stderr
+    server = python("-c", "import panel.wsgi", **{name: value})
+    assert server.returncode == 1
+    assert code in server.stderr
+
+
+def test_empty_values_mean_the_defaults() -> None:
+    told = manage(
+        "shell", "-v0", "-c",
+        "from django.conf import settings as s;"
+        "print(s.WEB_WORKERS, s.WORKER_THREADS, s.STATUS_CONFIRM_SECONDS, s.UNKNOWN_QUARANTINE_SECONDS,"
+        " s.API_RATE_LIMITS, s.CURRENCY, sorted(s.PROVIDER_ALLOWED_PRIVATE))",
+        WEB_WORKERS="", WORKER_THREADS="", STATUS_CONFIRM_SECONDS="", API_RATE_LIMITS="", CURRENCY="",
+        PROVIDER_ALLOWED_PRIVATE="",
+    )  # fmt: skip
+    assert told.stdout.strip() == "2 32 60 900 True USD []", told.stderr
+
+
+def test_a_panel_behind_https_is_clean_under_the_deployment_checks() -> None:
+    done = manage(
+        "check", "--deploy", "--fail-level", "WARNING",
+        SITE_URL="https://panel.example.com", EMAIL_URL="smtp+tls://u:p@mail.example.com:587", TRUSTED_PROXIES="1",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
