@@ -17,7 +17,7 @@ SIGN_IN_FAILED = _("E-mail or password is not right.")
 
 class AccountAdapter(DefaultAccountAdapter):
     # Which part was wrong, or whether the account exists, is nobody's business.
-    error_messages = {  # noqa: RUF012
+    error_messages = {
         **DefaultAccountAdapter.error_messages,
         "account_inactive": SIGN_IN_FAILED,
         "email_password_mismatch": SIGN_IN_FAILED,
@@ -45,7 +45,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
 
 class MfaAdapter(DefaultMFAAdapter):
-    error_messages = {  # noqa: RUF012
+    error_messages = {
         **DefaultMFAAdapter.error_messages,
         "incorrect_code": AccountAdapter.error_messages["incorrect_code"],
     }

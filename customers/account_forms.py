@@ -61,7 +61,10 @@ class SignupForm(Dressed, account.SignupForm):
     """E-mail, password, and how to address the person."""
 
     name = forms.CharField(
-        label=_("Name"), required=False, max_length=120, widget=forms.TextInput(attrs={"autocomplete": "name"})
+        label=_("Name"),
+        required=False,
+        max_length=120,
+        widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )
     field_order = ("name", "email", "password1")
 

@@ -27,9 +27,9 @@ def address(request: HttpRequest) -> str:
 
 def locked_until(request: HttpRequest) -> datetime:
     """When the lock that this request ran into ends: the last counted failure plus the cool-off."""
-    last = AccessAttempt.objects.filter(username=username(request, None), ip_address=address(request)).aggregate(
-        last=Max("attempt_time")
-    )["last"]
+    last = AccessAttempt.objects.filter(
+        username=username(request, None), ip_address=address(request)
+    ).aggregate(last=Max("attempt_time"))["last"]
     return (last or timezone.now()) + (get_cool_off(request) or timedelta(0))
 
 

@@ -9,6 +9,7 @@ from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
+from customers.models import User
 from panel.shell import Shell, leads_somewhere
 
 THEMES = {"", "light", "dark"}
@@ -30,8 +31,8 @@ def terms(request: HttpRequest) -> HttpResponse:
 def theme(request: HttpRequest) -> HttpResponse:
     """Keep system (""), light or dark with the account; back to the page it was chosen on."""
     choice = request.POST.get("theme", "")
-    if choice in THEMES:
-        type(request.user).objects.filter(pk=request.user.pk).update(theme=choice)  # type: ignore[union-attr]
+    if choice in THEMES and request.user.pk is not None:
+        User.objects.filter(pk=request.user.pk).update(theme=choice)
     back = request.POST.get("next", "/")
     safe = url_has_allowed_host_and_scheme(back, {request.get_host()}, request.is_secure())
     return redirect(back if safe else "/")

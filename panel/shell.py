@@ -7,13 +7,12 @@ anonymous page asks the database nothing. A link is shown only if its address le
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import Resolver404, resolve
-from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
 
 
@@ -25,7 +24,7 @@ class Link:
     go: str = ""  # the letter after `g`
     counter: str = ""  # a method of Counts
     current: bool = False
-    count: Any = None
+    count: Any = None  # called by the template, once however often it is shown
 
 
 @dataclass(frozen=True)
@@ -144,7 +143,7 @@ class Shell:
         here = self.here
         for link in group.links:
             if leads_somewhere(link.address):
-                count = SimpleLazyObject(getattr(Counts(), link.counter)) if link.counter else None
+                count = cache(getattr(Counts(), link.counter)) if link.counter else None
                 yield replace(link, current=link.address == here, count=count)
 
     @property

@@ -187,7 +187,7 @@ def query(context: template.Context, **changes: Any) -> str:
             params.pop(name, None)
         else:
             params[name] = str(value)
-    return "?" + params.urlencode()
+    return f"?{params.urlencode()}"
 
 
 @register.simple_tag
@@ -195,7 +195,7 @@ def control(field: BoundField) -> SafeString:
     """A form field's control with the classes of the design; errors and hints are already tied to it by Django."""
     widget = field.field.widget
     kind = getattr(widget, "input_type", "")
-    attrs = {}
+    attrs: dict[str, str | bool] = {}
     if kind == "select":
         base = "form-select"
     elif kind in ("checkbox", "radio"):

@@ -150,15 +150,16 @@
 
   /* ---- live refresh: `<div hx-get=… hx-trigger="live" hx-swap="morph" data-live="15">` ---- */
   var failures = 0;
+  var due = {}; // by id, because a swap may replace the element
   var lastGood = Date.now();
   function tick(now) {
     if (document.hidden || (inField() && !now) || openDialog()) return;
     all("[data-live]").forEach(function (element) {
       var every = Number(element.dataset.live) * 1000;
-      var due = Number(element.dataset.liveAt || 0);
-      if (!due && !now) { element.dataset.liveAt = String(Date.now() + every); return; }
-      if (!now && (Date.now() < due || failures >= 2 && Date.now() < due + every)) return;
-      element.dataset.liveAt = String(Date.now() + every);
+      var key = element.id || element.getAttribute("hx-get");
+      if (!due[key] && !now) { due[key] = Date.now() + every; return; }
+      if (!now && Date.now() < due[key] + (failures >= 2 ? every : 0)) return; // after two failures ask half as often
+      due[key] = Date.now() + every;
       window.htmx.trigger(element, "live");
     });
     mark();

@@ -102,5 +102,27 @@
     }
   }, true);
   document.addEventListener("DOMContentLoaded", function () { panel.all("[data-bulk]").forEach(sync); });
-  document.addEventListener("htmx:afterSwap", function () { panel.all("[data-bulk]").forEach(sync); });
+
+  /* A live swap brings fresh rows: what was picked stays picked, the current row stays current, by id. */
+  var kept = null;
+  document.addEventListener("htmx:beforeSwap", function () {
+    var row = document.querySelector(".tbl[data-rows] tr.cur");
+    kept = {
+      picked: panel.all("input[data-pick]:checked").map(function (b) { return b.value; }),
+      anchor: anchor && anchor.id,
+      current: row && row.id,
+      picking: !!document.querySelector(".tbl.picking")
+    };
+  });
+  document.addEventListener("htmx:afterSwap", function () {
+    if (kept) {
+      panel.all("input[data-pick]").forEach(function (b) { b.checked = kept.picked.indexOf(b.value) >= 0; });
+      if (kept.picking) panel.all(".tbl[data-rows]").forEach(function (t) { t.classList.add("picking"); });
+      var row = kept.current && document.getElementById(kept.current);
+      if (row) { row.classList.add("cur"); row.setAttribute("aria-current", "true"); }
+      if (kept.anchor) anchor = document.getElementById(kept.anchor);
+      kept = null;
+    }
+    panel.all("[data-bulk]").forEach(sync);
+  });
 })();

@@ -67,7 +67,8 @@ def sprite(package: Path) -> str:
     for name in (HERE / "icons.txt").read_text().split():
         source = (package / "icons" / "outline" / f"{name}.svg").read_text()
         body = re.search(r"<svg[^>]*>(.*)</svg>", source, re.S)
-        assert body, name
+        if not body:
+            raise SystemExit(f"{name}.svg is not drawn as expected")
         shapes = " ".join(re.sub(r'<path stroke="none"[^>]*/>', "", body.group(1)).split())
         symbols.append(f'<symbol id="{name}" viewBox="0 0 24 24">{shapes}</symbol>')
     return "\n".join([*symbols, "</svg>"]) + "\n"
