@@ -3,13 +3,11 @@
 from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
-from allauth.mfa.utils import is_mfa_enabled
-from django.contrib import messages
 from django.http import HttpRequest, HttpResponseBase
-from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext as _
+
+from customers.access import second_factor_first
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
 # Reachable without the second factor: setting it up, signing out, and what a page is made of.
@@ -47,14 +45,9 @@ def second_factor(get_response: Handler) -> Handler:
     """Reviewers, admins and superusers get no page before a second factor is set up."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        user = request.user
-        if getattr(user, "reviews", False) and not request.path.startswith(OPEN_TO_STAFF):
-            # Remembered with the session, because asking costs a query on every page.
-            if not request.session.get("second_factor") and not is_mfa_enabled(user):
-                messages.warning(request, _("Staff sign in with a second step. Set it up to go on."))
-                return redirect(reverse("mfa_activate_totp"))
-            if not request.session.get("second_factor"):
-                request.session["second_factor"] = True
-        return get_response(request)
+        if request.path.startswith(reverse("mfa_index")):
+            request.session.pop("second_factor", None)  # it may change there: asked anew on the next page
+        staff = getattr(request.user, "reviews", False) and not request.path.startswith(OPEN_TO_STAFF)
+        return (second_factor_first(request) if staff else None) or get_response(request)
 
     return middleware
