@@ -5,6 +5,7 @@ when it is connected to; the whole call has one deadline and the answer one size
 matters most is told apart exactly: NotSent (no byte of the request left) or Uncertain (some may have).
 """
 
+import logging
 import socket
 import ssl
 import threading
@@ -28,6 +29,9 @@ from urllib3.response import HTTPResponse
 from providers.adapters.addresses import Found, NoAddress, Resolver, is_allowed
 from providers.adapters.errors import NotSent, ProviderError, Uncertain
 from providers.adapters.watchdog import WATCHDOG, Call
+
+# At DEBUG it would log the address with its query, where some operators keep a key.
+logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
 MAX_BYTES = 32 * 1024 * 1024
 CONNECT_S = 10.0

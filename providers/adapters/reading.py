@@ -134,6 +134,13 @@ def redactor(key: str) -> Callable[[str], str]:
     """A function that hides the key, also as providers echo it: percent-encoded, escaped, in other case."""
     if len(key) < 4:
         return lambda text: text
+    pattern = re.compile("|".join(map(re.escape, forms_of(key))), re.IGNORECASE)
+    return lambda text: pattern.sub(HIDDEN, text)
+
+
+@lru_cache(maxsize=256)
+def forms_of(key: str) -> tuple[str, ...]:
+    """The spellings of a key in an answer, longest first."""
     escaped = json.dumps(key)[1:-1]
     forms = {
         key,
@@ -143,8 +150,7 @@ def redactor(key: str) -> Callable[[str], str]:
         escaped,
         escaped.replace("/", r"\/"),
     }
-    pattern = re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)), re.I)
-    return lambda text: pattern.sub(HIDDEN, text)
+    return tuple(sorted(forms, key=len, reverse=True))
 
 
 _NUMBER = re.compile(r"([-+]?)\D{0,8}?([-+]?)(\d[\d.,]*|\.\d+)(e[-+]?\d{1,3})?\D{0,12}", re.IGNORECASE)

@@ -183,7 +183,7 @@ class StandardAdapter(Adapter):
             answer = self._read("status", {"order": ids[0]}, BATCH_BYTES)
         else:
             answer = self._read("status", {"orders": self._joined(ids)}, BATCH_BYTES)
-        entries = dict(by_id(answer, ids, ("order", "orderid", "id"), self._is_status))
+        entries = dict(by_id(_error_as_entry(answer, ids), ids, ("order", "orderid", "id"), self._is_status))
         if not entries:
             self._refuse_or_note(answer, ids, entries)
         found: dict[str, Observation] = {}
@@ -252,8 +252,7 @@ class StandardAdapter(Adapter):
         answer = self._read("refill_status", parameters, BATCH_BYTES)
         if single and isinstance(answer, list) and len(answer) == 1 and isinstance(answer[0], Mapping):
             answer = answer[0]
-        if single and isinstance(answer, Mapping) and isinstance(pick(answer, "status"), Mapping):
-            answer = {refill_ids[0]: answer}
+        answer = _error_as_entry(answer, refill_ids)
         entries = dict(by_id(answer, refill_ids, ("refill", "refillid", "id"), self._is_status))
         if not entries:
             self._refuse_or_note(answer, refill_ids, entries)
@@ -353,14 +352,15 @@ class StandardAdapter(Adapter):
         self._refuse(answer)
         if isinstance(answer, int | Decimal) and (bare := decimal_of(answer)) is not None:
             return Balance(bare)
+        outer = currency_of(pick(answer, "currency")) if isinstance(answer, Mapping) else ""
         for holder in balance_holders(answer):
             value = pick(holder, "balance", "funds", "amount")
             if isinstance(value, Mapping):
                 holder, value = value, pick(value, "amount", "balance", "value")
             amount = decimal_of(value)
             if amount is not None:
-                code = currency_of(pick(holder, "currency") or pick(answer, "currency")) or currency_of(value)
-                return Balance(amount, code)
+                code = currency_of(pick(holder, "currency")) or currency_of(value)
+                return Balance(amount, code or outer)
         raise Unavailable("The provider's answer names no balance.", reason="no_value")
 
     # --------------------------------------------------------------------------------------- shared
@@ -388,3 +388,10 @@ class StandardAdapter(Adapter):
 
     def _shown(self, answer: Any) -> str:
         return self.say(dumped(answer), 500)
+
+
+def _error_as_entry(answer: Any, ids: Sequence[str]) -> Any:
+    """{"status":{"error":…}} in answer to a question about one id is that id's error."""
+    if len(ids) == 1 and isinstance(answer, Mapping) and isinstance(pick(answer, "status"), Mapping):
+        return {ids[0]: answer}
+    return answer
