@@ -15,6 +15,8 @@ import redis
 from django.conf import settings
 from django.db import connection
 
+from panel.local.places import free_port, port_is_free
+
 pytest_plugins = ["tests.fixtures_sandbox"]
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -30,14 +32,22 @@ def pytest_configure(config: pytest.Config) -> None:
     url = settings.REDIS_URL.rsplit("/", 1)[0] + f"/{number + 1}"
     settings.REDIS_URL = os.environ["REDIS_URL"] = url
     settings.CACHES["default"]["LOCATION"] = url
+    settings.STATE_DIR = settings.STATE_DIR / f"gw{number}"
+    settings.STATE_DIR.mkdir(exist_ok=True)
+    os.environ["STATE_DIR"] = str(settings.STATE_DIR)
     # hashing is meant to be slow; no test is about its speed
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *settings.PASSWORD_HASHERS]
 
 
 @pytest.fixture(autouse=True)
 def fresh_broker() -> None:
-    """No hint, cache entry or rate limit of an earlier test is left."""
+    """No hint, cache entry, rate limit or dispatch counter of an earlier test is left.
+
+    The counter's copies outlive the tables that a test empties, and would look like a restored database.
+    """
     redis.Redis.from_url(settings.REDIS_URL).flushdb()
+    for copy in Path(settings.STATE_DIR).glob("dispatch-counter-*"):
+        copy.unlink()
 
 
 @pytest.fixture
@@ -123,3 +133,22 @@ def worker(start_worker: Worker) -> Iterator[subprocess.Popen[bytes]]:
     """One real worker for the length of the test."""
     with start_worker() as process:
         yield process
+
+
+@pytest.fixture
+def live_panel(transactional_db: None, tmp_path: Path) -> Iterator[str]:
+    """The address of a real gunicorn on this test's database; pages and /api/v2 over real HTTP."""
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    environment = process_environment(PORT=str(port), SITE_URL=address, WEB_WORKERS="1")
+    log = tmp_path / "web.log"
+    command = [sys.executable, "-m", "gunicorn", "-c", "python:panel.gunicorn", "panel.wsgi"]
+    with running(command, environment, log) as process:
+
+        def answers() -> bool:
+            if process.poll() is not None:
+                raise AssertionError(f"the web process ended: {log.read_text()[-2000:]}")
+            return not port_is_free(port)
+
+        wait_until(answers, 30, "the web process")
+        yield address

@@ -192,7 +192,6 @@ class Supervisor:
         lock.write(f"process {os.getpid()}, {address}")
         lock.flush()
         LOGS.mkdir(parents=True, exist_ok=True)
-        (VAR / "static").mkdir(exist_ok=True)
         first = decide_what_is_known(demo, port)
         known = read_json(KNOWN)
 

@@ -45,7 +45,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     holds = []
     try:
-        (home / "state" / "static").mkdir(parents=True)
+        (home / "state").mkdir(parents=True)
         holds += [
             hold(kind, home / kind, home / f"{kind}.log", throwaway=True) for kind in ("postgres", "valkey")
         ]
