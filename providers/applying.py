@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from django.db import connection
 from django.db.models import F, Q
@@ -33,8 +32,8 @@ class Applied:
     offer_id: int | None
 
 
-def apply_to_offers(provider_id: int, changes: Iterable[Applied], now: datetime) -> None:
-    """Write the differences into the offers."""
+def apply_to_offers(provider_id: int, changes: Iterable[Applied], now: datetime) -> dict[str, int]:
+    """Write the differences into the offers. Returns the ids of new offers by external id."""
     new: list[dict[str, Any]] = []
     updates: dict[int, dict[str, Any]] = {}
     gone: list[int] = []
@@ -51,8 +50,7 @@ def apply_to_offers(provider_id: int, changes: Iterable[Applied], now: datetime)
         else:
             row = updates.setdefault(change.offer_id, {"id": change.offer_id})
             row.update(change.after)
-    if new:
-        _insert(provider_id, new, now)
+    created = _insert(provider_id, new, now) if new else {}
     if updates:
         _update(updates.values(), now)
     if gone:
@@ -61,19 +59,21 @@ def apply_to_offers(provider_id: int, changes: Iterable[Applied], now: datetime)
         )
     if back:
         Offer.objects.filter(pk__in=back).update(missing_since=None, gone_at=None, changed_at=now)
+    return created
 
 
-def _insert(provider_id: int, rows: Iterable[Mapping[str, Any]], now: datetime) -> None:
+def _insert(provider_id: int, rows: Iterable[Mapping[str, Any]], now: datetime) -> dict[str, int]:
     names = ", ".join(FIELDS)
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
             INSERT INTO providers_offer (provider_id, external_id, {names}, on_hold, created_at, changed_at)
             SELECT %s, external_id, {names}, '', %s, %s FROM jsonb_to_recordset(%s::jsonb) AS row({_COLUMNS})
-            ON CONFLICT (provider_id, external_id) DO NOTHING
+            ON CONFLICT (provider_id, external_id) DO NOTHING RETURNING external_id, id
             """,
             [provider_id, now, now, json.dumps(list(rows))],
         )
+        return dict(cursor.fetchall())
 
 
 def _update(rows: Iterable[Mapping[str, Any]], now: datetime) -> None:
@@ -114,16 +114,15 @@ def clear_decided_holds(offer_ids: Iterable[int]) -> None:
     ).update(on_hold="")
 
 
-def link_new_offers(provider_id: int, revision: UUID) -> None:
-    """Point the changes of new services at the offers that came of them."""
+def link_new_offers(offer_of: Mapping[int, int]) -> None:
+    """Point changes of new services (by id) at the offers that came of them."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            UPDATE providers_catalogchange change SET offer_id = offer.id FROM providers_offer offer
-            WHERE change.revision = %s AND change.kind = 'new' AND change.offer_id IS NULL
-              AND offer.provider_id = %s AND offer.external_id = change.external_id
+            UPDATE providers_catalogchange change SET offer_id = pair.offer_id
+            FROM unnest(%s::bigint[], %s::bigint[]) AS pair(id, offer_id) WHERE change.id = pair.id
             """,
-            [revision, provider_id],
+            [list(offer_of), list(offer_of.values())],
         )
 
 

@@ -90,7 +90,7 @@ class _Plan:
     overtaken: list[int] = field(default_factory=list)
     staged: list[Change] = field(default_factory=list)
     due: list[Change] = field(default_factory=list)
-    due_standing: list[int] = field(default_factory=list)
+    due_standing: dict[int, Change] = field(default_factory=dict)  # by the id of its row
     fresh: list[Change] = field(default_factory=list)
     newly_missing: list[int] = field(default_factory=list)
 
@@ -144,15 +144,15 @@ def _compare_and_write(
     if plan.overtaken:
         CatalogChange.objects.filter(pk__in=plan.overtaken).update(state=State.SUPERSEDED, decided_at=now)
     if plan.due_standing:
-        CatalogChange.objects.filter(pk__in=plan.due_standing).update(
+        CatalogChange.objects.filter(pk__in=list(plan.due_standing)).update(
             state=State.APPLIED, revision=revision, decided_at=now
         )
     if plan.staged:
         _insert_changes(provider.pk, plan.staged, State.STAGED, None, now)
-    if plan.fresh:
-        _insert_changes(provider.pk, plan.fresh, State.APPLIED, revision, now)
     if apply:
-        _apply(provider, plan, compared, known, revision, now)
+        created = _apply(provider, plan, compared, known, now)
+        if plan.fresh:
+            _insert_changes(provider.pk, plan.fresh, State.APPLIED, revision, now, created)
         result.applied = len(plan.due)
     return compared
 
@@ -178,7 +178,7 @@ def _plan(
         if due:
             plan.due.append(change)
             if same and earlier:
-                plan.due_standing.append(earlier.pk)
+                plan.due_standing[earlier.pk] = change
             else:
                 plan.fresh.append(change)
         elif not same:
@@ -198,9 +198,10 @@ def _apply(
     plan: _Plan,
     compared: Comparison,
     known: Mapping[str, Known],
-    revision: uuid.UUID,
     now: datetime,
-) -> None:
+) -> dict[str, int]:
+    """Bring offers, services and prices in line with the plan. Returns the ids of new offers by external id."""
+    created: dict[str, int] = {}
     holds = holds_of(compared.changes)
     missing = {change.offer_id for change in compared.changes if change.kind == "missing"}
     held = {offer.offer_id: offer.on_hold for offer in known.values() if offer.on_hold}
@@ -210,9 +211,14 @@ def _apply(
         rows = (
             Applied(change.external_id, change.kind, change.after, change.offer_id) for change in plan.due
         )
-        apply_to_offers(provider.pk, rows, now)
-        if any(change.kind == "new" for change in plan.due):
-            link_new_offers(provider.pk, revision)
+        created = apply_to_offers(provider.pk, rows, now)
+        waited = {
+            pk: created[due.external_id]
+            for pk, due in plan.due_standing.items()
+            if due.external_id in created
+        }
+        if waited:
+            link_new_offers(waited)
     if compared.returned:
         Offer.objects.filter(pk__in=compared.returned).update(missing_since=None)
     if plan.newly_missing:
@@ -226,6 +232,7 @@ def _apply(
         reprice_provider(provider.pk)
     if fresh_holds or lifted:
         tell_about_holds(provider)
+    return created
 
 
 def _known(provider_id: int) -> dict[str, Known]:
@@ -252,12 +259,17 @@ def _standing(provider_id: int) -> dict[tuple[str, str], _Standing]:
 
 
 def _insert_changes(
-    provider_id: int, changes: Iterable[Change], state: str, revision: uuid.UUID | None, now: datetime
+    provider_id: int,
+    changes: Iterable[Change],
+    state: str,
+    revision: uuid.UUID | None,
+    now: datetime,
+    created: Mapping[str, int] | None = None,
 ) -> None:
     rows = [
         {
             "external_id": change.external_id,
-            "offer_id": change.offer_id,
+            "offer_id": change.offer_id or (created or {}).get(change.external_id),
             "kind": change.kind,
             "before": change.before,
             "after": change.after,

@@ -70,8 +70,10 @@ def accept_changes(
             rows = (
                 Applied(change.external_id, change.kind, change.after, change.offer_id) for change in changes
             )
-            apply_to_offers(provider.pk, rows, now)
-            link_new_offers(provider.pk, revision)
+            created = apply_to_offers(provider.pk, rows, now)
+            new = [change for change in changes if change.external_id in created]
+            if new:
+                link_new_offers({change.pk: created[change.external_id] for change in new})
             clear_decided_holds({change.offer_id for change in changes if change.offer_id})
             _carry_over(provider)
             summary = f"{len(changes)} catalog changes of {provider.name} accepted"
