@@ -6,9 +6,7 @@ matters most is told apart exactly: NotSent (no byte of the request left) or Unc
 """
 
 import logging
-import socket
 import ssl
-import threading
 import time
 import zlib
 from collections.abc import Callable, Mapping
@@ -20,22 +18,17 @@ from urllib.parse import urlencode, urlsplit
 
 import certifi
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
-from urllib3.response import HTTPResponse
 
-from providers.adapters.addresses import Found, NoAddress, Resolver, is_allowed
+from providers.adapters.addresses import Resolver
+from providers.adapters.connecting import CURRENT, PinnedAdapter, Post, Session, Target
 from providers.adapters.errors import NotSent, ProviderError, Uncertain
-from providers.adapters.watchdog import WATCHDOG, Call
+from providers.adapters.watchdog import WATCHDOG
 
 # At DEBUG it would log the address with its query, where some operators keep a key.
 logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
 MAX_BYTES = 32 * 1024 * 1024
-CONNECT_S = 10.0
-"""One address gets this long, so that a dead IPv6 route leaves time for IPv4."""
 _CHUNK = 65536
 _HEADERS = {
     "User-Agent": "Headwater/1",
@@ -57,156 +50,6 @@ class Reply:
     elapsed: float
 
 
-@dataclass(frozen=True)
-class _Target:
-    """A checked address to post to. `private`: on the list of exceptions, so neither vetted nor forced to
-    use TLS."""
-
-    request: requests.PreparedRequest
-    host: str
-    port: int
-    private: bool
-
-
-class _Post(Call):
-    """One call and how far it got. `started` turns true right before the first byte of the request."""
-
-    def __init__(
-        self, deadline: float, target: _Target, before_write: Callable[[], None] | None, resolver: Resolver
-    ) -> None:
-        super().__init__(deadline)
-        self.target = target
-        self.before_write = before_write
-        self.resolver = resolver
-        self.stage = "dns"
-        self.started = False
-        self.objection: BaseException | None = None
-        self.partial = b""
-
-    def connect(self) -> socket.socket:
-        failure: OSError | None = None
-        for family, address in self._addresses():
-            self.check()
-            self.stage = "connect"
-            sock = socket.socket(family, socket.SOCK_STREAM)
-            try:
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self.watch(sock)
-                sock.settimeout(max(min(self.remaining(), CONNECT_S), 0.001))
-                sock.connect((address, self.target.port))
-                sock.settimeout(max(self.remaining(), 0.001) + 1)
-                self.stage = "tls"
-                return sock
-            except OSError as error:
-                sock.close()
-                failure = error
-            except BaseException:
-                sock.close()
-                raise
-        self.check()
-        why = "it did not answer" if isinstance(failure, TimeoutError) else "the connection was refused"
-        raise NotSent(f"Could not connect to {self.target.host}: {why}.", reason="connect")
-
-    def _addresses(self) -> Found:
-        host = self.target.host
-        try:
-            found = self.resolver.look_up(host, self.target.port, min(self.remaining(), CONNECT_S))
-        except NoAddress as error:
-            self.check()
-            raise NotSent(f"{error}.", reason="dns") from None
-        if not self.target.private and not all(is_allowed(address) for _, address in found):
-            raise NotSent(
-                f"{host} is at a private or reserved network address, which is not allowed.", reason="address"
-            )
-        return found
-
-    def write(self, sock: socket.socket, data: bytes) -> None:
-        self.stage = "write"
-        self.check()
-        if self.before_write is not None:
-            try:
-                self.before_write()
-            except BaseException as error:
-                self.objection = error
-                raise
-            self.check()
-        self.started = True
-        sock.settimeout(max(self.remaining(), 0.001) + 1)
-        try:
-            sock.sendall(data)
-        except BrokenPipeError:
-            pass  # it may have answered before it hung up
-
-
-_current = threading.local()
-
-
-class _Connection(HTTPConnection):
-    """Connects as the call says; gathers head and body, and writes them at once when all is ready."""
-
-    _gathered: bytes = b""
-
-    def _new_conn(self) -> socket.socket:
-        sock: socket.socket = _current.post.connect()
-        return sock
-
-    def send(self, data: Any) -> None:
-        self._gathered += data
-
-    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 itself does
-        post: _Post = _current.post
-        if self.sock is None:
-            self.connect()
-        gathered, self._gathered = self._gathered, b""
-        post.write(self.sock, gathered)
-        self.timeout = max(post.remaining(), 0.001) + 1
-        return super().getresponse()
-
-
-class _TlsConnection(_Connection, HTTPSConnection):
-    pass
-
-
-class _FreshPool(HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-    def _get_conn(self, timeout: float | None = None) -> Any:
-        return self._new_conn()
-
-    def _put_conn(self, conn: Any) -> None:
-        if conn is not None:
-            conn.close()
-
-
-class _FreshTlsPool(_FreshPool, HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection
-
-
-class _Adapter(HTTPAdapter):
-    """Hands out our pools; the trust store is read once, not with every connection."""
-
-    def __init__(self, tls: Callable[[], ssl.SSLContext]) -> None:
-        self._tls = tls
-        super().__init__(pool_connections=256, max_retries=0)
-        self.poolmanager.pool_classes_by_scheme = {"http": _FreshPool, "https": _FreshTlsPool}
-
-    def build_connection_pool_key_attributes(
-        self, request: requests.PreparedRequest, verify: Any, cert: Any = None
-    ) -> Any:
-        target = _current.post.target
-        scheme = "https" if str(request.url).startswith("https:") else "http"
-        tls = {"ssl_context": self._tls(), "cert_reqs": "CERT_REQUIRED"} if scheme == "https" else {}
-        return {"scheme": scheme, "host": target.host, "port": target.port}, tls
-
-    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-        """The context verifies; naming a trust store here would have it read again each time."""
-
-
-class _Session(requests.Session):
-    def get_redirect_target(self, resp: Any) -> None:
-        """None: asking would read the whole body, without any limit, before we do."""
-
-
 class Door:
     """Thread-safe; make one per process. `allowed_private`: exact "host:port" entries that may be private
     and may speak plain http."""
@@ -222,12 +65,12 @@ class Door:
         self._max_bytes = max_bytes
         self._given_tls = tls
         self._resolver = Resolver()
-        self._targets: dict[str, _Target] = {}
-        self._session = _Session()
+        self._targets: dict[str, Target] = {}
+        self._session = Session()
         self._session.trust_env = False
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._session.mount("https://", _Adapter(lambda: self._context))
-        self._session.mount("http://", _Adapter(lambda: self._context))
+        self._session.mount("https://", PinnedAdapter(lambda: self._context))
+        self._session.mount("http://", PinnedAdapter(lambda: self._context))
 
     @cached_property
     def _context(self) -> ssl.SSLContext:
@@ -254,8 +97,8 @@ class Door:
         body = urlencode(data).encode()
         request.body = body
         request.headers["Content-Length"] = str(len(body))
-        post = _Post(begun + deadline_s, target, before_write, self._resolver)
-        _current.post = post
+        post = Post(begun + deadline_s, target, before_write, self._resolver)
+        CURRENT.post = post
         WATCHDOG.add(post)
         failure: BaseException
         try:
@@ -266,13 +109,11 @@ class Door:
             failure = post.objection or _translate(error, post)
         finally:
             WATCHDOG.remove(post)
-            _current.post = None
+            CURRENT.post = None
         # Raised out here: the causes hold the request, and the request holds the key.
         raise failure
 
-    def _exchange(
-        self, request: requests.PreparedRequest, post: _Post, cap_bytes: int, begun: float
-    ) -> Reply:
+    def _exchange(self, request: requests.PreparedRequest, post: Post, cap_bytes: int, begun: float) -> Reply:
         post.check()
         response = self._session.send(request, stream=True, allow_redirects=False, proxies={}, timeout=None)
         try:
@@ -290,7 +131,7 @@ class Door:
             time.monotonic() - begun,
         )
 
-    def _target(self, url: str) -> _Target:
+    def _target(self, url: str) -> Target:
         target = self._targets.get(url)
         if target is None:
             if len(self._targets) > 1000:
@@ -298,7 +139,7 @@ class Door:
             target = self._targets[url] = self._checked(url)
         return target
 
-    def _checked(self, url: str) -> _Target:
+    def _checked(self, url: str) -> Target:
         try:
             request = requests.Request("POST", url, headers=_HEADERS).prepare()
             parts = urlsplit(str(request.url))
@@ -312,10 +153,10 @@ class Door:
         private = f"{shown}:{port}" in self._allowed_private
         if parts.scheme == "http" and not private:
             raise NotSent("The address of this provider must begin with https://.", reason="address")
-        return _Target(request, host, port, private)
+        return Target(request, host, port, private)
 
 
-def _read(raw: Any, post: _Post, cap_bytes: int) -> bytes:
+def _read(raw: Any, post: Post, cap_bytes: int) -> bytes:
     """The body as sent. A complete answer whose length was announced wrongly is still doubtful."""
     raw.enforce_content_length = False
     received: list[bytes] = []
@@ -333,7 +174,7 @@ def _read(raw: Any, post: _Post, cap_bytes: int) -> bytes:
     return post.partial
 
 
-def _unpacked(body: bytes, encoding: str, post: _Post, cap_bytes: int) -> bytes:
+def _unpacked(body: bytes, encoding: str, post: Post, cap_bytes: int) -> bytes:
     if encoding.strip().lower() not in ("gzip", "x-gzip", "deflate"):
         return body
     unpacked = b""
@@ -353,11 +194,11 @@ def _unpacked(body: bytes, encoding: str, post: _Post, cap_bytes: int) -> bytes:
     return unpacked
 
 
-def _uncertain(post: _Post, reason: str, message: str) -> Uncertain:
+def _uncertain(post: Post, reason: str, message: str) -> Uncertain:
     return Uncertain(message, reason=reason, deadline=reason == "deadline", partial=post.partial)
 
 
-def _translate(error: Exception, post: _Post) -> ProviderError:
+def _translate(error: Exception, post: Post) -> ProviderError:
     if post.started:
         if post.expired or post.remaining() <= 0:
             return _uncertain(post, "deadline", "The provider did not answer in time.")

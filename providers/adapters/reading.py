@@ -112,6 +112,8 @@ def clean(text: str, limit: int = EXCERPT, *, keep_lines: bool = False) -> str:
     at most `limit` characters."""
     text = text[: limit * 20]
     spaced = re.sub(r"[^\S\n]+" if keep_lines else r"\s+", " ", text)
+    if (spaced.replace("\n", " ") if keep_lines else spaced).isprintable():
+        return spaced.strip()[:limit].strip()  # nearly every text, and a catalog has tens of thousands
     shown = "".join(
         char
         for char in spaced
