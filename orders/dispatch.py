@@ -173,7 +173,7 @@ def _redis_copy() -> int | None:
         value = _redis().get(_name())
     except redis.RedisError:
         return None
-    return int(value) if value else None  # type: ignore[arg-type]
+    return int(value) if value else None
 
 
 def _file_copy() -> int | None:

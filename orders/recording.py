@@ -13,6 +13,7 @@ import json
 import random
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
@@ -27,6 +28,8 @@ from providers.models import Alert
 
 FIRST_POLL_S = 2
 LONGEST_WAIT_S = 600
+# Not sent because we stopped, not because the provider could not be reached.
+OUR_OWN_HALT = frozenset({"busy", "stopped", "too_late"})
 # Refusals that say nothing against the order itself: it waits in the queue.
 WAITS = frozenset({"auth", "provider_funds", "rate_limit", "duplicate_link"})
 
@@ -74,7 +77,7 @@ _ACCEPT = """
 
 
 def _accepted(sent: Sent, answer: Accepted) -> str:
-    values = {
+    values: dict[str, Any] = {
         "attempt": sent.attempt_id,
         "http": answer.http_status,
         "excerpt": answer.excerpt[:500],
@@ -149,7 +152,7 @@ def _after_refusal(order: Order, submission: Submission, kind: str, error: Provi
                 order, "Canceled as you asked; nothing was sent. The whole charge was returned.", "system"
             )
             return "rejected"
-        wait_s = _wait_after(submission.attempts.count())
+        wait_s = 0 if error.reason in OUR_OWN_HALT else _wait_after(submission.attempts.count())
         if submission.waits_for != kind:
             _event(
                 order,
@@ -194,7 +197,8 @@ def _to_queue(submission: Submission, waits_for: str, *, wait_s: float) -> None:
 
 def _wait_after(attempts: int) -> float:
     """Seconds before the next try: 5, 10, 20 … 600, with jitter so that a returning provider is not flooded."""
-    return min(LONGEST_WAIT_S, 5 * 2 ** min(attempts - 1, 7)) * random.uniform(0.8, 1.2)  # noqa: S311
+    doubled: int = 5 * 2 ** max(0, min(attempts - 1, 7))
+    return min(LONGEST_WAIT_S, doubled) * random.uniform(0.8, 1.2)  # noqa: S311
 
 
 # ── perhaps accepted ────────────────────────────────────────────────────────────────────────────────

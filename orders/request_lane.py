@@ -8,6 +8,7 @@ unknown, for the review queue. `cancel: 1` moves no money; the status does, late
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F
@@ -40,8 +41,8 @@ class Tally:
     error: str = ""
 
 
-def requests_lane(provider_id: int, *, wait_s: float = 0) -> Tally:
-    """Send what is approved and due at one provider. Raises LaneBusy; provider errors are in the tally."""
+def requests_lane(provider_id: int, *, force: bool = False, wait_s: float = 0) -> Tally:
+    """Send what is approved and due at one provider (`force`: all that is approved, once). Raises LaneBusy; provider errors are in the tally."""
     provider, tally = Provider.objects.get(pk=provider_id), Tally(provider_id)
     if not provider.sends_by_itself:
         return tally
@@ -52,39 +53,37 @@ def requests_lane(provider_id: int, *, wait_s: float = 0) -> Tally:
         seconds=options["batch_deadline_s"] * 2 + LEASE_MARGIN_S,
         wait_s=wait_s,
     ) as holding:
-        adapter = adapter_for(provider)
+        adapter, done = adapter_for(provider), set[int]()
         for kind in (Request.Kind.CANCEL, Request.Kind.REFILL):
             while holding.renew() and not is_paused() and allowed(provider_id, options["rate_per_minute"]):
-                batch = _claim(
-                    provider_id, kind, min(100, options["batch_size"]), options["batch_deadline_s"]
-                )
+                batch = _claim(provider_id, kind, options, done if force else None)
                 if not batch or not _send(adapter, kind, batch, tally):
                     break
+                done.update(request.pk for request in batch)
     return tally
 
 
-def _claim(provider_id: int, kind: str, limit: int, deadline_s: float) -> list[Request]:
-    """approved → sending, committed before the call leaves; only for orders the provider accepted."""
+def _claim(provider_id: int, kind: str, options: dict[str, Any], besides: set[int] | None) -> list[Request]:
+    """approved → sending, committed before the call leaves; only for orders the provider accepted.
+
+    `besides` not None: whatever their next_at, but not these (they had their turn in this run).
+    """
     now = timezone.now()
+    due = Request.objects.filter(
+        kind=kind,
+        state=Request.State.APPROVED,
+        order__submission__provider_id=provider_id,
+        order__submission__state=Submission.State.ACCEPTED,
+    )
+    due = due.filter(next_at__lte=now) if besides is None else due.exclude(pk__in=besides)
+    lease = now + timedelta(seconds=options["batch_deadline_s"] + LEASE_MARGIN_S)
     with transaction.atomic():
-        due = list(
-            Request.objects.select_for_update(skip_locked=True, of=("self",))
-            .filter(
-                kind=kind,
-                state=Request.State.APPROVED,
-                next_at__lte=now,
-                order__submission__provider_id=provider_id,
-                order__submission__state=Submission.State.ACCEPTED,
-            )
-            .select_related("order__submission")
-            .order_by("next_at")[:limit]
-        )
-        ids, lease = [request.pk for request in due], now + timedelta(seconds=deadline_s + LEASE_MARGIN_S)
-        Request.objects.filter(pk__in=ids).update(
-            state=Request.State.CLAIMED, fence=F("fence") + 1, lease_until=lease
-        )
-        Request.objects.filter(pk__in=ids).update(state=Request.State.SENDING, state_at=now)
-    return due
+        locked = due.select_for_update(skip_locked=True, of=("self",)).select_related("order__submission")
+        batch = list(locked.order_by("next_at")[: min(100, options["batch_size"])])
+        claimed = Request.objects.filter(pk__in=[request.pk for request in batch])
+        claimed.update(state=Request.State.CLAIMED, fence=F("fence") + 1, lease_until=lease)
+        claimed.update(state=Request.State.SENDING, state_at=now)
+    return batch
 
 
 def _send(adapter: Adapter, kind: str, batch: Sequence[Request], tally: Tally) -> bool:

@@ -9,6 +9,7 @@ One live request per order and kind (a unique index): double clicks, two tabs an
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -77,10 +78,10 @@ def ask_cancel(order_id: int, *, by: str, reason: str = "") -> Request:
         return _open(order, Request.Kind.CANCEL, by, reason, None, by_rule=by_rule)
 
 
-def decide(request_id: int, *, approve: bool, user: User, note: str = "", undo_s: int = 0) -> Request:
+def decide(request_id: int, *, approve: bool, user: User | None, note: str = "", undo_s: int = 0) -> Request:
     """A reviewer's answer: one compare-and-set, so two reviewers never both decide.
 
-    Approving is due after `undo_s` seconds; rejecting needs a note for the customer (ValueError without one).
+    `user` None is the command line. Approving is due after `undo_s` seconds; rejecting needs a note for the customer (ValueError without one).
     Raises AlreadyDecided with what the first decision was.
     """
     if not approve and not note.strip():
@@ -101,7 +102,8 @@ def decide(request_id: int, *, approve: bool, user: User, note: str = "", undo_s
         request = Request.objects.select_related("order__submission", "decided_by").get(pk=request_id)
         if not won:
             raise AlreadyDecided(_already(request))
-        _event(request, before=Request.State.REQUESTED, after=state, actor=user.email, why=request.note)
+        actor = user.email if user else "command line"
+        _event(request, before=Request.State.REQUESTED, after=state, actor=actor, why=request.note)
         if approve and undo_s == 0:
             hint_requests(request.order.submission.provider_id)
     return request
@@ -156,15 +158,14 @@ def settle_unknown_refill(
 ) -> Request:
     """A refill without a clear answer: `exists` (with the provider's refill id) | `again` | `close` (note to the customer)."""
     now = timezone.now()
-    changes: dict[str, object] = {
-        "exists": {"state": Request.State.ACCEPTED, "upstream_id": upstream_id[:64], "next_poll_at": now}
-    }.get(choice) or {
+    by_choice: dict[str, dict[str, Any]] = {
+        "exists": {"state": Request.State.ACCEPTED, "upstream_id": upstream_id[:64], "next_poll_at": now},
         "again": {"state": Request.State.APPROVED, "next_at": now},
         "close": {"state": Request.State.DENIED, "note": note.strip()[:500]},
-    }[choice]
+    }
     with transaction.atomic():
         won = Request.objects.filter(pk=request_id, state=Request.State.UNKNOWN).update(
-            state_at=now, decided_by=user, decided_at=now, **changes
+            state_at=now, decided_by=user, decided_at=now, **by_choice[choice]
         )
         request = Request.objects.select_related("order__submission", "decided_by").get(pk=request_id)
         if not won:

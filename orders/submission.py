@@ -18,6 +18,7 @@ import logging
 import queue
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from typing import Any
@@ -156,7 +157,9 @@ def _send_all(run: _Run, batch: list[tuple[int, int]], until: float) -> None:
         work.put(claim)
     one = run.one_only.is_set()
     # A few threads more than calls in flight: their database work goes on while others wait for the provider.
-    wanted = 1 if one else min(len(batch), run.options["concurrency"] + 2 + run.options["concurrency"] // 4)
+    concurrency = run.options["concurrency"]
+    ahead = (concurrency + 3) // 4 if concurrency > 1 else 0
+    wanted = 1 if one else min(len(batch), concurrency + ahead)
     with slots.take(wanted, slow=run.holding.slow) as count:
         if count == 0:
             run.stop.set()  # other providers hold all slots; beat asks again soon
@@ -202,7 +205,9 @@ def _send_one(run: _Run, order: Order, fence: int) -> str | None:
         return None
     outcome = _post(run, request, begun_at)
     word = _record_surely(sent, outcome)
-    _tell_the_provider_watch(run, outcome)
+    if isinstance(outcome, Accepted | Refused):
+        run.holding.answered()
+        breaker.count_clear_answer(run.provider.pk)
     return word
 
 
@@ -227,7 +232,7 @@ _BEGIN = """
 def _begin(order: Order, fence: int, request: AddRequest, deadline_s: float) -> Sent | None:
     """The point of no return, committed before the first byte leaves. None: the claim is not ours any more, or
     sending was paused meanwhile; then nothing may be sent."""
-    values = {
+    values: dict[str, Any] = {
         "lease": deadline_s + LEASE_MARGIN_S,
         "order": order.pk,
         "fence": fence,
@@ -275,7 +280,21 @@ def _post(run: _Run, request: AddRequest, begun_at: float) -> Accepted | Provide
     if not run.permits.acquire(timeout=SEND_WITHIN_S):
         return NotSent("All connections to this provider were busy; nothing was sent.", reason="busy")
     try:
-        return run.adapter.add(request, before_write=still_in_time)
+        if run.stop.is_set():
+            return NotSent(
+                "Sending to this provider stopped a moment ago; nothing was sent.", reason="stopped"
+            )
+        outcome = _ask(run, request, still_in_time)
+        # Before the permit is passed on, so that "stop after the first" holds for those who wait for it.
+        _stop_if_bad(run, outcome)
+        return outcome
+    finally:
+        run.permits.release()
+
+
+def _ask(run: _Run, request: AddRequest, before_write: Callable[[], None]) -> Accepted | ProviderError:
+    try:
+        return run.adapter.add(request, before_write=before_write)
     except ProviderError as error:
         return error
     except Exception as error:  # a bug after the point of no return: the order may exist, so it is unknown
@@ -283,8 +302,31 @@ def _post(run: _Run, request: AddRequest, begun_at: float) -> Accepted | Provide
         return Uncertain(
             f"Reading the answer failed inside the panel ({type(error).__name__}).", reason="internal"
         )
-    finally:
-        run.permits.release()
+
+
+def _stop_if_bad(run: _Run, outcome: Accepted | ProviderError) -> None:
+    """Breaker, pauses and the slow mark. The outcome is recorded next, whatever fails here."""
+    provider_id = run.provider.pk
+    try:
+        if isinstance(outcome, Uncertain):
+            if outcome.deadline:
+                run.one_only.set()
+                run.holding.met_deadline()
+            if breaker.count_ambiguous(provider_id, run.options, outcome.message):
+                run.stop.set()
+        elif isinstance(outcome, Refused) and outcome.kind in PAUSES:
+            run.stop.set()
+            breaker.pause(provider_id, PAUSES[outcome.kind], outcome.message)
+        elif isinstance(outcome, Refused) and outcome.kind == "rate_limit":
+            run.stop.set()
+        elif isinstance(outcome, NotSent) and outcome.reason != "too_late":
+            run.stop.set()  # it cannot be reached: the rest of the batch waits as well
+    except (OperationalError, InterfaceError):
+        connection.close()
+        run.stop.set()
+
+
+PAUSES = {"auth": Provider.Pause.AUTH, "provider_funds": Provider.Pause.FUNDS}
 
 
 # ── T3 ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -303,27 +345,3 @@ def _record_surely(sent: Sent, outcome: Accepted | ProviderError) -> str:
             log.warning("outcome_not_recorded_yet", extra={"order": sent.order_id})
             time.sleep(pause)
             pause = min(pause * 2, 5.0)
-
-
-def _tell_the_provider_watch(run: _Run, outcome: Accepted | ProviderError) -> None:
-    """Breaker, pauses and the slow mark, after the outcome is safe."""
-    provider_id = run.provider.pk
-    if isinstance(outcome, Uncertain):
-        if outcome.deadline:
-            run.holding.met_deadline()
-            run.one_only.set()
-        if breaker.count_ambiguous(provider_id, run.options, outcome.message):
-            run.stop.set()
-    elif isinstance(outcome, Refused) and outcome.kind in PAUSES:
-        breaker.pause(provider_id, PAUSES[outcome.kind], outcome.message)
-        run.stop.set()
-    elif isinstance(outcome, Accepted | Refused):
-        run.holding.answered()
-        breaker.count_clear_answer(provider_id)
-        if isinstance(outcome, Refused) and outcome.kind == "rate_limit":
-            run.stop.set()
-    elif isinstance(outcome, NotSent) and outcome.reason not in {"busy", "too_late"}:
-        run.stop.set()  # it cannot be reached: the rest of the batch waits as well
-
-
-PAUSES = {"auth": Provider.Pause.AUTH, "provider_funds": Provider.Pause.FUNDS}

@@ -380,7 +380,7 @@ def _confirmed(submission: Submission, to: Projection) -> bool:
         submission.seen_status, submission.seen_remains, submission.seen_at = to.status, to.remains, now
     first_seen = submission.seen_at or now
     submission.next_poll_at = max(now + timedelta(seconds=1), first_seen + timedelta(seconds=wait_s))
-    submission.polls = F("polls") + 1  # type: ignore[assignment]
+    submission.polls = F("polls") + 1
     submission.save()
     return False
 

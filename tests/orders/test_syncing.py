@@ -1,0 +1,236 @@
+"""Following orders: what is heard is applied once, in order, and money moves only when it is certain."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from customers import wallet
+from customers.models import User
+from orders.models import Order, Submission
+from orders.submission import submit_lane
+from orders.syncing import Followed, Tally, apply_observations, status_lane
+from providers.adapters.results import Observation, Statuses, Word
+from providers.models import Alert, Provider, Service
+from tests import world
+from tests.sandbox import Sandbox
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def accepted(
+    user: User, views: Service, meridian: Provider, count: int = 1, quantity: int = 1000
+) -> list[Order]:
+    """Orders that the sandbox has accepted."""
+    orders = [world.order(user, views, f"https://example.org/{n}", quantity) for n in range(count)]
+    submit_lane(meridian.pk)
+    return orders
+
+
+def report(upstream: Sandbox, order: Order, **facts: Any) -> None:
+    """Let the provider say this about an order."""
+    upstream_id = Submission.objects.values_list("provider_order_id", flat=True).get(pk=order.pk)
+    upstream.control(set_order={"id": upstream_id, **facts})
+
+
+def sync(meridian: Provider) -> Tally:
+    return status_lane(meridian.pk, force=True)
+
+
+def test_progress_shows_start_count_and_remains(
+    upstream: Sandbox, views: Service, meridian: Provider
+) -> None:
+    (order,) = accepted(world.customer(), views, meridian)
+    report(upstream, order, status="In progress", remains=400, start_count=3572)
+    assert sync(meridian).changed == 1
+    order.refresh_from_db()
+    assert (order.status, order.start_count, order.remains) == ("In progress", 3572, 400)
+    assert order.submission.checked_at is not None
+    world.sane()
+
+
+@pytest.mark.parametrize(("remains", "back"), [(157, "1.570000"), (1, "0.010000"), (999, "9.990000")])
+def test_partial_refunds_the_floor_of_charge_times_remains(
+    upstream: Sandbox, views: Service, meridian: Provider, confirm_at_once: None, remains: int, back: str
+) -> None:
+    alice = world.customer()
+    (order,) = accepted(alice, views, meridian)
+    report(upstream, order, status="Partial", remains=remains)
+    sync(meridian)
+    order.refresh_from_db()
+    assert (order.status, order.refunded) == ("Partial", Decimal(back))
+    assert wallet.balance_of(alice) == Decimal(100) - Decimal(10) + Decimal(back)
+    sync(meridian)
+    assert wallet.balance_of(alice) == Decimal(90) + Decimal(back)
+    world.sane()
+
+
+def test_partial_with_nothing_delivered_is_a_cancel(
+    upstream: Sandbox, views: Service, meridian: Provider, confirm_at_once: None
+) -> None:
+    (order,) = accepted(world.customer(), views, meridian)
+    report(upstream, order, status="Partial", remains=1000)
+    sync(meridian)
+    order.refresh_from_db()
+    assert (order.status, order.refunded) == ("Canceled", order.charge)
+    world.sane()
+
+
+def test_money_moves_only_after_a_second_equal_reading(
+    upstream: Sandbox, views: Service, meridian: Provider, settings: Any
+) -> None:
+    settings.STATUS_CONFIRM_SECONDS = 60
+    alice = world.customer()
+    (order,) = accepted(alice, views, meridian)
+    report(upstream, order, status="Canceled", remains=1000)
+    sync(meridian)
+    sync(meridian)  # equal, but not a minute later
+    order.refresh_from_db()
+    assert (order.status, order.refunded) == ("Pending", 0)
+    Submission.objects.filter(pk=order.pk).update(seen_at=timezone.now() - timedelta(seconds=61))
+    sync(meridian)
+    order.refresh_from_db()
+    assert (order.status, order.refunded) == ("Canceled", order.charge)
+    world.sane()
+
+
+def test_a_flap_between_two_readings_moves_nothing(
+    upstream: Sandbox, views: Service, meridian: Provider, settings: Any
+) -> None:
+    settings.STATUS_CONFIRM_SECONDS = 60
+    (order,) = accepted(world.customer(), views, meridian)
+    report(upstream, order, status="Canceled", remains=1000)
+    sync(meridian)
+    report(upstream, order, status="In progress", remains=900)
+    sync(meridian)
+    report(upstream, order, status="Canceled", remains=1000)
+    sync(meridian)
+    order.refresh_from_db()
+    assert (order.status, order.refunded) == ("In progress", 0)
+    assert Submission.objects.get(pk=order.pk).seen_at > timezone.now() - timedelta(seconds=30)  # type: ignore[operator]
+
+
+def test_completed_moves_no_money_and_flags_what_remains(
+    upstream: Sandbox, views: Service, meridian: Provider
+) -> None:
+    (order,) = accepted(world.customer(), views, meridian)
+    report(upstream, order, status="Completed", remains=3)
+    sync(meridian)
+    order.refresh_from_db()
+    assert (order.status, order.refunded) == ("Completed", 0)
+    assert order.attention
+    world.sane()
+
+
+def test_an_unknown_word_changes_nothing_and_is_one_alert(
+    upstream: Sandbox, views: Service, meridian: Provider
+) -> None:
+    orders = accepted(world.customer(), views, meridian, count=3)
+    for order in orders:
+        report(upstream, order, status="Frozen", remains=10)
+    sync(meridian)
+    sync(meridian)
+    assert {order.status for order in Order.objects.all()} == {"Pending"}
+    assert {row.raw_word for row in Submission.objects.all()} == {"Frozen"}
+    assert Alert.objects.filter(key=f"word:{meridian.pk}:frozen").count() == 1
+
+
+def test_a_missing_id_is_no_information(upstream: Sandbox, views: Service, meridian: Provider) -> None:
+    orders = accepted(world.customer(), views, meridian, count=2)
+    upstream.control(faults="missing_ids@status")
+    sync(meridian)
+    assert {order.status for order in Order.objects.filter(pk__in=[order.pk for order in orders])} == {
+        "Pending"
+    }
+    world.sane()
+
+
+def test_a_late_change_after_the_end_is_recorded_for_staff(
+    upstream: Sandbox, views: Service, meridian: Provider, confirm_at_once: None
+) -> None:
+    (order,) = accepted(world.customer(), views, meridian)
+    report(upstream, order, status="Completed", remains=0)
+    sync(meridian)
+    report(upstream, order, status="Partial", remains=500)
+    Submission.objects.filter(pk=order.pk).update(next_poll_at=timezone.now())
+    status_lane(meridian.pk)
+    order.refresh_from_db()
+    assert (order.status, order.refunded) == ("Completed", 0)
+    assert "Partial" in order.attention
+    world.sane()
+
+
+def test_an_older_answer_never_overwrites_a_newer_one(
+    upstream: Sandbox, views: Service, meridian: Provider
+) -> None:
+    (order,) = accepted(world.customer(), views, meridian)
+    row = Submission.objects.select_related("order").get(pk=order.pk)
+    newer = Statuses({row.provider_order_id or "": Observation(Word.IN_PROGRESS, "In progress", remains=10)})
+    older = Statuses({row.provider_order_id or "": Observation(Word.PENDING, "Pending", remains=1000)})
+    apply_observations([Followed(row.order, row)], newer, 1001, Tally(meridian.pk))
+    apply_observations(
+        [Followed(row.order, row)], older, 1000, Tally(meridian.pk)
+    )  # read before, arrives after
+    order.refresh_from_db()
+    assert (order.status, order.remains) == ("In progress", 10)
+
+
+def test_a_poison_id_costs_only_itself(upstream: Sandbox, views: Service, meridian: Provider) -> None:
+    alice = world.customer()
+    orders = accepted(alice, views, meridian, count=7, quantity=100)
+    poisoned = world.order(alice, views, "https://example.org/#poison", 100)
+    submit_lane(meridian.pk)
+    for order in orders:
+        report(upstream, order, status="In progress", remains=50)
+    upstream.control(faults="poison_id@status")
+    sync(meridian)
+    assert {order.status for order in Order.objects.exclude(pk=poisoned.pk)} == {"In progress"}
+
+
+def test_a_provider_that_is_down_is_no_information_and_no_error_to_the_caller(
+    upstream: Sandbox, views: Service, meridian: Provider
+) -> None:
+    accepted(world.customer(), views, meridian)
+    upstream.kill()
+    tally = sync(meridian)
+    assert (tally.errors, tally.changed) == (1, 0)
+    assert Order.objects.get().status == "Pending"
+    meridian.refresh_from_db()
+    assert meridian.last_error
+
+
+def test_an_unchanged_batch_is_one_update_and_a_changed_one_does_not_grow_with_its_size(
+    upstream: Sandbox, views: Service, meridian: Provider
+) -> None:
+    orders = accepted(world.customer(balance="1000"), views, meridian, count=60, quantity=100)
+    counts = {}
+    for size, sequence in ((10, 5000), (60, 5001)):
+        rows = list(
+            Submission.objects.select_related("order").filter(pk__in=[order.pk for order in orders[:size]])
+        )
+        answers = {
+            row.provider_order_id or "": Observation(
+                Word.IN_PROGRESS, "In progress", remains=99 - sequence % 10
+            )
+            for row in rows
+        }
+        followed = [Followed(row.order, row) for row in rows]
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            apply_observations(followed, Statuses(answers), sequence, Tally(meridian.pk))
+        counts[size] = len(queries)
+    assert counts[10] == counts[60]
+    rows = list(Submission.objects.select_related("order").filter(pk__in=[order.pk for order in orders]))
+    followed = [Followed(row.order, row) for row in rows]
+    same = {
+        row.provider_order_id or "": Observation(Word.IN_PROGRESS, "In progress", remains=row.order.remains)
+        for row in rows
+    }
+    with CaptureQueriesContext(connection) as queries:
+        apply_observations(followed, Statuses(same), 5002, Tally(meridian.pk))
+    assert len(queries) == 1
