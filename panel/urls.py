@@ -21,6 +21,8 @@ urlpatterns = [
     path("theme", pages.theme, name="theme"),
     path("find", pages.find, name="find"),
 ]
-for app in ("customers", "providers", "orders"):
-    if find_spec(f"{app}.urls"):
-        urlpatterns.append(path("", include(f"{app}.urls")))
+urlpatterns += [
+    path("", include(f"{app}.urls"))
+    for app in ("customers", "providers", "orders")
+    if find_spec(f"{app}.urls")
+]

@@ -20,7 +20,8 @@ from typing import IO
 from panel.local import postgres, valkey
 from panel.local.places import Refusal, write_json
 
-KINDS = {"postgres": postgres.Cluster, "valkey": valkey.Server}
+Server = postgres.Cluster | valkey.Server
+KINDS: dict[str, type[Server]] = {"postgres": postgres.Cluster, "valkey": valkey.Server}
 POLL_SECONDS = 0.2
 STOP_SECONDS = 3.0
 
@@ -59,7 +60,7 @@ def keep(kind: str, home: Path, throwaway: bool, use: IO[str]) -> None:
     signal.signal(signal.SIGTERM, lambda number, _: ending.append(number))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     process: subprocess.Popen[bytes] | None = None
-    server: postgres.Cluster | valkey.Server | None = None
+    server: Server | None = None
     try:
         server = KINDS[kind](home, throwaway)
         server.prepare()
