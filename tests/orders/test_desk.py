@@ -1,0 +1,153 @@
+"""The decision desk: a person decides each doubt, once, and the books follow."""
+
+from typing import Any
+
+import pytest
+
+from customers import wallet
+from customers.models import Transfer
+from orders.desk import CannotDecide, decide, evidence_for, unknown_submissions
+from orders.models import Order, Submission, SubmissionAttempt
+from orders.recording import Sent, record
+from orders.submission import submit_lane
+from providers.adapters.errors import NotSent, Refused
+from providers.adapters.results import Accepted
+from providers.models import Alert, Provider, Service
+from tests import world
+from tests.sandbox import Sandbox
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def no_quarantine(settings: Any) -> None:
+    settings.UNKNOWN_QUARANTINE_SECONDS = 0
+
+
+@pytest.fixture
+def doubted(upstream: Sandbox, views: Service, meridian: Provider) -> Order:
+    """An order that the provider has, but whose answer was lost."""
+    order = world.order(world.customer(), views)
+    upstream.control(faults="rst_after@add")
+    submit_lane(meridian.pk)
+    upstream.control(faults="")
+    return order
+
+
+def resolve(order: Order, choice: str, provider_order_id: str = "", user: Any = None) -> str:
+    return decide(
+        order.pk,
+        choice,
+        reason="Looked at the provider",
+        user=user,
+        actor="rita",
+        provider_order_id=provider_order_id,
+    )
+
+
+def test_a_case_shows_its_evidence(doubted: Order) -> None:
+    (case,) = unknown_submissions()
+    evidence = evidence_for(case.order_id)
+    assert (evidence.order, evidence.attempt.state, evidence.resolvable) == (doubted, "unknown", True)
+    assert evidence.balance_fell == "cannot tell"
+
+
+def test_it_exists_upstream_with_a_verified_id(upstream: Sandbox, doubted: Order) -> None:
+    (line,) = upstream.truth("order")
+    with pytest.raises(CannotDecide, match="does not know"):
+        resolve(doubted, "accepted", "999999")
+    assert resolve(doubted, "accepted", line["order"]) == "accepted"
+    assert resolve(doubted, "accepted", line["order"]) == "accepted"
+    submission = Submission.objects.get(pk=doubted.pk)
+    assert (submission.provider_order_id, submission.attempts.get().state) == (line["order"], "accepted")
+    world.sane()
+
+
+def test_an_id_of_another_order_is_refused(
+    upstream: Sandbox, views: Service, meridian: Provider, doubted: Order
+) -> None:
+    other = world.order(world.bob(), views)
+    submit_lane(meridian.pk)
+    taken = Submission.objects.get(pk=other.pk).provider_order_id or ""
+    with pytest.raises(CannotDecide, match="belongs to another"):
+        resolve(doubted, "accepted", taken)
+    assert world.state_of(doubted) == "unknown"
+
+
+def test_absent_gives_the_whole_charge_back_once(doubted: Order) -> None:
+    assert resolve(doubted, "absent_refund") == "rejected"
+    assert resolve(doubted, "absent_refund") == "rejected"
+    doubted.refresh_from_db()
+    assert (doubted.status, doubted.refunded) == ("Canceled", doubted.charge)
+    assert wallet.balance_of(doubted.user) == 100
+    with pytest.raises(CannotDecide, match="decided already"):
+        resolve(doubted, "absent_resend")
+    world.sane()
+
+
+def test_absent_can_be_sent_again_as_a_new_attempt(
+    upstream: Sandbox, meridian: Provider, doubted: Order
+) -> None:
+    assert resolve(doubted, "absent_resend") == "queued"
+    assert submit_lane(meridian.pk, force=True).accepted == 1
+    states = list(SubmissionAttempt.objects.order_by("id").values_list("state", flat=True))
+    assert states == ["absent", "accepted"]
+    world.sane()
+
+
+def test_a_write_off_is_paid_by_the_house_and_never_sent_again(doubted: Order, meridian: Provider) -> None:
+    rita, adam = world.reviewer(), world.admin()
+    with pytest.raises(CannotDecide, match="admin"):
+        resolve(doubted, "write_off", user=rita)
+    assert resolve(doubted, "write_off", user=adam) == "written_off"
+    doubted.refresh_from_db()
+    assert (doubted.status, doubted.refunded) == ("Canceled", doubted.charge)
+    assert Transfer.objects.filter(source__kind="write_off").count() == 1
+    assert submit_lane(meridian.pk, force=True).accepted == 0
+    assert SubmissionAttempt.objects.get().state == "unknown"
+    world.sane()
+
+
+def test_nothing_can_be_decided_in_quarantine_or_without_a_reason(doubted: Order, settings: Any) -> None:
+    with pytest.raises(CannotDecide, match="reason"):
+        decide(doubted.pk, "absent_refund", reason=" ", user=None, actor="rita")
+    settings.UNKNOWN_QUARANTINE_SECONDS = 900
+    with pytest.raises(CannotDecide, match="late answer"):
+        resolve(doubted, "absent_refund")
+    assert world.state_of(doubted) == "unknown"
+
+
+def sent_of(order: Order) -> Sent:
+    attempt = SubmissionAttempt.objects.get(submission_id=order.pk)
+    return Sent(attempt.pk, order.pk, attempt.fence, attempt.provider_id)
+
+
+def test_a_late_acceptance_repairs_unknown(doubted: Order, upstream: Sandbox) -> None:
+    (line,) = upstream.truth("order")
+    assert record(sent_of(doubted), Accepted(line["order"], 200, "{}")) == "accepted"
+    assert world.state_of(doubted) == "accepted"
+    world.sane()
+
+
+def test_a_late_refusal_gives_the_money_back(doubted: Order) -> None:
+    assert record(sent_of(doubted), Refused("Bad link", kind="link")) == "rejected"
+    doubted.refresh_from_db()
+    assert doubted.refunded == doubted.charge
+    world.sane()
+
+
+def test_a_late_proof_that_nothing_was_sent_queues_it_again(doubted: Order) -> None:
+    assert record(sent_of(doubted), NotSent("Frozen for too long", reason="too_late")) == "requeued"
+    assert world.state_of(doubted) == "queued"
+    world.sane()
+
+
+def test_a_late_answer_after_a_decision_is_evidence_and_an_alarm(doubted: Order, upstream: Sandbox) -> None:
+    sent, (line,) = sent_of(doubted), upstream.truth("order")
+    resolve(doubted, "absent_refund")
+    record(sent, Accepted(line["order"], 200, "{}"))
+    assert world.state_of(doubted) == "rejected"
+    attempt = SubmissionAttempt.objects.get()
+    assert (attempt.state, attempt.late_evidence["order_id"]) == ("absent", line["order"])  # type: ignore[index]
+    assert Alert.objects.filter(key__startswith="late-answer", level="critical").exists()
+    world.sane()

@@ -1,0 +1,257 @@
+"""Refills and cancels: asked once, decided once, sent once, and money moves only with the status."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from customers import wallet
+from orders.models import Order, Request, Submission
+from orders.request_lane import refills_lane, requests_lane
+from orders.requests import (
+    AlreadyDecided,
+    NotAllowed,
+    ask_cancel,
+    ask_refill,
+    decide,
+    settle_unknown_refill,
+    undo,
+)
+from orders.submission import _claim, submit_lane
+from orders.syncing import status_lane
+from providers.models import Provider, Service
+from tests import world
+from tests.orders.test_placing import in_threads
+from tests.orders.test_submission import begin
+from tests.orders.test_syncing import report
+from tests.sandbox import Sandbox
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("confirm_at_once")]
+
+
+@pytest.fixture
+def sent(upstream: Sandbox, views: Service, meridian: Provider) -> Order:
+    """An order of Alice's that the provider accepted and has in progress."""
+    order = world.order(world.customer(), views)
+    submit_lane(meridian.pk)
+    report(upstream, order, status="In progress", remains=600)
+    status_lane(meridian.pk, force=True)
+    return Order.objects.get(pk=order.pk)
+
+
+@pytest.fixture
+def completed(upstream: Sandbox, sent: Order, meridian: Provider) -> Order:
+    report(upstream, sent, status="Completed", remains=0)
+    status_lane(meridian.pk, force=True)
+    return Order.objects.get(pk=sent.pk)
+
+
+def test_a_cancel_before_sending_is_done_at_once_with_the_whole_charge_back(views: Service) -> None:
+    alice = world.customer()
+    order = world.order(alice, views)
+    request = ask_cancel(order.pk, by="customer", reason="Wrong link")
+    order.refresh_from_db()
+    assert (request.state, order.status, order.refunded) == ("done", "Canceled", order.charge)
+    assert wallet.balance_of(alice) == 100
+    assert world.state_of(order) == "withdrawn"
+    world.sane()
+
+
+def test_a_cancel_while_sending_waits_and_is_never_a_refund_by_itself(
+    views: Service, meridian: Provider
+) -> None:
+    order = world.order(world.customer(), views)
+    ((order_id, fence),) = _claim(meridian.pk, 1, force=False, besides=set())
+    begin(order_id, fence)
+    request = ask_cancel(order.pk, by="customer")
+    order.refresh_from_db()
+    assert (request.state, order.status, order.refunded) == ("approved", "Pending", 0)
+
+
+def test_a_claim_and_a_cancel_at_once_never_both_win(views: Service, meridian: Provider) -> None:
+    alice = world.customer(balance="500")
+    for n in range(10):
+        order = world.order(alice, views, f"https://example.org/{n}", 100)
+
+        def race(order: Order = order, flags: list[int] = []) -> Any:  # noqa: B006 - shared on purpose
+            flags.append(1)
+            return (
+                _claim(meridian.pk, 1, force=False, besides=set())
+                if len(flags) % 2
+                else ask_cancel(order.pk, by="customer")
+            )
+
+        claimed, canceled = sorted(in_threads(2, race), key=lambda result: not isinstance(result, list))
+        state = world.state_of(order)
+        order.refresh_from_db()
+        if claimed:
+            assert state == "claimed"
+            assert (canceled.state, order.refunded) == ("approved", 0)
+        else:
+            assert (state, canceled.state, order.refunded) == ("withdrawn", "done", order.charge)
+    world.sane()
+
+
+def test_a_cancel_in_progress_is_reviewed_sent_and_refunded_by_the_status(
+    upstream: Sandbox, sent: Order, meridian: Provider
+) -> None:
+    rita = world.reviewer()
+    request = ask_cancel(sent.pk, by="customer", reason="Stop please")
+    assert request.state == "requested"
+    assert ask_cancel(sent.pk, by="customer") == request
+    decide(request.pk, approve=True, user=rita)
+    assert requests_lane(meridian.pk).accepted == 1
+    sent.refresh_from_db()
+    assert (sent.status, sent.refunded) == ("In progress", 0)  # cancel: 1 moves no money
+    report(upstream, sent, status="Partial", remains=600)
+    status_lane(meridian.pk, force=True)
+    sent.refresh_from_db()
+    request.refresh_from_db()
+    assert (sent.status, sent.refunded, request.state) == ("Partial", 6, "done")
+    world.sane()
+
+
+def test_a_pending_orders_cancel_is_approved_by_rule(
+    upstream: Sandbox, views: Service, meridian: Provider
+) -> None:
+    order = world.order(world.customer(), views)
+    submit_lane(meridian.pk)
+    request = ask_cancel(order.pk, by="customer")
+    assert (request.state, request.by_rule) == ("approved", True)
+    assert requests_lane(meridian.pk).accepted == 1
+
+
+def test_an_order_that_completes_first_ends_the_cancel(
+    upstream: Sandbox, sent: Order, meridian: Provider
+) -> None:
+    request = ask_cancel(sent.pk, by="customer")
+    report(upstream, sent, status="Completed", remains=0)
+    status_lane(meridian.pk, force=True)
+    request.refresh_from_db()
+    sent.refresh_from_db()
+    assert (request.state, sent.refunded) == ("denied", 0)
+    world.sane()
+
+
+def test_two_reviewers_never_both_decide(sent: Order) -> None:
+    rita, adam = world.reviewer(), world.admin()
+    request = ask_cancel(sent.pk, by="customer")
+    decide(request.pk, approve=False, user=rita, note="Delivery is nearly done")
+    with pytest.raises(AlreadyDecided, match="Rita"):
+        decide(request.pk, approve=True, user=adam)
+    request.refresh_from_db()
+    assert (request.state, request.note) == ("denied", "Delivery is nearly done")
+
+
+def test_a_hundred_decisions_at_once_are_one(sent: Order) -> None:
+    rita = world.reviewer()
+    request = ask_cancel(sent.pk, by="customer")
+    results = in_threads(20, lambda: decide(request.pk, approve=True, user=rita))
+    assert sum(isinstance(result, Request) for result in results) == 1
+    assert sum(isinstance(result, AlreadyDecided) for result in results) == 19
+
+
+def test_rejecting_needs_a_note(sent: Order) -> None:
+    request = ask_cancel(sent.pk, by="customer")
+    with pytest.raises(ValueError, match="note"):
+        decide(request.pk, approve=False, user=world.reviewer(), note="  ")
+
+
+def test_an_approval_can_be_undone_before_it_is_sent(
+    upstream: Sandbox, sent: Order, meridian: Provider
+) -> None:
+    rita = world.reviewer()
+    request = ask_cancel(sent.pk, by="customer")
+    decide(request.pk, approve=True, user=rita, undo_s=10)
+    assert requests_lane(meridian.pk).sent == 0
+    assert undo(request.pk, user=rita).state == "requested"
+    decide(request.pk, approve=True, user=rita)
+    requests_lane(meridian.pk)
+    with pytest.raises(AlreadyDecided):
+        undo(request.pk, user=rita)
+
+
+def test_a_refill_goes_through_review_and_is_followed_to_its_end(
+    upstream: Sandbox, completed: Order, meridian: Provider
+) -> None:
+    request = ask_refill(completed.pk, by="customer", reason="It dropped", current_count=700)
+    assert (request.state, ask_refill(completed.pk, by="customer")) == ("requested", request)
+    decide(request.pk, approve=True, user=world.reviewer())
+    assert requests_lane(meridian.pk).accepted == 1
+    request.refresh_from_db()
+    assert (request.state, bool(request.upstream_id)) == ("accepted", True)
+    upstream.control(advance=120)
+    refills_lane(meridian.pk, force=True)
+    request.refresh_from_db()
+    assert request.state == "done"
+    assert ask_refill(completed.pk, by="customer") != request
+
+
+def test_a_refill_is_refused_outside_its_rules(sent: Order, completed: Order) -> None:
+    Service.objects.update(refill=False)
+    with pytest.raises(NotAllowed, match="no refill"):
+        ask_refill(completed.pk, by="customer")
+    Service.objects.update(refill=True)
+    Order.objects.filter(pk=completed.pk).update(ended_at=timezone.now() - timedelta(days=31))
+    with pytest.raises(NotAllowed, match="ended"):
+        ask_refill(completed.pk, by="customer")
+
+
+@pytest.mark.parametrize("fault", ["http500_after", "html_after", "rst_after", "empty_after"])
+def test_an_unclear_refill_is_for_the_review_queue_and_is_not_sent_again(
+    upstream: Sandbox, completed: Order, meridian: Provider, fault: str
+) -> None:
+    request = ask_refill(completed.pk, by="customer")
+    decide(request.pk, approve=True, user=world.reviewer())
+    upstream.control(faults=f"{fault}@refill")
+    assert requests_lane(meridian.pk).unclear == 1
+    upstream.control(faults="")
+    requests_lane(meridian.pk, force=True)
+    request.refresh_from_db()
+    assert request.state == "unknown"
+    assert len(upstream.truth("refill")) <= 1
+    settled = settle_unknown_refill(request.pk, choice="exists", user=world.admin(), upstream_id="1")
+    assert settled.state == "accepted"
+
+
+def test_an_unclear_cancel_is_asked_again(upstream: Sandbox, sent: Order, meridian: Provider) -> None:
+    request = ask_cancel(sent.pk, by="customer")
+    decide(request.pk, approve=True, user=world.reviewer())
+    upstream.control(faults="http500@cancel")
+    assert requests_lane(meridian.pk).unclear == 1
+    request.refresh_from_db()
+    assert (request.state, request.tries) == ("approved", 1)
+    upstream.control(faults="")
+    assert requests_lane(meridian.pk, force=True).accepted == 1
+
+
+def test_a_refusal_by_the_provider_comes_back_to_review_with_its_words(
+    upstream: Sandbox, sent: Order, meridian: Provider
+) -> None:
+    request = ask_cancel(sent.pk, by="customer")
+    decide(request.pk, approve=True, user=world.reviewer())
+    upstream.control(faults="error=Cancel is not available for this order@cancel")
+    assert requests_lane(meridian.pk).refused == 1
+    request.refresh_from_db()
+    assert request.state == "requested"
+    assert "not available" in request.upstream_message
+
+
+def test_a_cancel_asked_while_sending_withdraws_an_order_that_was_provably_not_sent(
+    upstream: Sandbox, views: Service, meridian: Provider
+) -> None:
+    order = world.order(world.customer(), views)
+    ((order_id, fence),) = _claim(meridian.pk, 1, force=False, besides=set())
+    sent = begin(order_id, fence)
+    request = ask_cancel(order.pk, by="customer")
+    from orders.recording import Sent, record
+    from providers.adapters.errors import NotSent
+
+    assert isinstance(sent, Sent)
+    record(sent, NotSent("Connection refused", reason="connect"))
+    order.refresh_from_db()
+    request.refresh_from_db()
+    assert (world.state_of(order), order.refunded, request.state) == ("withdrawn", order.charge, "done")
+    assert Submission.objects.get(pk=order.pk).attempts.get().state == "not_accepted"
+    world.sane()
