@@ -52,9 +52,14 @@ class Adapter(ABC):
     def __init__(self, api_url: str, key: str, options: Mapping[str, Any], door: Door) -> None:
         self.api_url = api_url
         self.key = key
-        self.options = read_options(options, OPTIONS | dict(self.own_options))
+        self.options = read_options(options, self.all_options())
         self.door = door
         self._redact = redactor(key)
+
+    @classmethod
+    def all_options(cls) -> dict[str, Option]:
+        """The options of this dialect: what read_options takes as its second argument."""
+        return OPTIONS | dict(cls.own_options)
 
     @abstractmethod
     def services(self) -> Catalog:

@@ -12,7 +12,9 @@ from providers.adapters.http import Door
 Handler = Callable[[socket.socket], None]
 
 
-def http_reply(body: bytes | str, status: int = 200, content_type: str = "application/json", **more: str) -> bytes:
+def http_reply(
+    body: bytes | str, status: int = 200, content_type: str = "application/json", **more: str
+) -> bytes:
     """A complete answer. `more`: further headers, with _ for -."""
     if isinstance(body, str):
         body = body.encode()
@@ -60,7 +62,9 @@ class Replaying:
     def door(self, **settings: object) -> Door:
         return Door(allowed_private=frozenset({self.entry}), **settings)  # type: ignore[arg-type]
 
-    def says(self, body: bytes | str, status: int = 200, content_type: str = "application/json", **more: str) -> None:
+    def says(
+        self, body: bytes | str, status: int = 200, content_type: str = "application/json", **more: str
+    ) -> None:
         self.handler, self.reply = None, http_reply(body, status, content_type, **more)
 
     def does(self, handler: Handler) -> None:
