@@ -34,7 +34,7 @@ def decrypt(stored: str) -> str:
         ) from error
 
 
-class EncryptedTextField(models.TextField):  # type: ignore[type-arg]
+class EncryptedTextField(models.TextField):
     """Text that is ciphertext in the database. Empty stays empty: "no key yet" needs no key to read."""
 
     def get_prep_value(self, value: Any) -> Any:
