@@ -128,18 +128,28 @@ def series(provider: Provider, days: int = 30) -> Sequence[tuple[datetime, Decim
 
 def runway(provider: Provider) -> Runway:
     """Balance divided by the average daily spend of the last 7 days. Top-ups are not negative spend."""
+    return runways([provider])[provider.pk]
+
+
+def runways(providers: Sequence[Provider]) -> dict[int, Runway]:
+    """The same for several providers by id, in one query."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT coalesce(sum(greatest(before - amount, 0)), 0), extract(epoch FROM max(at) - min(at))
+            SELECT provider_id, coalesce(sum(greatest(before - amount, 0)), 0),
+                   extract(epoch FROM max(at) - min(at))
             FROM (
-                SELECT at, amount, lag(amount) OVER (ORDER BY at, id) AS before FROM providers_balancereading
-                WHERE provider_id = %s AND at > %s
-            ) reading
+                SELECT provider_id, at, amount, lag(amount) OVER (PARTITION BY provider_id ORDER BY at, id) AS before
+                FROM providers_balancereading WHERE provider_id = ANY(%s) AND at > %s
+            ) reading GROUP BY provider_id
             """,
-            [provider.pk, timezone.now() - timedelta(days=RUNWAY_DAYS)],
+            [[provider.pk for provider in providers], timezone.now() - timedelta(days=RUNWAY_DAYS)],
         )
-        spent, seconds = cursor.fetchone()
+        read = {pk: (spent, seconds) for pk, spent, seconds in cursor.fetchall()}
+    return {provider.pk: _runway(provider, *read.get(provider.pk, (ZERO, 0))) for provider in providers}
+
+
+def _runway(provider: Provider, spent: Decimal, seconds: Decimal | None) -> Runway:
     covered = Decimal(seconds or 0) / 86_400
     if covered < ENOUGH_DAYS:
         return Runway(None, None)

@@ -47,6 +47,7 @@ class Supply:
     on_hold: str
     gone: bool
     archived: bool
+    offer_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -138,9 +139,9 @@ def supplies_of(services: QuerySet[Service] | None = None) -> list[Supply]:
             SELECT s.id, s.category_id, s.service_type, s.rate, s.cost_rate, s.pinned_rate, s.below_cost_reason,
                    s.off_sale, r.provider_id, coalesce(r.currency, ''), r.rate, coalesce(r.service_type, ''),
                    coalesce(r.minimum, 0), coalesce(r.maximum, 0), coalesce(r.on_hold, ''),
-                   coalesce(r.gone, false), coalesce(r.archived, false)
+                   coalesce(r.gone, false), coalesce(r.archived, false), r.offer_id
             FROM providers_service s LEFT JOIN LATERAL (
-                SELECT o.provider_id, p.currency, o.rate, o.service_type, o.minimum, o.maximum, o.on_hold,
+                SELECT o.id AS offer_id, o.provider_id, p.currency, o.rate, o.service_type, o.minimum, o.maximum, o.on_hold,
                        o.gone_at IS NOT NULL AS gone, p.archived_at IS NOT NULL AS archived
                 FROM providers_route t JOIN providers_offer o ON o.id = t.offer_id
                      JOIN providers_provider p ON p.id = o.provider_id

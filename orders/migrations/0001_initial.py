@@ -153,7 +153,7 @@ class Migration(migrations.Migration):
                 ('late_evidence', models.JSONField(blank=True, null=True)),
                 ('asked_again_at', models.DateTimeField(blank=True, null=True)),
                 ('offer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='providers.offer')),
-                ('provider', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='providers.provider')),
+                ('provider', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='attempts', to='providers.provider')),
                 ('submission', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='attempts', to='orders.submission')),
             ],
         ),

@@ -130,7 +130,7 @@ class SubmissionAttempt(models.Model):
 
     submission = models.ForeignKey(Submission, on_delete=models.PROTECT, related_name="attempts")
     fence = models.PositiveIntegerField()
-    provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="+")
+    provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="attempts")
     offer = models.ForeignKey(Offer, on_delete=models.PROTECT, related_name="+")
     cost = models.DecimalField(max_digits=20, decimal_places=6)  # panel currency
     state = models.CharField(max_length=12, choices=State.choices, default=State.SENDING)
