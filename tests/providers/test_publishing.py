@@ -1,0 +1,167 @@
+"""Putting offers on sale, with a sentence for each that cannot be."""
+
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from customers.models import AuditEntry
+from providers.catalog import sync_catalog
+from providers.models import Category, MarkupRule, Offer, Provider, Service
+from providers.publishing import NoSuchOffer, publish, unpublish
+from tests import world
+from tests.providers.shop import Upstream, connected, everything_at, offer_of, service_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def listed(shop: Upstream) -> Provider:
+    shop.list_many(5)
+    provider = connected(shop)
+    sync_catalog(provider, apply=True)
+    return provider
+
+
+def test_a_published_offer_becomes_a_service_with_category_route_and_price(listed: Provider) -> None:
+    everything_at("12.5")
+    done = publish(listed, ["2"])
+    service = service_of(listed, 2)
+    assert done.services == (service.pk,)
+    assert done.skipped == ()
+    assert (service.name, service.category.name) == ("Placement 2", "Placements")
+    assert (service.rate, service.cost_rate, service.on_sale) == (Decimal("1.125"), Decimal(1), True)
+    assert (service.minimum, service.maximum, service.refill, service.cancel) == (10, 10000, True, True)
+    assert Service.objects.count() == 1
+    assert AuditEntry.objects.filter(verb="services.publish").count() == 1
+
+
+def test_a_markup_writes_a_rule_for_each_service_and_replaces_the_earlier_one(listed: Provider) -> None:
+    publish(listed, markup=Decimal(30))
+    assert service_of(listed, 1).rate == Decimal("1.3")
+    rule = MarkupRule.objects.get(service=service_of(listed, 1))
+    rule.fixed, rule.rounding = Decimal(5), "up"
+    rule.save()
+    assert len(publish(listed, ["1"], markup=Decimal(0)).services) == 1
+    assert MarkupRule.objects.filter(scope="service").count() == 5
+    assert service_of(listed, 1).rate == Decimal(1)
+
+
+def test_without_any_rule_nothing_is_published_and_each_says_why(listed: Provider) -> None:
+    done = publish(listed)
+    assert done.services == ()
+    assert len(done.skipped) == 5
+    assert all("no markup rule" in sentence for sentence in done.skipped)
+    assert not Service.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"rate": "0"}, "its rate is zero"),
+        ({"min": "50", "max": "10"}, "make no sense"),
+        ({"type": "Guided Seats"}, "'Guided Seats' is not known"),
+        ({"type": "Subscriptions"}, "cannot be sold"),
+    ],
+)
+def test_what_cannot_be_sold_is_skipped_with_a_sentence(
+    shop: Upstream, values: dict[str, str], says: str
+) -> None:
+    shop.list(1, **values)
+    shop.list(2)
+    provider = connected(shop)
+    sync_catalog(provider, apply=True)
+    done = publish(provider, markup=Decimal(25))
+    assert len(done.services) == 1
+    (sentence,) = done.skipped
+    assert says in sentence
+    assert Service.objects.count() == 1
+
+
+def test_a_package_whatever_its_limits_say_is_one_order(shop: Upstream) -> None:
+    shop.list(1, type="Package", rate="45", min="0", max="0")
+    provider = connected(shop)
+    sync_catalog(provider, apply=True)
+    publish(provider, markup=Decimal(10))
+    assert service_of(provider, 1).rate == Decimal("49.5")
+
+
+def test_without_an_exchange_rate_a_foreign_providers_offers_are_not_published(shop: Upstream) -> None:
+    shop.list_many(2)
+    provider = connected(shop, currency="EUR")
+    sync_catalog(provider, apply=True)
+    done = publish(provider, markup=Decimal(25))
+    assert done.services == ()
+    assert "no exchange rate for EUR" in done.skipped[0]
+
+
+def test_held_and_gone_offers_are_not_published(shop: Upstream, listed: Provider) -> None:
+    everything_at(10)
+    Offer.objects.filter(external_id="1").update(on_hold="The price rose.")
+    Offer.objects.filter(external_id="2").update(
+        gone_at="2026-01-01T00:00Z", missing_since="2026-01-01T00:00Z"
+    )
+    done = publish(listed, ["1", "2", "3"])
+    assert len(done.services) == 1
+    assert any("The price rose." in sentence for sentence in done.skipped)
+    assert any("no longer lists" in sentence for sentence in done.skipped)
+
+
+def test_an_unpublished_service_is_published_again_as_the_same_number(listed: Provider) -> None:
+    everything_at(10)
+    (number,) = publish(listed, ["3"]).services
+    assert unpublish([number]) == 1
+    assert not service_of(listed, 3).on_sale
+    assert publish(listed, ["3"]).services == (number,)
+    assert service_of(listed, 3).on_sale
+
+
+def test_an_id_that_the_provider_does_not_list_publishes_nothing(listed: Provider) -> None:
+    everything_at(10)
+    with pytest.raises(NoSuchOffer, match="77"):
+        publish(listed, ["1", "77"])
+    assert not Service.objects.exists()
+
+
+def test_an_absurd_markup_is_refused(listed: Provider) -> None:
+    for markup in ("-101", "10001"):
+        with pytest.raises(ValueError, match="percentage"):
+            publish(listed, markup=Decimal(markup))
+
+
+def test_a_negative_markup_never_sells_below_cost(listed: Provider) -> None:
+    publish(listed, markup=Decimal(-50))
+    assert service_of(listed, 1).rate == Decimal(1)
+
+
+def test_an_offer_without_a_category_is_sold_under_other(shop: Upstream) -> None:
+    shop.list(1, category=None)
+    provider = connected(shop)
+    sync_catalog(provider, apply=True)
+    publish(provider, markup=Decimal(5))
+    assert service_of(provider, 1).category == Category.objects.get(name="Other")
+
+
+def test_the_number_of_statements_does_not_depend_on_how_many_are_published(shop: Upstream) -> None:
+    def statements(count: int) -> tuple[int, int]:
+        shop.rows.clear()
+        shop.list_many(count)
+        provider = connected(shop, name=f"Meridian with {count}")
+        sync_catalog(provider, apply=True)
+        found = []
+        for _ in range(2):
+            with CaptureQueriesContext(connection) as queries:
+                assert len(publish(provider, markup=Decimal(25)).services) == count
+            found.append(len(queries))
+        return found[0], found[1]
+
+    assert statements(50) == statements(500)
+
+
+def test_what_is_published_can_be_ordered(listed: Provider) -> None:
+    publish(listed, markup=Decimal(25))
+    order = world.order(world.customer(), service_of(listed, 1), quantity=1000)
+    assert (order.charge, order.cost) == (Decimal("1.25"), Decimal(1))
+    assert order.submission.offer_id == offer_of(listed, 1).pk
+    world.sane()
