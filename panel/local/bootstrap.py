@@ -110,8 +110,10 @@ def ensure(requirements: list[str]) -> None:
         )
         if not works or works.returncode != 0:
             make_venv()
-        stamp(requirements).unlink(missing_ok=True)
-        stamp(["requirements.txt"]).touch()  # the environment itself is sound, whatever pip does next
+        # If pip is killed while it unpacks, it takes the half-unpacked package for installed ever after. So no
+        # stamp stands while it works, and what has no stamp is made anew.
+        for old in stamps:
+            old.unlink(missing_ok=True)
         install(requirements)
         stamp(requirements).write_text(fingerprint(requirements))
         stamp(["requirements.txt"]).write_text(fingerprint(["requirements.txt"]))

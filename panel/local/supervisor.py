@@ -276,7 +276,8 @@ class Supervisor:
 
     def stop(self) -> None:
         self.asked = max(self.asked, 1)  # from here on a signal hurries instead of interrupting
-        RUN_STATE.unlink(missing_ok=True)
+        if self.children:  # a start that was refused must not take the running one's file away
+            RUN_STATE.unlink(missing_ok=True)
         stop_all(list(self.children.values()), STOP_SECONDS, hurry=lambda: self.asked > 1)
         for held in self.holds:
             held.lock.close()  # all let go first, so that the servers stop side by side
