@@ -212,7 +212,7 @@ def _unknown(sent: Sent, error: ProviderError) -> str:
         ).update(
             state=SubmissionAttempt.State.UNKNOWN,
             reason=error.reason[:40],
-            candidate_id=candidate[:64],
+            candidate_id=candidate[:100],
             **_evidence(error),
         )
         if closed:

@@ -119,7 +119,7 @@ def _record(
             request,
             Request.State.ACCEPTED,
             "The provider took the request",
-            upstream_id=answer.upstream_id[:64],
+            upstream_id=answer.upstream_id[:100],
             next_poll_at=now if kind == Request.Kind.REFILL and answer.upstream_id else None,
         )
         # A cancel shows in the order's status, so that is asked soon.

@@ -159,7 +159,7 @@ def settle_unknown_refill(
     """A refill without a clear answer: `exists` (with the provider's refill id) | `again` | `close` (note to the customer)."""
     now = timezone.now()
     by_choice: dict[str, dict[str, Any]] = {
-        "exists": {"state": Request.State.ACCEPTED, "upstream_id": upstream_id[:64], "next_poll_at": now},
+        "exists": {"state": Request.State.ACCEPTED, "upstream_id": upstream_id[:100], "next_poll_at": now},
         "again": {"state": Request.State.APPROVED, "next_at": now},
         "close": {"state": Request.State.DENIED, "note": note.strip()[:500]},
     }

@@ -23,7 +23,7 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import DataError, InterfaceError, OperationalError, connection
 
 from orders.dispatch import open_dispatch
 from orders.models import Order, Submission
@@ -345,3 +345,7 @@ def _record_surely(sent: Sent, outcome: Accepted | ProviderError) -> str:
             log.warning("outcome_not_recorded_yet", extra={"order": sent.order_id})
             time.sleep(pause)
             pause = min(pause * 2, 5.0)
+        except DataError:
+            # An answer that our columns cannot hold is no clear answer.
+            log.exception("outcome_does_not_fit")
+            outcome = Uncertain("The provider's answer could not be stored.", reason="unstorable")

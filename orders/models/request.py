@@ -73,7 +73,7 @@ class Request(models.Model):
     lease_until = models.DateTimeField(null=True, blank=True)
     next_at = models.DateTimeField(default=timezone.now)  # approved: not before (undo on the page, back-off)
     tries = models.PositiveSmallIntegerField(default=0)
-    upstream_id = models.CharField(max_length=64, blank=True)
+    upstream_id = models.CharField(max_length=100, blank=True)
     upstream_message = models.CharField(max_length=500, blank=True)  # staff only
     raw_word = models.CharField(max_length=40, blank=True)
     next_poll_at = models.DateTimeField(null=True, blank=True)

@@ -53,7 +53,7 @@ class Submission(models.Model):
     )  # why it is queued again: reason word of the last attempt
     queued_since = models.DateTimeField(default=timezone.now)
     provider_order_id = models.CharField(  # noqa: DJ001 - null until accepted, and unique after
-        max_length=64, null=True, blank=True, db_collation="C"
+        max_length=100, null=True, blank=True, db_collation="C"
     )
     request_key = models.UUIDField(default=uuid.uuid4, editable=False)
 
@@ -136,7 +136,7 @@ class SubmissionAttempt(models.Model):
     state = models.CharField(max_length=12, choices=State.choices, default=State.SENDING)
     reason = models.CharField(max_length=40, blank=True)
     message = models.CharField(max_length=500, blank=True)  # plain sentence, key redacted
-    candidate_id = models.CharField(max_length=64, blank=True)  # an order id that came with doubt
+    candidate_id = models.CharField(max_length=100, blank=True)  # an order id that came with doubt
     params_hash = models.CharField(max_length=64)
     http_status = models.PositiveSmallIntegerField(null=True, blank=True)
     excerpt = models.CharField(max_length=500, blank=True)  # of the answer, key redacted

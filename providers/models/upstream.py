@@ -86,7 +86,7 @@ class Offer(models.Model):
     """One service of one provider, as last accepted from its catalog. Never deleted: orders point here."""
 
     provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="offers")
-    external_id = models.CharField(max_length=64)
+    external_id = models.CharField(max_length=100)
     name = models.CharField(max_length=300)
     category = models.CharField(max_length=200, blank=True)
     description = models.TextField(blank=True)
@@ -144,7 +144,7 @@ class CatalogChange(models.Model):
         UNDONE = "undone", _("Undone")
 
     provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="changes")
-    external_id = models.CharField(max_length=64)
+    external_id = models.CharField(max_length=100)
     offer = models.ForeignKey(Offer, null=True, blank=True, on_delete=models.PROTECT, related_name="changes")
     kind = models.CharField(max_length=8, choices=Kind.choices)
     before = models.JSONField(default=dict)
