@@ -3,10 +3,10 @@
 from datetime import timedelta
 
 from django.utils import timezone
-from providers.balances import balance_covers
 
 from orders.models import Order, Submission
 from providers import breaker
+from providers.balances import balance_covers
 from providers.models import Provider
 
 

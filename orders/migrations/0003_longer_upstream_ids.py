@@ -3,6 +3,14 @@
 from django.db import migrations, models
 
 
+# A column that a trigger names cannot change its type while the trigger is there.
+DROP = "DROP TRIGGER submission_moves ON orders_submission"
+CREATE = """
+CREATE TRIGGER submission_moves BEFORE UPDATE OF state, fence, provider_order_id, order_id, request_key OR DELETE
+    ON orders_submission FOR EACH ROW EXECUTE FUNCTION headwater_submission_moves()
+"""
+
+
 class Migration(migrations.Migration):
 
     dependencies = [
@@ -10,6 +18,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.RunSQL(DROP, CREATE),
         migrations.AlterField(
             model_name='request',
             name='upstream_id',
@@ -25,4 +34,5 @@ class Migration(migrations.Migration):
             name='candidate_id',
             field=models.CharField(blank=True, max_length=100),
         ),
+        migrations.RunSQL(CREATE, DROP),
     ]
