@@ -56,6 +56,7 @@ def configuration() -> dict[str, Any]:
     return {
         "broker_url": settings.REDIS_URL,
         "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,  # a worker waits for its broker for ever
         "broker_connection_timeout": 1,
         "broker_transport_options": {
             "visibility_timeout": VISIBILITY_TIMEOUT,
