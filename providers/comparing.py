@@ -21,6 +21,7 @@ FIELDS_OF = {
 }
 FIELDS = tuple(name for names in FIELDS_OF.values() for name in names)
 LARGEST_RATE = Decimal("9999999999")  # of numeric(18,8)
+LONGEST_ID = 100  # of Offer.external_id
 SHORT_LIST_SHARE = Decimal("0.10")
 TWO_LISTS_APART = timedelta(minutes=10)
 
@@ -90,7 +91,7 @@ def storable(rows: Iterable[OfferRow]) -> tuple[dict[str, dict[str, Any]], list[
     for row in rows:
         if row.service_id in kept:
             problems.append(f"Service {row.service_id} is listed more than once; the first was kept.")
-        elif not row.service_id or len(row.service_id) > 64:
+        elif not row.service_id or len(row.service_id) > LONGEST_ID:
             problems.append(f"Service {row.service_id[:20]}… was dropped: its id is too long.")
         elif not 0 <= row.rate <= LARGEST_RATE:
             problems.append(f"Service {row.service_id} was dropped: its rate is too large.")

@@ -1,0 +1,156 @@
+"""Reading balances: kept, warned about, and how long they last."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.utils import timezone
+
+from providers.balances import balance_covers, read_balance, runway, series
+from providers.breaker import pause
+from providers.models import Alert, BalanceReading, ExchangeRate, Provider
+from providers.tasks import read_balance as read_balance_task
+from tests.providers.shop import Upstream, connected
+
+pytestmark = pytest.mark.django_db
+
+
+def open_alert(key: str) -> bool:
+    return Alert.objects.filter(key=key, closed_at=None).exists()
+
+
+def readings(provider: Provider, *amounts: tuple[float, str]) -> None:
+    """(days ago, amount) each."""
+    now = timezone.now()
+    for days, amount in amounts:
+        BalanceReading.objects.create(
+            provider=provider, at=now - timedelta(days=days), amount=Decimal(amount), currency="USD"
+        )
+
+
+def test_a_reading_is_kept_with_its_time(shop: Upstream) -> None:
+    provider = connected(shop)
+    read = read_balance(provider)
+    assert (read.balance, read.currency, read.error, read.failed) == (Decimal("100.84292"), "USD", "", False)
+    provider.refresh_from_db()
+    assert provider.balance == Decimal("100.84292")
+    assert provider.balance_at is not None
+    assert BalanceReading.objects.get().amount == Decimal("100.84292")
+
+
+def test_a_failure_keeps_the_last_balance_and_says_why_until_the_next_success(shop: Upstream) -> None:
+    provider = connected(shop)
+    read_balance(provider)
+    shop.answers["balance"] = Upstream.json({"error": "Rate limit exceeded"})
+    read = read_balance(provider)
+    assert (read.failed, read.balance) == (True, Decimal("100.84292"))
+    provider.refresh_from_db()
+    assert provider.last_error == f"Balance: {read.error}"
+    assert BalanceReading.objects.count() == 1
+    del shop.answers["balance"]
+    read_balance(provider)
+    provider.refresh_from_db()
+    assert provider.last_error == ""
+
+
+def test_a_refused_key_pauses_the_provider(shop: Upstream) -> None:
+    provider = connected(shop)
+    shop.answers["balance"] = Upstream.json({"error": "Invalid API key"})
+    assert read_balance(provider).failed
+    provider.refresh_from_db()
+    assert (provider.state, provider.pause_kind) == ("paused", "auth")
+    assert open_alert(f"paused:{provider.pk}")
+
+
+def test_a_pause_by_hand_is_not_replaced_by_an_automatic_one(shop: Upstream) -> None:
+    provider = connected(shop)
+    pause(provider.pk, Provider.Pause.BY_HAND, "Holiday")
+    shop.answers["balance"] = Upstream.json({"error": "Invalid API key"})
+    read_balance(provider)
+    provider.refresh_from_db()
+    assert (provider.pause_kind, provider.pause_reason) == ("manual", "Holiday")
+
+
+def test_a_low_balance_raises_an_alert_that_ends_with_the_next_top_up(shop: Upstream) -> None:
+    provider = connected(shop)
+    provider.low_balance = Decimal(50)
+    provider.save(update_fields=["low_balance"])
+    shop.balance = {"balance": "49.99", "currency": "USD"}
+    read_balance(provider)
+    read_balance(provider)
+    assert Alert.objects.get(key=f"balance:{provider.pk}").count == 2
+    shop.balance = {"balance": "50", "currency": "USD"}
+    read_balance(provider)
+    assert not open_alert(f"balance:{provider.pk}")
+
+
+def test_another_currency_than_ours_is_an_alarm(shop: Upstream) -> None:
+    provider = connected(shop)
+    shop.balance = {"balance": "5", "currency": "EUR"}
+    read = read_balance(provider)
+    assert (read.failed, read.currency) == (False, "EUR")
+    assert "EUR" in read.error
+    assert open_alert(f"currency:{provider.pk}")
+    shop.balance = {"balance": "5"}
+    assert read_balance(provider).error == ""
+    assert not open_alert(f"currency:{provider.pk}")
+
+
+def test_a_negative_balance_is_a_balance(shop: Upstream) -> None:
+    provider = connected(shop)
+    shop.balance = {"balance": "-3.5", "currency": "USD"}
+    assert read_balance(provider).balance == Decimal("-3.5")
+
+
+def test_the_balance_covers_an_amount_in_the_panels_currency(shop: Upstream) -> None:
+    provider = connected(shop, currency="EUR")
+    assert not balance_covers(provider, Decimal("0.01"))  # not known yet
+    provider.balance = Decimal(10)
+    assert not balance_covers(provider, Decimal("0.01"))  # no exchange rate
+    ExchangeRate.objects.create(currency="EUR", rate=Decimal("1.1"), date=timezone.now().date())
+    assert balance_covers(provider, Decimal(11))
+    assert not balance_covers(provider, Decimal("11.000001"))
+
+
+def test_the_runway_counts_spend_and_ignores_top_ups(shop: Upstream) -> None:
+    provider = connected(shop)
+    readings(provider, (9, "999"), (4, "100"), (3, "80"), (2.5, "180"), (1, "170"), (0, "150"))
+    provider.balance = Decimal(150)
+    found = runway(provider)
+    assert found.daily_spend is not None
+    assert abs(found.daily_spend - Decimal("12.5")) < Decimal("0.01")  # 20 + 10 + 20 in 4 days
+    assert found.days == Decimal("12.0")
+
+
+def test_there_is_no_runway_before_three_days_of_readings(shop: Upstream) -> None:
+    provider = connected(shop)
+    provider.balance = Decimal(10)
+    readings(provider, (2.9, "100"), (0, "10"))
+    assert runway(provider).days is None
+    readings(provider, (3.1, "100"))
+    assert runway(provider).days is not None
+
+
+def test_nothing_spent_lasts_for_no_known_time(shop: Upstream) -> None:
+    provider = connected(shop)
+    provider.balance = Decimal(10)
+    readings(provider, (5, "10"), (0, "10"))
+    assert runway(provider).days is None
+
+
+def test_the_series_has_the_last_reading_of_each_hour(shop: Upstream) -> None:
+    provider = connected(shop)
+    hour = timezone.now().replace(minute=0, second=0, microsecond=0) - timedelta(hours=2)
+    for minutes, amount in ((0, 9), (30, 8), (59, 7), (60, 6), (-60 * 24 * 40, 5)):
+        BalanceReading.objects.create(
+            provider=provider, at=hour + timedelta(minutes=minutes), amount=amount, currency="USD"
+        )
+    assert [amount for _at, amount in series(provider)] == [7, 6]
+
+
+def test_the_task_reads_one_provider_and_survives_its_failure(shop: Upstream) -> None:
+    provider = connected(shop)
+    shop.answers["balance"] = Upstream.json({"error": "Internal error"}, status=500)
+    read_balance_task(provider.pk)
+    provider.refresh_from_db()
+    assert provider.last_error.startswith("Balance: ")
