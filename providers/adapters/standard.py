@@ -172,7 +172,7 @@ class StandardAdapter(Adapter):
             maximum=min(maximum, MAX_QUANTITY),
             refill=flag_of(pick(raw, "refill")),
             cancel=flag_of(pick(raw, "cancel")),
-            dripfeed=flag_of(pick(raw, "dripfeed")),
+            dripfeed=_drip_feed(pick(raw, "dripfeed"), code),
             description=self._redact(plain(language_text(pick(raw, "description", "desc")), 5000)),
         ), ""
 
@@ -388,6 +388,13 @@ class StandardAdapter(Adapter):
 
     def _shown(self, answer: Any) -> str:
         return self.say(dumped(answer), 500)
+
+
+def _drip_feed(told: Any, code: str | None) -> bool:
+    """The documented list has no such field: untold, the type decides (Default and Web Traffic take runs)."""
+    if told is None:
+        return code is not None and TYPES[code].drip_feed
+    return flag_of(told)
 
 
 def _error_as_entry(answer: Any, ids: Sequence[str]) -> Any:

@@ -434,3 +434,13 @@ def test_an_absurd_row_is_dropped_and_the_rest_is_kept(shop: Upstream) -> None:
     synced = sync_catalog(provider, apply=True)
     assert (synced.new, synced.ignored) == (2, 2)
     assert reprice() == 0
+
+
+def test_a_list_that_does_not_tell_drip_feed_leaves_it_to_the_type(shop: Upstream) -> None:
+    """The documented answer has no such field, and Default may be ordered in runs."""
+    shop.list(1)
+    shop.list(2, type="Poll")
+    shop.list(3, dripfeed=False)
+    provider = connected(shop)
+    sync_catalog(provider, apply=True)
+    assert [offer_of(provider, number).dripfeed for number in (1, 2, 3)] == [True, False, False]
