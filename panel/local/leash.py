@@ -17,7 +17,8 @@ import struct
 import sys
 from pathlib import Path
 
-PR_SET_PDEATHSIG, PR_SET_KEEPCAPS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 1, 8, 47, 2
+PR_SET_PDEATHSIG, PR_SET_SECUREBITS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 1, 28, 47, 2
+SECBIT_NO_SETUID_FIXUP = 1 << 2
 CLONE_NEWUSER = 0x10000000
 CAP_DAC_OVERRIDE = 1
 CAPABILITY_VERSION_3 = 0x20080522
@@ -51,7 +52,8 @@ def enter_user_namespace() -> None:
 def become_nobody(keep_folder_access: bool) -> None:
     account = nobody()
     if keep_folder_access:
-        fail_unless(libc().prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0), "keepcaps")
+        # Capabilities outlive setuid() then, and access(2), which initdb asks, counts them for others than root.
+        fail_unless(libc().prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0), "secure bits")
     os.setgroups([])
     os.setgid(account.pw_gid)
     os.setuid(account.pw_uid)

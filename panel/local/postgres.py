@@ -14,6 +14,15 @@ from panel.local.places import Refusal, free_port, new_secret, private_folder, r
 
 LEASH = [sys.executable, "-I", leash.__file__]
 APT_LINE = "install PostgreSQL (`apt-get install postgresql`) or set DATABASE_URL"
+# Can this account run the binaries, read what lies beside them, and write where the data will be? os.access asks as
+# initdb does.
+PROBE = """
+import os, pathlib, subprocess, sys
+binaries, folder = map(pathlib.Path, sys.argv[1:])
+assert os.access(binaries / "postgres", os.X_OK)
+subprocess.run([binaries / "postgres", "--version"], check=True)
+(folder / "file").touch()
+"""
 # A throw-away cluster needs no durability: a crash of the machine ends the tests anyway.
 THROWAWAY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_wal_size": "4GB"}
 
@@ -61,14 +70,10 @@ class Cluster:
         try:
             for identity in ("userns", "nobody", "nobody+dac"):
                 self._give(probe, identity)
-                # can it run the binary, read beside it, and write where the data will be?
-                test = f'"{self.bin}/postgres" --version && touch "{probe}/file" && ls "{self.bin}/../share"'
                 tried = subprocess.run(
-                    [*LEASH, "SIGKILL", identity, "/bin/sh", "-c", test],
-                    capture_output=True,
-                    cwd="/",
-                    check=False,
-                )
+                    [*LEASH, "SIGKILL", identity, sys.executable, "-I", "-c", PROBE, str(self.bin), str(probe)],
+                    capture_output=True, cwd="/", check=False,
+                )  # fmt: skip
                 if tried.returncode == 0:
                     return identity
         finally:
@@ -113,9 +118,8 @@ class Cluster:
         return int(found.group(1)) if found else 0
 
     def _make(self) -> None:
-        private_folder(self.home).chmod(
-            0o755
-        )  # somebody else may have to pass; what is secret has its own mode
+        # somebody else may have to pass; what is secret has a mode of its own
+        private_folder(self.home).chmod(0o755)
         self.data.mkdir(mode=0o700)
         if os.geteuid() == 0:
             self._give(self.data, self.identity)
