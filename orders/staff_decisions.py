@@ -147,18 +147,20 @@ def _decided(
 
 def ask_cancel_for(order_id: int, *, reason: str, by: User, request: HttpRequest | None = None) -> Request:
     """Ask for a cancel in the customer's place. Raises orders.requests.NotAllowed."""
-    made = ask_cancel(order_id, by=by.email, reason=_needed(reason))
-    record(by, "order.ask_cancel", f"order:{order_id}", f"Cancel of order {order_id} asked: {reason.strip()}",
-           {"request": made.pk, "reason": reason.strip()}, request)  # fmt: skip
-    return made
+    reason = _needed(reason)
+    with transaction.atomic():
+        summary = f"Cancel of order {order_id} asked for the customer: {reason}"
+        record(by, "order.ask_cancel", f"order:{order_id}", summary, {"reason": reason}, request)
+        return ask_cancel(order_id, by=by.email, reason=reason)
 
 
 def ask_refill_for(order_id: int, *, reason: str, by: User, request: HttpRequest | None = None) -> Request:
     """Ask for a refill in the customer's place. Raises orders.requests.NotAllowed."""
-    made = ask_refill(order_id, by=by.email, reason=_needed(reason))
-    record(by, "order.ask_refill", f"order:{order_id}", f"Refill of order {order_id} asked: {reason.strip()}",
-           {"request": made.pk, "reason": reason.strip()}, request)  # fmt: skip
-    return made
+    reason = _needed(reason)
+    with transaction.atomic():
+        summary = f"Refill of order {order_id} asked for the customer: {reason}"
+        record(by, "order.ask_refill", f"order:{order_id}", summary, {"reason": reason}, request)
+        return ask_refill(order_id, by=by.email, reason=reason)
 
 
 def write_note(order_id: int, text: str, *, by: User) -> OrderEvent:
@@ -173,7 +175,18 @@ def write_note(order_id: int, text: str, *, by: User) -> OrderEvent:
     )
 
 
+def note_request(request_id: int, text: str, *, by: User) -> Request:
+    """The internal note of a request; the newest is shown with it, all stay in the order's timeline."""
+    text = _needed(text)
+    with transaction.atomic():
+        request = Request.objects.select_for_update(of=("self",)).get(pk=request_id)
+        request.internal_note = text
+        request.save(update_fields=["internal_note"])
+        write_note(request.order_id, f"{request.get_kind_display()}: {text}", by=by)
+    return request
+
+
 def _needed(text: str) -> str:
     if not text.strip():
-        raise CannotSettle(_("A reason is needed."))
+        raise CannotSettle(_("Write a few words first."))
     return text.strip()

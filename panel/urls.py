@@ -20,6 +20,8 @@ urlpatterns = [
     path("terms", pages.terms, name="terms"),
     path("theme", pages.theme, name="theme"),
     path("find", pages.find, name="find"),
+    path("staff/", include("orders.staff_urls")),
+    path("staff/", include("customers.staff_urls")),
 ]
 urlpatterns += [
     path("", include(f"{app}.urls"))

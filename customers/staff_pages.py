@@ -1,0 +1,199 @@
+"""Customers, for staff: finding them, everything about one, and what staff and admins may change."""
+
+from decimal import Decimal
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from customers.access import admins_only, reviewers_only, staff_of
+from customers.adjusting import CannotAdjust, adjust_balance
+from customers.enrolling import CannotEnrol, create_customer
+from customers.figures import signed
+from customers.managing import CannotChange, Suspension, set_price_group, suspend, write_staff_note
+from customers.models import Account, PriceGroup, Transfer, User
+from customers.staff_forms import AdjustForm, NewCustomerForm, NoteForm, PriceGroupForm, SuspendForm
+from customers.staff_statement import statement
+from customers.wallet import balance_of, owed_by
+
+PAGE = 50
+STATEMENT_LINES = 25
+
+
+@reviewers_only
+@require_safe
+def listing(request: HttpRequest) -> HttpResponse:
+    """All customers, newest first, by keyset; `q` finds an e-mail, a name or a number."""
+    q = request.GET.get("q", "").replace("\x00", "").strip()[:200]
+    tab = "suspended" if request.GET.get("tab") == "suspended" else "all"
+    found = _suspended(_customers()) if tab == "suspended" else _customers()
+    found, after = _matching(found, q), _number(request.GET.get("after"))
+    if after:
+        found = found.filter(pk__lt=after)
+    rows = list(_with_balance(found).order_by("-pk")[: PAGE + 1])
+    more = rows[PAGE - 1].pk if len(rows) > PAGE else None
+    context = {"rows": rows[:PAGE], "older": more, "q": q, "tab": tab, "tabs": _tabs(tab)}
+    return render(request, "customers/staff/customers.html", context)
+
+
+@reviewers_only
+@require_safe
+def one(request: HttpRequest, customer_id: int) -> HttpResponse:
+    return _page(request, _customer(customer_id))
+
+
+@admins_only
+@require_http_methods(["GET", "HEAD", "POST"])
+def new(request: HttpRequest) -> HttpResponse:
+    form = NewCustomerForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        given = form.cleaned_data
+        try:
+            made = create_customer(
+                given["email"], given["password"], balance=given["balance"] or Decimal(0),
+                by=staff_of(request), name=given["name"],
+            )  # fmt: skip
+        except CannotEnrol as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, _("%(email)s can sign in now.") % {"email": made.email})
+            return redirect("staff_customer", made.pk)
+    status = 422 if form.errors else 200
+    return render(request, "customers/staff/new_customer.html", {"form": form}, status=status)
+
+
+@admins_only
+@require_POST
+def adjust(request: HttpRequest, customer_id: int) -> HttpResponse:
+    """Correct the balance with a reason, once per form."""
+    customer, form = _customer(customer_id), AdjustForm(request.POST)
+    if not form.is_valid():
+        return _page(request, customer, 422, adjust_form=form)
+    amount, key = form.cleaned_data["amount"], str(form.cleaned_data["key"])
+    again = Transfer.objects.filter(cause=f"adjust:{key}").exists()
+    try:
+        moved = adjust_balance(
+            customer, amount, form.cleaned_data["reason"], by=staff_of(request), key=key, request=request
+        )
+    except CannotAdjust as error:
+        form.add_error(None, str(error))
+        return _page(request, customer, 422, adjust_form=form)
+    if again:
+        messages.info(request, _("This correction was booked already; nothing was moved again."))
+    else:
+        words = {"amount": signed(amount), "id": moved.pk}
+        messages.success(request, _("%(amount)s booked as entry %(id)s.") % words)
+    return redirect("staff_customer", customer.pk)
+
+
+@reviewers_only
+@require_POST
+def suspending(request: HttpRequest, customer_id: int) -> HttpResponse:
+    customer, form = _customer(customer_id), SuspendForm(request.POST)
+    if not form.is_valid():
+        return _page(request, customer, 422, suspend_form=form)
+    given = form.cleaned_data
+    wanted = Suspension(given["orders"], given["api"], given["deposits"])
+    try:
+        suspend(customer, wanted, given["reason"], by=staff_of(request), request=request)
+    except CannotChange as error:
+        form.add_error(None, str(error))
+        return _page(request, customer, 422, suspend_form=form)
+    messages.success(request, _("Suspended now: %(what)s.") % {"what": wanted.words})
+    return redirect("staff_customer", customer.pk)
+
+
+@reviewers_only
+@require_POST
+def note(request: HttpRequest, customer_id: int) -> HttpResponse:
+    customer, form = _customer(customer_id), NoteForm(request.POST)
+    if not form.is_valid():
+        return _page(request, customer, 422, note_form=form)
+    write_staff_note(customer, form.cleaned_data["staff_note"], by=staff_of(request), request=request)
+    messages.success(request, _("The note is saved."))
+    return redirect("staff_customer", customer.pk)
+
+
+@admins_only
+@require_POST
+def price_group(request: HttpRequest, customer_id: int) -> HttpResponse:
+    customer, form = _customer(customer_id), PriceGroupForm(request.POST)
+    if not form.is_valid():
+        return _page(request, customer, 422, group_form=form)
+    set_price_group(customer, form.cleaned_data["price_group"], by=staff_of(request), request=request)
+    messages.success(request, _("The price list is set; it counts for new orders."))
+    return redirect("staff_customer", customer.pk)
+
+
+def _page(request: HttpRequest, customer: User, status: int = 200, **forms: Any) -> HttpResponse:
+    entries, older = statement(customer, STATEMENT_LINES, _number(request.GET.get("after")))
+    suspended = {
+        "orders": customer.orders_suspended,
+        "api": customer.api_suspended,
+        "deposits": customer.deposits_suspended,
+    }
+    context = {
+        "customer": customer,
+        "balance": balance_of(customer),
+        "owed": owed_by(customer),
+        "entries": entries,
+        "older": older,
+        "keys": customer.api_keys.filter(revoked_at=None).count(),
+        "suspended": any(suspended.values()),
+        "note_form": NoteForm(initial={"staff_note": customer.staff_note}),
+        "suspend_form": SuspendForm(initial=suspended),
+        "adjust_form": AdjustForm(),
+        "group_form": PriceGroupForm(initial={"price_group": customer.price_group_id}),
+        "has_groups": PriceGroup.objects.exists(),
+    }
+    return render(request, "customers/staff/customer.html", context | forms, status=status)
+
+
+def _customers() -> QuerySet[User]:
+    return User.objects.filter(role=User.Role.CUSTOMER, is_superuser=False)
+
+
+def _customer(customer_id: int) -> User:
+    found = _customers().select_related("price_group").filter(pk=customer_id).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+def _suspended(people: QuerySet[User]) -> QuerySet[User]:
+    return people.filter(Q(orders_suspended=True) | Q(api_suspended=True) | Q(deposits_suspended=True))
+
+
+def _matching(people: QuerySet[User], q: str) -> QuerySet[User]:
+    if not q:
+        return people
+    wanted = Q(email__icontains=q) | Q(name__icontains=q)
+    if number := _number(q.lstrip("#")):
+        wanted |= Q(pk=number)
+    return people.filter(wanted)
+
+
+def _with_balance(people: QuerySet[User]) -> QuerySet[Any]:
+    wallet = Account.objects.filter(user=OuterRef("pk"), kind=Account.Kind.WALLET)
+    return people.annotate(balance=Subquery(wallet.values("balance")[:1]), group=F("price_group__name"))
+
+
+def _tabs(current: str) -> list[dict[str, Any]]:
+    count = _suspended(_customers())[:10_001].count()
+    return [
+        {"label": _("All"), "href": "?", "current": current == "all", "count": None},
+        {
+            "label": _("Suspended"),
+            "href": "?tab=suspended",
+            "current": current == "suspended",
+            "count": count,
+        },
+    ]
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else None

@@ -1,0 +1,15 @@
+"""Staff pages about customers, under /staff/."""
+
+from django.urls import path
+
+from customers import staff_pages
+
+urlpatterns = [
+    path("customers", staff_pages.listing, name="staff_customers"),
+    path("customers/new", staff_pages.new, name="staff_customer_new"),
+    path("customers/<int:customer_id>", staff_pages.one, name="staff_customer"),
+    path("customers/<int:customer_id>/note", staff_pages.note, name="staff_customer_note"),
+    path("customers/<int:customer_id>/suspend", staff_pages.suspending, name="staff_customer_suspend"),
+    path("customers/<int:customer_id>/adjust", staff_pages.adjust, name="staff_customer_adjust"),
+    path("customers/<int:customer_id>/price-list", staff_pages.price_group, name="staff_customer_price_list"),
+]

@@ -1,0 +1,1 @@
+"""The staff pages of orders: the review queue, the decision desk, orders of all customers."""

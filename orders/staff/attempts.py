@@ -1,0 +1,33 @@
+"""Attempts as staff may see them: an answer's amounts and our cost are for admins only."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from customers.models import User
+from orders.models import SubmissionAttempt
+from orders.staff.without_money import without_money
+
+
+@dataclass(frozen=True)
+class Shown:
+    attempt: SubmissionAttempt
+    message: str
+    excerpt: str
+    late: str
+    cost: Decimal | None
+
+
+def shown_attempts(attempts: Iterable[SubmissionAttempt], user: User) -> list[Shown]:
+    """Newest first. Needs `provider` of each loaded where it is shown."""
+    clean = str if user.manages else without_money
+    return [
+        Shown(
+            attempt=attempt,
+            message=clean(attempt.message),
+            excerpt=clean(attempt.excerpt),
+            late=clean(str(attempt.late_evidence)) if attempt.late_evidence else "",
+            cost=attempt.cost if user.manages else None,
+        )
+        for attempt in sorted(attempts, key=lambda row: row.pk, reverse=True)
+    ]

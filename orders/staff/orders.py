@@ -1,0 +1,204 @@
+"""Orders of all customers, for staff: finding them, everything known about one, and what may be done by hand."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST, require_safe
+
+from customers.access import reviewers_only, staff_of
+from customers.figures import money
+from customers.models import User
+from orders import staff_decisions
+from orders.actions import actions_for, refill_until
+from orders.models import Order, Submission
+from orders.requests import NotAllowed
+from orders.staff.attempts import shown_attempts
+from orders.staff.search import Filters, count_tabs, find, number, page, read_filters
+from orders.staff.timeline import timeline
+from orders.staff_decisions import CannotSettle
+from orders.stuck import is_stuck
+from providers.models import Provider
+from providers.pricing import cost_of_delivered, refund_target
+
+TAB_LABELS = {
+    "all": gettext_lazy("All"),
+    "open": gettext_lazy("Open"),
+    "attention": gettext_lazy("Needs attention"),
+    "stuck": gettext_lazy("Stuck"),
+}
+SHOWN_OF_A_CUSTOMER = 10
+
+
+@reviewers_only
+@require_safe
+def listing(request: HttpRequest) -> HttpResponse:
+    filters = read_filters(request.GET.dict())
+    before, after = number(request.GET.get("before")), number(request.GET.get("after"))
+    rows, newer, older = page(find(filters), filters.size, after, before)
+    context = {
+        "filters": filters,
+        "rows": rows,
+        "newer": newer,
+        "older": older,
+        "tabs": _tabs(request, filters),
+        "providers": Provider.objects.only("id", "name"),
+        "statuses": Order.Status.choices,
+        "submissions": Submission.State.choices,
+        "customer": User.objects.filter(pk=filters.customer).first() if filters.customer else None,
+    }
+    return render(request, "orders/staff/orders.html", context)
+
+
+@reviewers_only
+@require_safe
+def of_customer(request: HttpRequest, customer_id: int) -> HttpResponse:
+    """The newest orders of one customer, as a part for his page."""
+    rows, _newer, older = page(find(Filters(customer=customer_id)), SHOWN_OF_A_CUSTOMER, None, None)
+    context = {"rows": rows, "more": older is not None, "customer_id": customer_id}
+    return render(request, "orders/staff/orders_of.html", context)
+
+
+@reviewers_only
+@require_safe
+def one(request: HttpRequest, order_id: int) -> HttpResponse:
+    return _page(request, order_id)
+
+
+@reviewers_only
+@require_POST
+def note(request: HttpRequest, order_id: int) -> HttpResponse:
+    """An internal note in the timeline."""
+
+    def write(text: str, by: User) -> str:
+        staff_decisions.write_note(order_id, text, by=by)
+        return _("The note is in the timeline. Customers never see it.")
+
+    return _act(request, order_id, "note", write, request.POST.get("note", ""))
+
+
+@reviewers_only
+@require_POST
+def ask(request: HttpRequest, order_id: int) -> HttpResponse:
+    """Ask for a cancel or refill in the customer's place."""
+
+    def cancel(reason: str, by: User) -> str:
+        made = staff_decisions.ask_cancel_for(order_id, reason=reason, by=by, request=request)
+        return _("Cancel: %(state)s.") % {"state": made.get_state_display().lower()}
+
+    def refill(reason: str, by: User) -> str:
+        made = staff_decisions.ask_refill_for(order_id, reason=reason, by=by, request=request)
+        return _("Refill: %(state)s.") % {"state": made.get_state_display().lower()}
+
+    acts = {"cancel": cancel, "refill": refill}
+    what = request.POST.get("what", "")
+    if what not in acts:
+        raise Http404
+    return _act(request, order_id, what, acts[what], request.POST.get("reason", ""))
+
+
+@reviewers_only
+@require_POST
+def settle(request: HttpRequest, order_id: int) -> HttpResponse:
+    """Decide by hand about an order whose reports do not say what to do with the money."""
+
+    def partial(reason: str, by: User) -> str:
+        remains = number(request.POST.get("remains", "").strip().replace(",", ""))
+        if remains is None:
+            raise CannotSettle(_("Enter how many remain, as a whole number."))
+        paid = staff_decisions.settle_partial(order_id, remains, reason=reason, by=by, request=request)
+        return _("The order is Partial; %(amount)s went back to the customer.") % {"amount": money(paid)}
+
+    def full_refund(reason: str, by: User) -> str:
+        paid = staff_decisions.refund_in_full(order_id, reason=reason, by=by, request=request)
+        return _("The order is Canceled; %(amount)s went back to the customer.") % {"amount": money(paid)}
+
+    def completed(reason: str, by: User) -> str:
+        staff_decisions.complete(order_id, reason=reason, by=by, request=request)
+        return _("The order is Completed. No money moved.")
+
+    def dismiss(reason: str, by: User) -> str:
+        staff_decisions.dismiss(order_id, reason=reason, by=by, request=request)
+        return _("The order is off the list. No money moved.")
+
+    acts = {"partial": partial, "full_refund": full_refund, "completed": completed, "dismiss": dismiss}
+    choice = request.POST.get("choice", "")
+    if choice not in acts:
+        raise Http404
+    return _act(request, order_id, choice, acts[choice], request.POST.get("reason", ""))
+
+
+def _act(
+    request: HttpRequest, order_id: int, what: str, act: Callable[[str, User], str], words: str
+) -> HttpResponse:
+    """Run one act; the page again with what was typed where it was refused (nothing changed then)."""
+    if not Order.objects.filter(pk=order_id).exists():
+        raise Http404
+    try:
+        messages.success(request, act(words, staff_of(request)))
+    except (CannotSettle, NotAllowed) as error:
+        return _page(request, order_id, 422, wrong=str(error), chosen=what, typed=request.POST)
+    return redirect("staff_order", order_id)
+
+
+def _page(request: HttpRequest, order_id: int, status: int = 200, **more: Any) -> HttpResponse:
+    user, now = staff_of(request), timezone.now()
+    order = (
+        Order.objects.filter(pk=order_id)
+        .select_related("user", "service__category", "submission__provider", "submission__offer")
+        .first()
+    )
+    if order is None:
+        raise Http404
+    submission = order.submission
+    requests = list(order.requests.select_related("decided_by").order_by("-id"))
+    late = is_stuck(order, submission, now)
+    context = {
+        "order": order,
+        "submission": submission,
+        "attempts": shown_attempts(submission.attempts.select_related("provider", "offer"), user),
+        "moments": timeline(order, user),
+        "requests": requests,
+        "actions": actions_for(order, requests, now),
+        "refill_until": refill_until(order),
+        "stuck": late,
+        "can_settle": submission.state == Submission.State.ACCEPTED and bool(order.attention or late),
+        "by_remains": _by_remains(order),
+        "figures": _figures(order) if user.manages else None,
+        "being_verified": submission.state == Submission.State.UNKNOWN,
+    }
+    return render(request, "orders/staff/order.html", context | more, status=status)
+
+
+def _by_remains(order: Order) -> Any:
+    """What would come back with the remains that were reported last; None where there are none."""
+    if not order.remains:
+        return None
+    return max(refund_target(order.charge, order.remains, order.total) - order.refunded, 0)
+
+
+def _figures(order: Order) -> dict[str, Any]:
+    """For admins: what the order costs us, and what stays."""
+    cost = order.cost
+    if order.status == Order.Status.CANCELED:
+        cost = cost * 0
+    elif order.final:
+        cost = cost_of_delivered(order.cost, order.remains or 0, order.total)
+    return {"cost": order.cost, "expected": cost, "profit": order.paid - cost}
+
+
+def _tabs(request: HttpRequest, filters: Filters) -> list[dict[str, Any]]:
+    counts = count_tabs(filters)
+    kept = request.GET.copy()
+    for name in ("tab", "after", "before"):
+        kept.pop(name, None)
+    rest = f"&{kept.urlencode()}" if kept else ""
+    return [
+        {"label": label, "href": f"?tab={tab}{rest}", "current": tab == filters.tab, "count": counts[tab]}
+        for tab, label in TAB_LABELS.items()
+    ]

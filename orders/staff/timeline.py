@@ -1,0 +1,66 @@
+"""An order's story as staff read it: every event, newest first, with what customers never see marked."""
+
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from customers.figures import money
+from customers.models import User
+from orders.models import Order, OrderEvent, Submission
+from orders.staff.without_money import without_money
+
+LOOKS = {
+    OrderEvent.Kind.STATUS: ("info", "progress-check"),
+    OrderEvent.Kind.SUBMISSION: ("", "send"),
+    OrderEvent.Kind.MONEY: ("ok", "coin"),
+    OrderEvent.Kind.REQUEST: ("info", "refresh"),
+    OrderEvent.Kind.NOTE: ("", "notes"),
+}
+ENDS = {"Completed": ("ok", "circle-check"), "Partial": ("warn", "circle-half-2"), "Canceled": ("", "ban")}
+ACTORS = {
+    "customer": gettext_lazy("the customer"),
+    "system": gettext_lazy("the panel"),
+    "provider": gettext_lazy("the provider"),
+    "api": gettext_lazy("the API"),
+}
+
+
+@dataclass(frozen=True)
+class Moment:
+    event: OrderEvent
+    kind: str
+    icon: str
+    title: str
+    text: str
+    who: str
+
+
+def timeline(order: Order, user: User) -> list[Moment]:
+    """One query. Staff-only lines lose amounts where the reader may not see cost."""
+    return [_moment(event, user) for event in order.events.order_by("-id")]
+
+
+def _moment(event: OrderEvent, user: User) -> Moment:
+    kind, icon = LOOKS[OrderEvent.Kind(event.kind)]
+    if event.kind == OrderEvent.Kind.STATUS:
+        kind, icon = ENDS.get(event.after, (kind, icon))
+    if event.kind == OrderEvent.Kind.SUBMISSION and event.after == Submission.State.UNKNOWN:
+        kind, icon = "warn", "question-mark"
+    text = event.why if user.manages or not event.staff_only else without_money(event.why)
+    return Moment(event, kind, icon, _title(event), text, str(ACTORS.get(event.actor, event.actor)))
+
+
+def _title(event: OrderEvent) -> str:
+    after = event.after.replace("_", " ")
+    if event.kind == OrderEvent.Kind.SUBMISSION:
+        return _("Submission: %(state)s") % {"state": after}
+    if event.kind == OrderEvent.Kind.MONEY:
+        return (
+            f"{after.capitalize()} {money(event.amount)}" if event.amount is not None else after.capitalize()
+        )
+    if event.kind == OrderEvent.Kind.NOTE:
+        return (
+            _("Internal note") if after in {"", "note"} else _("Decided by hand: %(what)s") % {"what": after}
+        )
+    return after[:1].upper() + after[1:]

@@ -1,0 +1,24 @@
+"""Staff pages about orders, under /staff/."""
+
+from django.urls import path
+
+from orders.staff import cases, orders, review
+
+urlpatterns = [
+    path("review", review.queue, name="staff_review"),
+    path("review/rows", review.rows, name="staff_review_rows"),
+    path("review/decide", review.decide, name="staff_review_decide"),
+    path("review/undo", review.undo, name="staff_review_undo"),
+    path("review/<int:request_id>", review.one, name="staff_review_one"),
+    path("review/<int:request_id>/note", review.note, name="staff_review_note"),
+    path("review/<int:request_id>/settle", review.settle, name="staff_review_settle"),
+    path("unknown", cases.cases, name="staff_unknown"),
+    path("unknown/<int:order_id>", cases.case, name="staff_unknown_case"),
+    path("unknown/<int:order_id>/decide", cases.decide, name="staff_unknown_decide"),
+    path("orders", orders.listing, name="staff_orders"),
+    path("orders/of/<int:customer_id>", orders.of_customer, name="staff_orders_of"),
+    path("orders/<int:order_id>", orders.one, name="staff_order"),
+    path("orders/<int:order_id>/note", orders.note, name="staff_order_note"),
+    path("orders/<int:order_id>/ask", orders.ask, name="staff_order_ask"),
+    path("orders/<int:order_id>/settle", orders.settle, name="staff_order_settle"),
+]

@@ -1,0 +1,65 @@
+/* The review queue beside its pane (from 1200 px): the row that gets the focus is shown in the pane; below that a
+   row's link opens its own page. Countdowns of what can still be undone, or not yet be decided. */
+(function () {
+  "use strict";
+  var panel = window.panel;
+  var wide = window.matchMedia("(min-width: 75rem)");
+  var due = 0;
+
+  function pane() { var p = document.getElementById("pane"); return p && wide.matches ? p : null; }
+  function show(link) {
+    var row = link.closest("tr");
+    panel.all("[data-review] tr.cur").forEach(function (r) { r.classList.remove("cur"); r.removeAttribute("aria-current"); });
+    row.classList.add("cur");
+    row.setAttribute("aria-current", "true");
+    clearTimeout(due);
+    due = setTimeout(function () { // running through the rows with J loads only the one it stops at
+      var open = document.getElementById("pane-looking");
+      if (open && "request-" + open.value === row.id) return;
+      window.htmx.ajax("GET", link.href, { target: "#pane", swap: "innerHTML" });
+    }, 90);
+  }
+  document.addEventListener("focusin", function (event) {
+    if (pane() && event.target.matches("[data-review] a[data-open]")) show(event.target);
+  });
+  document.addEventListener("click", function (event) {
+    var target = event.target;
+    if (!pane() || !target.closest || !target.closest("[data-review] tbody") || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    var link = target.closest("a[data-open]") || (!target.closest("a,button,input,label,td.pick") && target.closest("tr").querySelector("a[data-open]"));
+    if (!link) return;
+    event.preventDefault();
+    link.focus({ preventScroll: true });
+    show(link);
+  });
+
+  /* A summary with data-opens puts the cursor into its field. */
+  document.addEventListener("toggle", function (event) {
+    var summary = event.target.querySelector && event.target.querySelector("summary[data-opens]");
+    if (summary && event.target.open) document.querySelector(summary.dataset.opens).focus();
+  }, true);
+
+  /* After a decision the next request is at hand: the keys J, K, A and R go on from its row. */
+  document.addEventListener("DOMContentLoaded", function () {
+    var row = pane() && document.querySelector("[data-review] tr.cur a[data-open]");
+    if (row && location.search.indexOf("at=") >= 0 && !document.querySelector("[data-focus]")) row.focus({ preventScroll: true });
+    tick();
+  });
+
+  /* data-until: seconds left in [data-left]; data-then="reload" opens what was closed until then. */
+  function tick() {
+    panel.all("[data-until]").forEach(function (element) {
+      var left = Math.ceil((new Date(element.dataset.until) - Date.now()) / 1000);
+      var shown = element.querySelector("[data-left]");
+      if (shown) shown.textContent = left > 90 ? Math.ceil(left / 60) + " min" : Math.max(left, 0) + " s";
+      if (left > 0) return;
+      if (element.dataset.then === "reload") {
+        if (!panel.inField() && !panel.openDialog()) { element.removeAttribute("data-until"); location.reload(); }
+      } else {
+        var box = element.closest(".undo");
+        element.remove();
+        if (box && !box.querySelector("[data-until]")) box.remove();
+      }
+    });
+  }
+  setInterval(tick, 1000);
+})();
