@@ -48,6 +48,14 @@ def money(value: Number | None, currency: str | None = None) -> str:
     return _signed(_amount_digits(amount), amount, settings.CURRENCY if currency is None else currency)
 
 
+def money_exact(value: Number | None) -> str:
+    """Every decimal that matters, two at least: for lines that must add up before the reader's eyes."""
+    if value is None or value == "":
+        return DASH
+    amount = Decimal(value)
+    return _signed(_digits(amount, 6), amount, settings.CURRENCY)
+
+
 def signed(value: Number | None) -> str:
     """`+300.00` or `−136.00`, no currency: the amount column of a ledger."""
     if value is None or value == "":

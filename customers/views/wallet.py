@@ -1,0 +1,73 @@
+"""The wallet page: balance, month, how to add funds, and the ledger."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from customers import ledger
+from customers.access import staff_of as signed_in
+from customers.exporting import csv_download
+from customers.ledger import EXPORT_HEADER, Asked
+from customers.wallet import owed_by, wallet_of
+
+
+@require_safe
+def wallet(request: HttpRequest) -> HttpResponse:
+    user, asked = signed_in(request), Asked.read(request.GET)
+    account = wallet_of(user)
+    shown = ledger.page(account, asked)
+    context = {
+        "balance": account.balance,
+        "owed": owed_by(user),
+        "sums": ledger.month_sums(account),
+        "page": shown,
+        "asked": asked,
+        "types": [
+            ("charge", _("Order charges")),
+            ("refund", _("Refunds")),
+            ("deposit", _("Funds added")),
+            ("adjustment", _("Adjustments")),
+        ],
+        "this_month": f"{timezone.localdate():%Y-%m}",
+        "chips": _chips(asked),
+        "statement_query": urlencode(_kept(asked)),
+    }
+    return render(request, "customers/wallet.html", context)
+
+
+@require_safe
+def statement_csv(request: HttpRequest) -> HttpResponseBase:
+    account = wallet_of(signed_in(request))
+    rows = ledger.exported(account, Asked.read(request.GET))
+    return csv_download("statement", EXPORT_HEADER, rows)
+
+
+def _kept(asked: Asked, **without: bool) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    if asked.kind:
+        kept["type"] = asked.kind
+    if asked.month:
+        kept["month"] = f"{asked.month:%Y-%m}"
+    if asked.order is not None:
+        kept["order"] = asked.order
+    return {name: value for name, value in kept.items() if name not in without}
+
+
+def _chips(asked: Asked) -> list[dict[str, Any]]:
+    chips = []
+    if asked.order is not None:
+        rest = urlencode(_kept(asked, order=True))
+        chips.append({"label": _("Order"), "value": asked.order, "href": f"?{rest}"})
+    if asked.month:
+        rest = urlencode(_kept(asked, month=True))
+        chips.append({"label": _("Date"), "value": asked.month_name, "href": f"?{rest}"})
+    else:
+        this_month = _kept(asked) | {"month": f"{timezone.localdate():%Y-%m}"}
+        chips.append({"label": _("This month"), "value": "", "href": f"?{urlencode(this_month)}"})
+    return chips

@@ -1,0 +1,112 @@
+"""The price list: what can be ordered, with the visitor's own rates."""
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlencode
+
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST, require_safe
+
+from customers.access import staff_of as signed_in
+from customers.exporting import csv_download
+from customers.models import User
+from providers import browsing
+from providers.browsing import Line, Wanted
+from providers.models import Favorite, Service
+
+ROWS = 100
+CSV_HEADER = ("id", "category", "name", "type", "rate", "rate_is", "min", "max", "refill_days", "cancel", "drip_feed",
+              "median_seconds")  # fmt: skip
+
+
+@require_safe
+def services(request: HttpRequest) -> HttpResponse:
+    user, wanted = signed_in(request), Wanted.read(request.GET)
+    pages = Paginator(browsing.matching(user, wanted), ROWS)
+    shown = pages.get_page(request.GET.get("page"))
+    shelves = browsing.shelves()
+    context = {
+        "lines": browsing.lines(user, shown.object_list),
+        "shown": shown,
+        "found": pages.count,
+        "wanted": wanted,
+        "shelves": shelves,
+        "sizes": {shelf.id: shelf.size for shelf in shelves},
+        "size": sum(shelf.size for shelf in shelves),
+        "favorites": Favorite.objects.filter(user=user, service__in=browsing.offered().values("pk")).count(),
+        "chips": _chips(wanted),
+    }
+    return render(request, "providers/services.html", context)
+
+
+@require_safe
+def price_list(request: HttpRequest) -> HttpResponseBase:
+    """All that fits the filters, at the customer's own rates, as CSV."""
+    user = signed_in(request)
+    return csv_download("services", CSV_HEADER, _priced(user, Wanted.read(request.GET)))
+
+
+@require_POST
+def favorite(request: HttpRequest, service_id: int) -> HttpResponse:
+    """Star or unstar; the button alone for htmx, else back to where it was pressed."""
+    try:
+        starred = browsing.toggle_favorite(signed_in(request), service_id)
+        service = Service.objects.only("pk", "name").get(pk=service_id)
+    except Service.DoesNotExist:
+        raise Http404 from None
+    if getattr(request, "htmx", False):
+        return render(request, "providers/star.html", {"service": service, "starred": starred})
+    back = request.POST.get("next", "")
+    safe = url_has_allowed_host_and_scheme(back, None) and back.startswith("/")
+    return redirect(back if safe else reverse("services"))
+
+
+def _priced(user: User, wanted: Wanted) -> Iterator[tuple[Any, ...]]:
+    chunk: list[Service] = []
+    for service in browsing.matching(user, wanted).iterator(chunk_size=500):
+        chunk.append(service)
+        if len(chunk) == 500:
+            yield from map(_csv_row, browsing.lines(user, chunk))
+            chunk = []
+    yield from map(_csv_row, browsing.lines(user, chunk))
+
+
+def _csv_row(line: Line) -> tuple[Any, ...]:
+    service = line.service
+    return (
+        service.pk,
+        service.category.name,
+        service.name,
+        service.type.name,
+        line.rate,
+        "per order" if service.per_order else "per 1000",
+        service.minimum,
+        service.maximum,
+        service.refill_days if service.refill else 0,
+        int(service.cancel),
+        int(service.dripfeed),
+        service.median_seconds,
+    )
+
+
+def _chips(wanted: Wanted) -> list[dict[str, Any]]:
+    """Refill and cancel as chips that add or remove themselves, keeping everything else of the address."""
+    kept: dict[str, Any] = {}
+    if wanted.words:
+        kept["q"] = wanted.words
+    if wanted.category:
+        kept["category"] = wanted.category
+    for name in ("favorites", "refill", "cancel"):
+        if getattr(wanted, name):
+            kept[name] = 1
+    chips = []
+    for name, label in (("refill", "Refill"), ("cancel", "Cancel")):
+        is_on = getattr(wanted, name)
+        changed = {key: value for key, value in kept.items() if key != name} | ({} if is_on else {name: 1})
+        chips.append({"label": label, "value": "✓" if is_on else "", "href": f"?{urlencode(changed)}"})
+    return chips

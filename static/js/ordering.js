@@ -1,0 +1,206 @@
+/* The new-order form: the service picker (ARIA combobox with listbox), the parts that depend on the service,
+   the live charge. Without this file the form works by plain posts (see orders/views/ordering.py). */
+(function () {
+  "use strict";
+  var SEARCH_MS = 200, QUOTE_MS = 250;
+  var form = document.querySelector("[data-order-form]");
+  if (!form) return;
+  var find = form.querySelector("#find");
+  var list = form.querySelector("#picker-list");
+  var none = form.querySelector("#picker-none");
+  var number = form.querySelector("#service-id");
+  var picker = form.querySelector("[data-picker]");
+  var change = form.querySelector("[data-picker-change]");
+  var chosenText = find.value;
+
+  function options() { return panel.all("li[role=option]", list); }
+
+  /* ---- searching: the newest answer counts; Enter before it arrives takes its first row ---- */
+  var searchTimer = 0, searching = null, takeFirst = false;
+  function search() {
+    clearTimeout(searchTimer);
+    searchTimer = 0;
+    if (searching) searching.abort();
+    var mine = searching = new AbortController();
+    var asked = new URLSearchParams();
+    var text = find.value === chosenText ? "" : find.value;
+    asked.set("q", text);
+    asked.set("category", form.querySelector("#category").value);
+    panel.all("[data-picker-toggle][aria-pressed=true]", form).forEach(function (b) { asked.set(b.dataset.pickerToggle, "1"); });
+    list.setAttribute("aria-busy", "true");
+    fetch(form.dataset.servicesUrl + "?" + asked, { signal: mine.signal, headers: { "HX-Request": "true" } }).then(function (answer) {
+      if (!answer.ok) throw new Error(String(answer.status));
+      return answer.text();
+    }).then(function (html) {
+      if (mine !== searching) return;
+      searching = null;
+      list.removeAttribute("aria-busy");
+      var box = document.createElement("template");
+      box.innerHTML = html;
+      var counted = box.content.querySelector("#picker-count");
+      form.querySelector("#picker-count").textContent = counted.textContent;
+      counted.remove();
+      list.replaceChildren(box.content);
+      none.hidden = options().length > 0;
+      open();
+      if (text && options().length) activate(0);
+      if (takeFirst) { takeFirst = false; if (options().length) take(options()[0]); }
+      else if (text) panel.say(counted.textContent);
+      if (sendWhenKnown && !waitingFor) send();
+    }).catch(function (error) {
+      if (error.name === "AbortError" || mine !== searching) return;
+      searching = null;
+      takeFirst = false;
+      list.removeAttribute("aria-busy");
+      if (sendWhenKnown && !waitingFor) send();
+    });
+  }
+  function soon() { clearTimeout(searchTimer); searchTimer = setTimeout(search, SEARCH_MS); }
+  function pending() { return !!(searchTimer || searching); }
+
+  /* ---- the list ---- */
+  function open() { list.hidden = false; find.setAttribute("aria-expanded", "true"); picker.classList.remove("chosen"); }
+  function close() {
+    list.hidden = none.hidden = true;
+    find.setAttribute("aria-expanded", "false");
+    find.removeAttribute("aria-activedescendant");
+  }
+  function active() { return options().findIndex(function (o) { return o.getAttribute("aria-selected") === "true"; }); }
+  function activate(at) {
+    options().forEach(function (option, index) { option.setAttribute("aria-selected", String(index === at)); });
+    var option = options()[at];
+    if (!option) return;
+    find.setAttribute("aria-activedescendant", option.id);
+    if (option.offsetTop < list.scrollTop || option.offsetTop + option.offsetHeight > list.scrollTop + list.clientHeight) option.scrollIntoView({ block: "nearest" });
+  }
+  function take(option) {
+    number.value = option.dataset.value;
+    chosenText = find.value = option.dataset.value + " · " + option.dataset.name;
+    form.querySelector("#picker-count").textContent = "";
+    picker.classList.add("chosen");
+    change.hidden = false;
+    close();
+    details();
+  }
+  function again() { // back to choosing; what was chosen counts until another service is taken
+    if (!list.hidden) return;
+    search();
+  }
+  function leave() {
+    if (pending()) { if (find.value !== chosenText) takeFirst = find.value.trim() !== ""; return; }
+    if (find.value !== chosenText && find.value.trim()) {
+      var rows = options();
+      var exact = rows.filter(function (o) { return o.dataset.value === find.value.trim() || o.dataset.name.toLowerCase() === find.value.trim().toLowerCase(); });
+      if (exact.length || rows.length === 1) { take(exact[0] || rows[0]); return; }
+    }
+    if (number.value) { find.value = chosenText; close(); picker.classList.add("chosen"); form.querySelector("#picker-count").textContent = ""; }
+  }
+
+  find.addEventListener("focus", function () { find.select(); });
+  find.addEventListener("click", again);
+  find.addEventListener("input", soon);
+  find.addEventListener("blur", function () { setTimeout(function () { if (document.activeElement !== find) leave(); }, 120); });
+  find.addEventListener("keydown", function (event) {
+    if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
+    var rows = options(), at = active();
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      event.preventDefault();
+      if (list.hidden) { again(); return; }
+      if (rows.length) activate(event.key === "ArrowDown" ? Math.min(at + 1, rows.length - 1) : Math.max(at - 1, 0));
+    } else if (event.key === "Enter") {
+      event.preventDefault(); // never sends the form from here
+      if (pending()) { takeFirst = true; if (searchTimer) search(); }
+      else if (!list.hidden && rows.length) take(rows[at >= 0 ? at : 0]);
+    } else if (event.key === "Escape" && !list.hidden && number.value) {
+      event.preventDefault();
+      event.stopPropagation();
+      find.value = chosenText;
+      close();
+      picker.classList.add("chosen");
+    }
+  });
+  list.addEventListener("mousedown", function (event) { event.preventDefault(); }); // the field keeps the focus
+  list.addEventListener("click", function (event) {
+    var option = event.target.closest("li[role=option]");
+    if (option) take(option);
+  });
+  change.addEventListener("click", function () { find.value = ""; find.focus(); search(); });
+  form.querySelector("[data-picker-filter]").addEventListener("change", function (event) { event.stopPropagation(); search(); });
+  panel.all("[data-picker-toggle]", form).forEach(function (button) {
+    button.addEventListener("click", function () {
+      button.setAttribute("aria-pressed", String(button.getAttribute("aria-pressed") !== "true"));
+      search();
+    });
+  });
+
+  /* ---- parts that depend on the service; what was typed meanwhile is kept ---- */
+  var waitingFor = 0; // requests whose answer the charge depends on
+  function post(url, target) {
+    waitingFor += 1;
+    return window.htmx.ajax("POST", url, { source: target, target: target, swap: "innerHTML" }).finally(function () {
+      waitingFor -= 1;
+      if (!waitingFor && sendWhenKnown) send();
+    });
+  }
+  function details() {
+    clearTimeout(quoteTimer);
+    quoteTimer = 0;
+    post(form.dataset.detailsUrl, "#order-details");
+  }
+  var typed = null;
+  document.addEventListener("htmx:beforeSwap", function (event) {
+    if (event.detail.target.id !== "order-details") return;
+    typed = {};
+    panel.all("#order-details [name]").forEach(function (e) { typed[e.name] = e.type === "checkbox" ? e.checked : e.value; });
+    typed.focus = document.activeElement && document.activeElement.closest("#order-details") ? document.activeElement.name : "";
+  });
+  document.addEventListener("htmx:afterSwap", function (event) {
+    if (event.detail.target.id !== "order-details" || !typed) return;
+    panel.all("#order-details [name]").forEach(function (e) {
+      if (!(e.name in typed)) return;
+      if (e.type === "checkbox") e.checked = typed[e.name]; else e.value = typed[e.name];
+      if (e.name === typed.focus) e.focus();
+    });
+    var changed = typed;
+    typed = null;
+    if (changed.link !== undefined) price(); // the answer priced what was typed when it was asked
+  });
+
+  /* ---- the charge ---- */
+  var quoteTimer = 0, priced = "";
+  function key() {
+    var entries = [];
+    new FormData(form).forEach(function (value, name) {
+      if (["csrfmiddlewaretoken", "token", "find", "category", "reference", "shown_charge", "shown_for"].indexOf(name) < 0) entries.push(name + "=" + value);
+    });
+    return entries.join("&");
+  }
+  function price() {
+    clearTimeout(quoteTimer);
+    quoteTimer = 0;
+    if (!number.value || key() === priced) return;
+    priced = key();
+    post(form.dataset.quoteUrl, "#quote");
+  }
+  function priceSoon() { clearTimeout(quoteTimer); quoteTimer = setTimeout(price, QUOTE_MS); }
+  form.addEventListener("input", function (event) { if (event.target.closest("#order-details") && event.target.name !== "reference") priceSoon(); });
+  form.addEventListener("change", function (event) { if (event.target.closest("#order-details") && event.target.name !== "reference") priceSoon(); });
+
+  /* ---- sending: never before the charge of exactly these entries has been shown ---- */
+  var sendWhenKnown = null;
+  form.addEventListener("submit", function (event) {
+    if (pending() && find.value !== chosenText) { takeFirst = true; if (searchTimer) search(); }
+    else if (find.value !== chosenText) leave();
+    if (quoteTimer) price();
+    if (waitingFor || takeFirst) {
+      event.preventDefault();
+      sendWhenKnown = { button: event.submitter, until: Date.now() + 5000 };
+    }
+  });
+  function send() {
+    var how = sendWhenKnown;
+    sendWhenKnown = null;
+    if (Date.now() > how.until) return;
+    setTimeout(function () { form.requestSubmit(how.button && how.button.isConnected ? how.button : undefined); }, 0);
+  }
+})();
