@@ -16,16 +16,18 @@ from django.utils import timezone
 
 from orders.dispatch import is_paused
 from orders.models import OrderEvent, Request, Submission
+from orders.slots import slots
 from providers import health
 from providers.adapters.base import Adapter
 from providers.adapters.errors import NotSent, ProviderError, Refused
 from providers.adapters.results import RefillWord, RequestAnswer
-from providers.connecting import adapter_for, options_of
+from providers.connecting import adapter_or_none, options_of
 from providers.lanes import hold
 from providers.models import Lane, Provider
 from providers.throttle import allowed
 
 LEASE_MARGIN_S = 60
+INCOMPLETE = "The connection of this provider is not complete."
 # Refusals about our key or pace, not about the request: it waits.
 WAITS = frozenset({"auth", "rate_limit", "provider_funds"})
 
@@ -46,16 +48,23 @@ def requests_lane(provider_id: int, *, force: bool = False, wait_s: float = 0) -
     provider, tally = Provider.objects.get(pk=provider_id), Tally(provider_id)
     if not provider.sends_by_itself:
         return tally
-    options = options_of(provider)
-    with hold(
-        provider_id,
-        Lane.Kind.REQUESTS,
-        seconds=options["batch_deadline_s"] * 2 + LEASE_MARGIN_S,
-        wait_s=wait_s,
-    ) as holding:
-        adapter, done = adapter_for(provider), set[int]()
+    options, adapter = options_of(provider), adapter_or_none(provider)
+    if adapter is None:
+        return Tally(provider_id, error=INCOMPLETE)
+    hold_s = options["batch_deadline_s"] + LEASE_MARGIN_S
+    with (
+        hold(provider_id, Lane.Kind.REQUESTS, seconds=hold_s, wait_s=wait_s) as holding,
+        slots.take(1, slow=holding.slow) as slot,
+    ):
+        done = set[int]()
         for kind in (Request.Kind.CANCEL, Request.Kind.REFILL):
-            while holding.renew() and not is_paused() and allowed(provider_id, options["rate_per_minute"]):
+            while (
+                slot
+                and not slots.closing.is_set()
+                and holding.renew()
+                and not is_paused()
+                and allowed(provider_id, options["rate_per_minute"])
+            ):
                 batch = _claim(provider_id, kind, options, done if force else None)
                 if not batch or not _send(adapter, kind, batch, tally):
                     break
@@ -202,12 +211,21 @@ def refills_lane(provider_id: int, *, force: bool = False, wait_s: float = 0) ->
     provider, tally = Provider.objects.get(pk=provider_id), Tally(provider_id)
     if not provider.sends_by_itself:
         return tally
-    options = options_of(provider)
-    with hold(
-        provider_id, Lane.Kind.REFILLS, seconds=options["batch_deadline_s"] + LEASE_MARGIN_S, wait_s=wait_s
-    ) as holding:
-        adapter, after, started = adapter_for(provider), 0, timezone.now()
-        while holding.renew() and allowed(provider_id, options["rate_per_minute"]):
+    options, adapter = options_of(provider), adapter_or_none(provider)
+    if adapter is None:
+        return Tally(provider_id, error=INCOMPLETE)
+    hold_s = options["batch_deadline_s"] + LEASE_MARGIN_S
+    with (
+        hold(provider_id, Lane.Kind.REFILLS, seconds=hold_s, wait_s=wait_s) as holding,
+        slots.take(1, slow=holding.slow) as slot,
+    ):
+        after, started = 0, timezone.now()
+        while (
+            slot
+            and not slots.closing.is_set()
+            and holding.renew()
+            and allowed(provider_id, options["rate_per_minute"])
+        ):
             rows = Request.objects.filter(
                 kind=Request.Kind.REFILL,
                 state=Request.State.ACCEPTED,

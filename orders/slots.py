@@ -17,6 +17,8 @@ class Slots:
     def __init__(self, total: int) -> None:
         self.total, self._free, self._slow = total, total, 0
         self._lock = threading.Lock()
+        # Set when this process is asked to stop: lanes begin nothing new, calls in flight are finished.
+        self.closing = threading.Event()
         # Threads live on, and with them their database connections.
         self.threads = ThreadPoolExecutor(max_workers=total, thread_name_prefix="lane")
 

@@ -33,7 +33,7 @@ from providers import breaker
 from providers.adapters.base import Adapter
 from providers.adapters.errors import NotSent, ProviderError, Refused, Uncertain
 from providers.adapters.results import Accepted, AddRequest
-from providers.connecting import adapter_for, options_of
+from providers.connecting import adapter_or_none, options_of
 from providers.lanes import Holding, hold
 from providers.models import Lane, Provider
 from providers.service_types import Ordered
@@ -42,7 +42,8 @@ from providers.throttle import allowed
 log = logging.getLogger(__name__)
 
 CLAIM_BATCH = 100
-CLAIM_LEASE_S = 120
+CLAIM_LEASE_S = 60
+BATCH_S = 20  # begin no more orders of a batch after this; the rest is given back
 SEND_WITHIN_S = 5.0
 LEASE_MARGIN_S = 30
 RECORD_FOR_S = 900
@@ -74,6 +75,12 @@ class _Run:
     lock: threading.Lock = field(default_factory=threading.Lock)
     stop: threading.Event = field(default_factory=threading.Event)
     one_only: threading.Event = field(default_factory=threading.Event)
+    half_open: bool = False
+
+    @property
+    def ends(self) -> bool:
+        """No order is begun any more: the provider is to be left alone, or this process is stopping."""
+        return self.stop.is_set() or slots.closing.is_set()
 
 
 def submit_lane(provider_id: int, *, force: bool = False, wait_s: float = 0, budget_s: float = 20) -> Tally:
@@ -85,19 +92,20 @@ def submit_lane(provider_id: int, *, force: bool = False, wait_s: float = 0, bud
     provider = Provider.objects.get(pk=provider_id)
     if not provider.sends_by_itself:
         return Tally()
-    options = options_of(provider)
-    lease_s = options["deadline_s"] + LEASE_MARGIN_S + budget_s
-    with hold(provider_id, Lane.Kind.SUBMIT, seconds=lease_s, wait_s=wait_s) as holding:
-        run = _Run(
-            provider, options, adapter_for(provider), holding, threading.Semaphore(options["concurrency"])
-        )
+    options, adapter = options_of(provider), adapter_or_none(provider)
+    if adapter is None:
+        return Tally()  # its orders wait; the provider's page says what is missing
+    hold_s = options["deadline_s"] + LEASE_MARGIN_S + BATCH_S
+    with hold(provider_id, Lane.Kind.SUBMIT, seconds=hold_s, wait_s=wait_s) as holding:
+        run = _Run(provider, options, adapter, holding, threading.Semaphore(options["concurrency"]))
         until = time.monotonic() + budget_s
         tried: set[int] = set()
-        while not run.stop.is_set() and holding.renew():
+        while not run.ends and holding.renew():
             permit = breaker.permit(provider_id)
             if permit.limit == 0:
                 break
-            one = permit.limit == 1 or holding.slow
+            run.half_open = permit.limit == 1
+            one = run.half_open or holding.slow
             if one:
                 run.one_only.set()
             else:
@@ -107,7 +115,7 @@ def submit_lane(provider_id: int, *, force: bool = False, wait_s: float = 0, bud
                 break
             if force:
                 tried.update(order_id for order_id, _ in batch)
-            _send_all(run, batch, until)
+            _send_all(run, batch, min(until, time.monotonic() + BATCH_S))
             if time.monotonic() >= until:
                 break
     return run.tally
@@ -177,9 +185,7 @@ def _work(
     run: _Run, work: "queue.SimpleQueue[tuple[int, int]]", orders: dict[int, Order], until: float, number: int
 ) -> None:
     try:
-        while (
-            not run.stop.is_set() and time.monotonic() < until and not (run.one_only.is_set() and number > 0)
-        ):
+        while not run.ends and time.monotonic() < until and not (run.one_only.is_set() and number > 0):
             try:
                 order_id, fence = work.get_nowait()
             except queue.Empty:
@@ -207,7 +213,8 @@ def _send_one(run: _Run, order: Order, fence: int) -> str | None:
     word = _record_surely(sent, outcome)
     if isinstance(outcome, Accepted | Refused):
         run.holding.answered()
-        breaker.count_clear_answer(run.provider.pk)
+        if run.half_open:
+            breaker.count_clear_answer(run.provider.pk)
     return word
 
 
@@ -280,7 +287,7 @@ def _post(run: _Run, request: AddRequest, begun_at: float) -> Accepted | Provide
     if not run.permits.acquire(timeout=SEND_WITHIN_S):
         return NotSent("All connections to this provider were busy; nothing was sent.", reason="busy")
     try:
-        if run.stop.is_set():
+        if run.ends:
             return NotSent(
                 "Sending to this provider stopped a moment ago; nothing was sent.", reason="stopped"
             )

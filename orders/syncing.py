@@ -25,12 +25,13 @@ from django.utils import timezone
 from orders.models import Order, OrderEvent, Submission
 from orders.projecting import Known, Projection, project
 from orders.settlement import end_completed, end_partial, end_with_full_refund, lock_order
+from orders.slots import slots
 from providers import health
 from providers.adapters.base import Adapter
 from providers.adapters.errors import Misconfigured, ProviderError, Refused, Unavailable
 from providers.adapters.results import Observation, Statuses
 from providers.alerts import raise_alert
-from providers.connecting import adapter_for, options_of
+from providers.connecting import adapter_or_none, options_of
 from providers.lanes import Holding, hold
 from providers.models import Lane, Provider
 from providers.throttle import allowed
@@ -76,13 +77,17 @@ def status_lane(provider_id: int, *, force: bool = False, wait_s: float = 0, bud
     tally = Tally(provider_id)
     if not provider.sends_by_itself:
         return tally
-    options = options_of(provider)
-    with hold(
-        provider_id, Lane.Kind.STATUS, seconds=options["batch_deadline_s"] + LEASE_MARGIN_S, wait_s=wait_s
-    ) as holding:
-        adapter, started, size = adapter_for(provider), timezone.now(), min(100, options["batch_size"])
-        after = 0
-        while holding.renew():
+    options, adapter = options_of(provider), adapter_or_none(provider)
+    if adapter is None:
+        tally.errors, tally.error = 1, "The connection of this provider is not complete."
+        return tally
+    hold_s = options["batch_deadline_s"] + LEASE_MARGIN_S
+    with (
+        hold(provider_id, Lane.Kind.STATUS, seconds=hold_s, wait_s=wait_s) as holding,
+        slots.take(1, slow=holding.slow) as slot,
+    ):
+        started, size, after = timezone.now(), min(100, options["batch_size"]), 0
+        while slot and not slots.closing.is_set() and holding.renew():
             batch = _due(provider_id, size, started, after if force else None)
             if not batch or not allowed(provider_id, options["rate_per_minute"]):
                 break

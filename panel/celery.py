@@ -12,7 +12,7 @@ import kombu.exceptions
 import redis.exceptions
 import structlog
 from celery import Celery, Task
-from celery.signals import beat_init, celeryd_init, setup_logging
+from celery.signals import beat_init, celeryd_init, setup_logging, worker_shutting_down
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "panel.settings")
 log = structlog.get_logger("headwater.queue")
@@ -109,6 +109,14 @@ def _patient_worker(conf: Any = None, **_: Any) -> None:
         "socket_timeout": 30,
         "health_check_interval": 25,
     }
+
+
+@worker_shutting_down.connect
+def _begin_nothing_new(**_: Any) -> None:
+    """Lanes give back what they claimed and finish the calls in flight."""
+    from orders.slots import slots
+
+    slots.closing.set()
 
 
 @beat_init.connect

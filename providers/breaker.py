@@ -82,7 +82,7 @@ def count_ambiguous(provider_id: int, options: dict[str, Any], reason: str) -> b
 
 
 def count_clear_answer(provider_id: int) -> None:
-    """The provider answered an order clearly: a half-open breaker closes. Costs nothing while it is closed."""
+    """The provider answered an order clearly: a half-open breaker closes."""
     closed = Provider.objects.filter(pk=provider_id, breaker=Provider.Breaker.HALF_OPEN).update(
         breaker=Provider.Breaker.CLOSED, breaker_until=None, breaker_marks=[], breaker_cooldown_s=0
     )

@@ -23,6 +23,7 @@ from customers.models import User
 from providers.adapters import OPTIONS, REGISTRY, Adapter, read_options
 from providers.adapters.errors import Misconfigured, ProviderError
 from providers.adapters.http import Door
+from providers.health import note_error
 from providers.models import Provider
 from providers.service_types import TYPES
 
@@ -48,6 +49,15 @@ def adapter_for(provider: Provider) -> Adapter:
             f"{provider.name} has no {missing}; enter it on the provider's page.", reason="wrong_url"
         )
     return adapter(provider.api_url, provider.key, provider.options, door())
+
+
+def adapter_or_none(provider: Provider) -> Adapter | None:
+    """As adapter_for; None where there is none to ask, which the provider's page then says."""
+    try:
+        return adapter_for(provider)
+    except Misconfigured as error:
+        note_error(provider.pk, error.message)
+        return None
 
 
 def options_of(provider: Provider) -> dict[str, Any]:

@@ -2,19 +2,31 @@
 
 The lease only keeps a provider's concurrency and rate limits honest. That nothing is sent twice does
 not depend on it: claims carry their own fence (orders.submission).
+
+A lease is short, so that the lane of a killed worker is free again within seconds. One thread per process
+renews all leases this process holds, each for as long as its holder said at most: a holder that got stuck
+loses the lane.
 """
 
+import logging
+import threading
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
+from django.db import DatabaseError, connection
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from providers.models import Lane
+
+log = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=20)
+RENEW_EVERY_S = 5.0
 
 
 class LaneBusy(Exception):
@@ -24,17 +36,18 @@ class LaneBusy(Exception):
 class Holding:
     """A held lane: renew it between batches, tell it whether the provider was slow."""
 
-    def __init__(self, lane: Lane, seconds: float) -> None:
-        self.lane, self.seconds = lane, seconds
+    def __init__(self, lane: Lane, holder: uuid.UUID, seconds: float) -> None:
+        self.lane, self.holder, self.seconds = lane, holder, seconds
+        self.until = time.monotonic() + seconds
 
     @property
     def slow(self) -> bool:
         return self.lane.slow_since is not None
 
     def renew(self) -> bool:
-        """Extend the lease; False when it was lost (we were frozen, and another holder took over)."""
-        mine = Lane.objects.filter(pk=self.lane.pk, holder=self.lane.holder)
-        return mine.update(lease_until=Now() + timedelta(seconds=self.seconds)) == 1
+        """Go on for another `seconds`; False when the lane was lost (we were frozen, and another took over)."""
+        self.until = time.monotonic() + self.seconds
+        return Lane.objects.filter(pk=self.lane.pk, holder=self.holder).update(lease_until=Now() + LEASE) == 1
 
     def met_deadline(self) -> None:
         """A call ran into its deadline: from now on one call in flight, until a success."""
@@ -56,28 +69,68 @@ def hold(provider_id: int, kind: str, *, seconds: float, wait_s: float = 0) -> I
     """
     lane, _ = Lane.objects.get_or_create(provider_id=provider_id, kind=kind)
     holder, give_up = uuid.uuid4(), time.monotonic() + wait_s
-    while not _take(lane, holder, seconds):
+    while not _take(lane, holder):
         if time.monotonic() >= give_up:
             raise LaneBusy(f"The {kind} lane of provider {provider_id} is busy.")
         time.sleep(min(0.2, wait_s))
     lane.refresh_from_db()
-    holding = Holding(lane, seconds)
+    holding = Holding(lane, holder, seconds)
+    _renewer.add(holding)
     try:
         yield holding
     finally:
+        _renewer.remove(holding)
         Lane.objects.filter(pk=lane.pk, holder=holder).update(holder=None, lease_until=None, ran_at=Now())
 
 
-def _take(lane: Lane, holder: uuid.UUID, seconds: float) -> bool:
+def _take(lane: Lane, holder: uuid.UUID) -> bool:
     free = Q(holder=None) | Q(lease_until__lt=Now())
-    return (
-        Lane.objects.filter(free, pk=lane.pk).update(
-            holder=holder, lease_until=Now() + timedelta(seconds=seconds)
-        )
-        == 1
-    )
+    return Lane.objects.filter(free, pk=lane.pk).update(holder=holder, lease_until=Now() + LEASE) == 1
 
 
-def slow_lanes_held(besides: int) -> int:
-    """How many lanes marked slow are being held now by others: together they may use half of all slots."""
-    return Lane.objects.filter(slow_since__isnull=False, lease_until__gt=Now()).exclude(pk=besides).count()
+class _Renewer:
+    """The thread that keeps this process's leases alive while there are any."""
+
+    def __init__(self) -> None:
+        self.holdings: set[Holding] = set()
+        self.lock = threading.Lock()
+        self.changed = threading.Event()
+        self.thread: threading.Thread | None = None
+
+    def add(self, holding: Holding) -> None:
+        with self.lock:
+            self.holdings.add(holding)
+            if self.thread is None or not self.thread.is_alive():
+                self.thread = threading.Thread(target=self._run, name="lane-renewer", daemon=True)
+                self.thread.start()
+
+    def remove(self, holding: Holding) -> None:
+        with self.lock:
+            self.holdings.discard(holding)
+            if not self.holdings:
+                self.changed.set()
+
+    def _run(self) -> None:
+        idle = 0
+        try:
+            while idle < 6:  # half a minute without a lane: end, and with it the database connection
+                self.changed.wait(RENEW_EVERY_S)
+                self.changed.clear()
+                now = time.monotonic()
+                with self.lock:
+                    ours = [holding.holder for holding in self.holdings if now < holding.until]
+                    idle = 0 if self.holdings else idle + 1
+                if ours:
+                    self._renew(ours)
+        finally:
+            connection.close()
+
+    def _renew(self, holders: list[uuid.UUID]) -> None:
+        try:
+            Lane.objects.filter(holder__in=holders).update(lease_until=Now() + LEASE)
+        except DatabaseError as error:
+            log.warning("lanes_not_renewed", extra={"error": str(error)})
+            connection.close()
+
+
+_renewer = _Renewer()

@@ -1,0 +1,136 @@
+"""The whole job in a browser, with a running worker and a provider that delivers: order, follow, refund, cancel, refill."""
+
+import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+from django.conf import settings
+from playwright.sync_api import Page, expect
+
+from customers import wallet
+from customers.enrolling import create_customer, create_staff
+from orders.models import Order
+from providers.models import Provider, Service
+from tests import world
+from tests.browser.conftest import SECRET, Open, one_time_code, shot
+from tests.sandbox import Sandbox
+
+PASSWORD = world.PASSWORD
+A_WHILE = 60_000  # ms: workers, clock and provider on a busy machine
+
+
+def sign_in(page: Page, email: str) -> None:
+    page.get_by_label("E-mail").fill(email)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def place(page: Page, service: Service, link: str, quantity: int) -> int:
+    """Place an order through the form, by keyboard words a person would use; its number."""
+    page.goto("/orders/new")
+    page.get_by_label("Service").fill(str(service.pk))
+    page.get_by_label("Service").press("Enter")
+    page.get_by_label("Link").fill(link)
+    page.get_by_label("Quantity").fill(str(quantity))
+    page.get_by_role("button", name="Place order").click()
+    done = (
+        page.get_by_role("status")
+        .or_(page.get_by_role("alert"))
+        .filter(has_text=re.compile(r"[Oo]rder \d+"))
+        .first
+    )
+    expect(done).to_be_visible()
+    number = re.search(r"[Oo]rder (\d+)", done.inner_text())
+    assert number
+    return int(number[1])
+
+
+def test_the_whole_job(
+    transactional_db: None,
+    start_sandbox: Callable[..., Sandbox],
+    start_worker: Callable[..., AbstractContextManager[Any]],
+    monkeypatch: Any,
+    request: Any,
+) -> None:
+    sandbox = start_sandbox(speed=4)
+    monkeypatch.setattr(settings, "PROVIDER_ALLOWED_PRIVATE", frozenset({sandbox.origin}))
+    monkeypatch.setattr(settings, "STATUS_CONFIRM_SECONDS", 0)
+    open_page: Open = request.getfixturevalue("open_page")  # the web process starts with these settings
+    provider = world.provider(sandbox.url, sandbox.key, name="Meridian")
+    service = on_sale(sandbox, provider)
+    from decimal import Decimal
+
+    alice = create_customer("alice@example.org", PASSWORD, balance=Decimal(100))
+    create_staff("rita@example.org", PASSWORD, "reviewer", totp_secret=SECRET)
+    with start_worker(beat=True, STATUS_CONFIRM_SECONDS="0"):
+        page = open_page("/")
+        sign_in(page, alice.email)
+
+        completed = place(page, service, "https://example.org/one#complete", 200)
+        page.goto(f"/orders/{completed}")
+        expect(page.get_by_text("Completed").first).to_be_visible(
+            timeout=A_WHILE
+        )  # the page follows it by itself
+        shot(page, "order-completed-1440")
+
+        partial = place(page, service, "https://example.org/two#partial=50", 200)
+        page.goto(f"/orders/{partial}")
+        expect(page.get_by_text("Partial").first).to_be_visible(timeout=A_WHILE)
+        order = Order.objects.get(pk=partial)
+        assert (order.charge, order.refunded) == (2, Decimal("0.5"))
+        page.goto("/wallet/")
+        expect(page.get_by_text(str(partial)).first).to_be_visible()
+        expect(page.get_by_text("0.50").first).to_be_visible()
+        shot(page, "wallet-1440")
+
+        stays = place(page, service, "https://example.org/three#stay", 200)
+        page.goto(f"/orders/{stays}")
+        expect(page.get_by_text("In progress").first).to_be_visible(timeout=A_WHILE)
+        ask(page, "Cancel")
+        page.goto(f"/orders/{completed}")
+        ask(page, "Refill")
+
+        staff = open_page("/staff/review")
+        sign_in(staff, "rita@example.org")
+        staff.get_by_label("code", exact=False).first.fill(one_time_code())
+        staff.get_by_role("button", name=re.compile("Sign in|Confirm|Continue|Verify")).first.click()
+        staff.goto("/staff/review")
+        expect(staff.get_by_text(str(stays)).first).to_be_visible()
+        shot(staff, "review-1440")
+        for _ in range(2):
+            staff.goto("/staff/review")
+            staff.get_by_role("button", name=re.compile("^Approve")).last.click()
+            staff.wait_for_load_state("networkidle")
+
+        page.goto(f"/orders/{stays}")
+        expect(page.get_by_text(re.compile("Canceled|Partial")).first).to_be_visible(timeout=A_WHILE)
+        assert Order.objects.get(pk=stays).refunded > 0
+        page.goto(f"/orders/{completed}")
+        expect(page.get_by_text(re.compile("[Rr]efill.*(done|complete)", re.I)).first).to_be_visible(
+            timeout=A_WHILE
+        )
+    sent = [line["link"] for line in sandbox.truth("order")]
+    assert len(sent) == len(set(sent)) == 3
+    assert wallet.balance_of(alice) < 100
+    world.sane()
+
+
+def on_sale(sandbox: Sandbox, provider: Provider) -> Service:
+    """The sandbox's video views at 10.00 per 1000."""
+    row = next(row for row in sandbox.ask("services") if row["name"].startswith("Video pre-roll"))
+    offer = world.offer(provider, str(row["service"]), name=row["name"], minimum=100, maximum=100_000)
+    return world.service(offer, rate="10.00")
+
+
+def ask(page: Page, what: str) -> None:
+    """Ask for a refill or a cancel on the order's page and confirm."""
+    page.get_by_role("link", name=re.compile(f"^{what}")).or_(
+        page.get_by_role("button", name=re.compile(f"^{what}"))
+    ).first.click()
+    dialog = page.get_by_role("dialog")
+    if dialog.count():
+        dialog.get_by_role("button", name=re.compile(what, re.I)).last.click()
+    else:
+        page.locator("main form").get_by_role("button").first.click()
+    expect(page.get_by_text(re.compile(f"{what} requested|requested", re.I)).first).to_be_visible()
