@@ -1,0 +1,29 @@
+"""Who calls, and whether he may: the key, its address list and scope, the state of the account."""
+
+from django.http import HttpRequest
+
+from customers.api_keys import allows_address, look_up_api_key, note_use
+from customers.models import ApiKey
+from orders.api.errors import ADDRESS, INVALID_KEY, SCOPE, SUSPENDED, Refusal
+from orders.api.parsing import Parameters
+
+
+def admit(request: HttpRequest, parameters: Parameters) -> ApiKey:
+    """The key that was sent, with its user. One query, and one more a minute to note the use.
+
+    A revoked and an expired key answer like one that never was. Raises Refusal.
+    """
+    key = look_up_api_key(parameters.get("key", ""))
+    if key is None:
+        raise Refusal(INVALID_KEY)
+    if not key.user.is_active or key.user.api_suspended:
+        raise Refusal(SUSPENDED)
+    if not allows_address(key, request.META.get("REMOTE_ADDR", "")):
+        raise Refusal(ADDRESS)
+    note_use(key)
+    return key
+
+
+def require(key: ApiKey, scope: str) -> None:
+    if scope not in key.scopes:
+        raise Refusal(SCOPE)

@@ -1,0 +1,10 @@
+"""Addresses of the API, its description and its page."""
+
+from django.urls import path
+
+from orders.api import endpoint
+
+urlpatterns = [
+    path("api/v2", endpoint.endpoint, name="api"),
+    path("api/v2/", endpoint.endpoint),
+]
