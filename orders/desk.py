@@ -20,6 +20,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from customers.models import User
+from orders.asking_again import being_asked
 from orders.hints import hint_submit
 from orders.models import Order, OrderEvent, Request, Submission, SubmissionAttempt
 from orders.recording import accept_unknown
@@ -125,6 +126,10 @@ def decide(
         raise CannotDecide(f"This order was decided already: it is {submission.get_state_display().lower()}.")
     if timezone.now() < (opens := resolvable_at(submission.state_at)):
         raise CannotDecide(f"A late answer may still come; it can be decided from {opens:%H:%M:%S} UTC.")
+    if over := being_asked(submission):
+        raise CannotDecide(
+            f"The provider is being asked again by its key; it can be decided from {over:%H:%M:%S} UTC."
+        )
     seen = _verify(submission.provider, provider_order_id) if choice == "accepted" else None
     with transaction.atomic():
         return _carry_out(order_id, choice, reason.strip()[:400], actor, provider_order_id.strip(), seen)
@@ -138,8 +143,8 @@ def _carry_out(
         Submission.objects.select_for_update(of=("self",)).select_related("provider").get(pk=order_id)
     )
     attempt = submission.attempts.select_for_update().filter(state=SubmissionAttempt.State.UNKNOWN).first()
-    if submission.state != Submission.State.UNKNOWN or attempt is None:
-        raise CannotDecide("Somebody else decided this order a moment ago.")
+    if submission.state != Submission.State.UNKNOWN or attempt is None or being_asked(submission):
+        raise CannotDecide("This order was decided, or asked about again, a moment ago.")
     if choice == "accepted":
         why = f"Found at the provider ({seen.raw_word if seen else ''}), accepted"
         if not accept_unknown(order, submission, attempt, provider_order_id, actor, f"{reason}. {why}"):

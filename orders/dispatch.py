@@ -5,6 +5,7 @@ var/. A copy ahead of the database means: this database is older than what was s
 pauses and says so, until `resume_dispatch --after-restore` has turned everything in doubt into unknown.
 """
 
+import fcntl
 import logging
 from pathlib import Path
 
@@ -153,17 +154,24 @@ def _copies() -> list[int]:
     return [value for value in (_redis_copy(), _file_copy()) if value is not None] or [0]
 
 
+# A copy never falls: of two workers that copy at once, the one that is late must not undo the other.
+_RAISE = "local now = tonumber(redis.call('GET', KEYS[1]) or '0') if tonumber(ARGV[1]) > now then redis.call('SET', KEYS[1], ARGV[1]) end"
+
+
 def _copy(counter: int) -> None:
     try:
-        _redis().set(_name(), counter)
+        _redis().eval(_RAISE, 1, _name(), counter)
     except redis.RedisError:
         log.debug("dispatch counter not copied to Redis")
     path = _path()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_suffix(".new")
-        fresh.write_text(str(counter))
-        fresh.replace(path)
+        with path.with_suffix(".lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if counter > (_file_copy() or 0):
+                fresh = path.with_suffix(".new")
+                fresh.write_text(str(counter))
+                fresh.replace(path)
     except OSError:
         log.debug("dispatch counter not copied to var/")
 

@@ -99,13 +99,7 @@ def _accepted(sent: Sent, answer: Accepted) -> str:
 
 def _repeated_id(sent: Sent, answer: Accepted) -> str:
     """An id that this provider gave for another order already: an alarm, and no information about this one."""
-    raise_alert(
-        f"repeated-id:{sent.provider_id}:{answer.order_id}",
-        f"The provider answered order {sent.order_id} with the id {answer.order_id}, which it gave for another order before.",
-        level=Alert.Level.CRITICAL,
-        provider_id=sent.provider_id,
-        order_number=sent.order_id,
-    )
+    _alarm_repeated_id(sent, answer)
     return _unknown(
         sent,
         Uncertain(
@@ -115,6 +109,16 @@ def _repeated_id(sent: Sent, answer: Accepted) -> str:
             excerpt=answer.excerpt,
             candidate_id=answer.order_id,
         ),
+    )
+
+
+def _alarm_repeated_id(sent: Sent, answer: Accepted) -> None:
+    raise_alert(
+        f"repeated-id:{sent.provider_id}:{answer.order_id}",
+        f"The provider answered order {sent.order_id} with the id {answer.order_id}, which it gave for another order before.",
+        level=Alert.Level.CRITICAL,
+        provider_id=sent.provider_id,
+        order_number=sent.order_id,
     )
 
 
@@ -140,18 +144,16 @@ def _not_accepted(sent: Sent, error: Refused | NotSent) -> str:
 
 def _after_refusal(order: Order, submission: Submission, kind: str, error: ProviderError) -> str:
     """Another route, the queue, or the money back. The attempt is closed as not accepted; the order is locked."""
+    if _cancel_waits(order):
+        _to_queue(submission, kind, wait_s=0)
+        withdraw(order, "Canceled as you asked; nothing was sent. The whole charge was returned.", "system")
+        return "rejected"
     route = other_route(order, submission) if kind in WORTH_ANOTHER_ROUTE and kind != "not_sent" else None
     if route is not None:
         _to_queue(submission, kind, wait_s=0)
         take_route(order, submission, route, error.message)
         return "requeued"
     if kind in WAITS or kind == "not_sent":
-        if _cancel_waits(order):
-            _to_queue(submission, kind, wait_s=0)
-            withdraw(
-                order, "Canceled as you asked; nothing was sent. The whole charge was returned.", "system"
-            )
-            return "rejected"
         wait_s = 0 if error.reason in OUR_OWN_HALT else _wait_after(submission.attempts.count())
         if submission.waits_for != kind:
             _event(
@@ -244,6 +246,8 @@ def _late(sent: Sent, outcome: Accepted | ProviderError) -> str:
             .get(order_id=sent.order_id)
         )
         attempt = SubmissionAttempt.objects.select_for_update().get(pk=sent.attempt_id)
+        if attempt.reason == LOST and isinstance(outcome, Uncertain):
+            _keep_the_doubtful_answer(attempt, outcome)
         if _is_our_own_commit(submission, attempt, outcome):
             return {"accepted": "accepted", "rejected": "rejected", "queued": "requeued"}.get(
                 submission.state, "unknown"
@@ -256,6 +260,7 @@ def _late(sent: Sent, outcome: Accepted | ProviderError) -> str:
                 order, submission, attempt, outcome.order_id, "provider", "A late answer: accepted"
             ):
                 return "accepted"
+            _alarm_repeated_id(sent, outcome)
             return "unknown"
         if undecided and isinstance(outcome, Refused | NotSent):
             kind = outcome.kind if isinstance(outcome, Refused) else "not_sent"
@@ -267,6 +272,18 @@ def _late(sent: Sent, outcome: Accepted | ProviderError) -> str:
             return "unknown"
         _keep_evidence(order, attempt, outcome)
     return "unknown"
+
+
+LOST = "lost"  # the sweeper's word for an attempt whose worker vanished
+
+
+def _keep_the_doubtful_answer(attempt: SubmissionAttempt, answer: Uncertain) -> None:
+    """The worker was late, not gone, and heard something: the desk shall see it, above all a candidate id."""
+    SubmissionAttempt.objects.filter(pk=attempt.pk).update(
+        reason=answer.reason[:40],
+        candidate_id=answer.candidate_id[:100],
+        **(_evidence(answer) | {"ended_at": attempt.ended_at}),
+    )
 
 
 def _is_our_own_commit(

@@ -12,8 +12,6 @@
 No transaction or row lock is held across HTTP. Workers, `submit_pending` and tests run the same code.
 """
 
-import hashlib
-import json
 import logging
 import queue
 import threading
@@ -25,9 +23,11 @@ from typing import Any
 
 from django.db import DataError, InterfaceError, OperationalError, connection
 
+from orders.asking_again import ask_again
 from orders.dispatch import open_dispatch
 from orders.models import Order, Submission
 from orders.recording import Sent, record
+from orders.sending import SEND_WITHIN_S, hash_of, request_for
 from orders.slots import slots
 from providers import breaker
 from providers.adapters.base import Adapter
@@ -36,7 +36,6 @@ from providers.adapters.results import Accepted, AddRequest
 from providers.connecting import adapter_or_none, options_of
 from providers.lanes import Holding, hold
 from providers.models import Lane, Provider
-from providers.service_types import Ordered
 from providers.throttle import allowed
 
 log = logging.getLogger(__name__)
@@ -44,7 +43,6 @@ log = logging.getLogger(__name__)
 CLAIM_BATCH = 100
 CLAIM_LEASE_S = 60
 BATCH_S = 20  # begin no more orders of a batch after this; the rest is given back
-SEND_WITHIN_S = 5.0
 LEASE_MARGIN_S = 30
 RECORD_FOR_S = 900
 
@@ -118,6 +116,8 @@ def submit_lane(provider_id: int, *, force: bool = False, wait_s: float = 0, bud
             _send_all(run, batch, min(until, time.monotonic() + BATCH_S))
             if time.monotonic() >= until:
                 break
+        if not run.stop.is_set():
+            run.tally.accepted += ask_again(provider, run.adapter, until=until)
     return run.tally
 
 
@@ -127,8 +127,10 @@ _CLAIM = """
     UPDATE orders_submission
     SET state = 'claimed', state_at = clock_timestamp(), fence = fence + 1, lease_until = clock_timestamp() + make_interval(secs => %s)
     WHERE order_id IN (
-        SELECT order_id FROM orders_submission
+        SELECT order_id FROM orders_submission s
         WHERE provider_id = %s AND state = 'queued' AND (%s OR next_at <= clock_timestamp()) AND order_id <> ALL(%s)
+          AND NOT EXISTS (SELECT 1 FROM orders_request r WHERE r.order_id = s.order_id AND r.kind = 'cancel'
+                          AND r.state IN ('requested', 'approved', 'claimed', 'sending', 'accepted', 'unknown'))
         ORDER BY next_at, order_id LIMIT %s FOR UPDATE SKIP LOCKED
     )
     RETURNING order_id, fence
@@ -204,7 +206,7 @@ def _send_one(run: _Run, order: Order, fence: int) -> str | None:
         run.stop.set()
         _release(order.pk, fence)
         return None
-    request = _request_for(run, order)
+    request = request_for(order, with_key=run.options["request_id"])
     begun_at = time.clock_gettime(time.CLOCK_BOOTTIME)  # counts on while the machine sleeps
     sent = _begin(order, fence, request, run.options["deadline_s"])
     if sent is None:
@@ -244,7 +246,7 @@ def _begin(order: Order, fence: int, request: AddRequest, deadline_s: float) -> 
         "order": order.pk,
         "fence": fence,
         "cost": order.cost,
-        "hash": _hash_of(request),
+        "hash": hash_of(request),
     }
     with connection.cursor() as cursor:
         cursor.execute(_BEGIN, values)
@@ -253,26 +255,6 @@ def _begin(order: Order, fence: int, request: AddRequest, deadline_s: float) -> 
         _release(order.pk, fence)
         return None
     return Sent(attempt_id=row[0], order_id=order.pk, fence=fence, provider_id=row[1])
-
-
-def _request_for(run: _Run, order: Order) -> AddRequest:
-    ordered = Ordered(order.link, order.quantity, order.runs, order.interval, order.fields)
-    key = str(order.submission.request_key) if run.options["request_id"] else None
-    return AddRequest(order.submission.offer.external_id, order.service.service_type, ordered, key)
-
-
-def _hash_of(request: AddRequest) -> str:
-    ordered = request.ordered
-    what = [
-        request.service,
-        request.service_type,
-        ordered.link,
-        ordered.quantity,
-        ordered.runs,
-        ordered.interval,
-        dict(ordered.fields),
-    ]
-    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 
 # ── the POST ────────────────────────────────────────────────────────────────────────────────────────

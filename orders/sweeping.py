@@ -1,16 +1,17 @@
 """The sweeper: what a vanished worker left behind, and what waits too long. Every statement is a
-compare-and-set, so it may run anywhere, at any time, twice at once."""
+compare-and-set, so it may run anywhere, at any time, twice at once. Leases end by the database's clock."""
 
 from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import connection, transaction
 from django.db.models import F
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from orders.models import Order, Request, Submission
 from orders.routing import other_route, take_route
-from orders.settlement import lock_order
+from orders.settlement import lock_order, withdraw
 from providers.models import Provider
 
 LONG_UNSENT = timedelta(hours=24)
@@ -23,6 +24,7 @@ class Swept:
     unknown: int = 0  # sending → unknown
     rerouted: int = 0
     overdue: int = 0  # newly on the staff list
+    withdrawn: int = 0  # back in the queue while a cancel waits
     requests: int = 0
 
 
@@ -33,13 +35,14 @@ def sweep() -> Swept:
         unknown=_doubt_expired_sends(),
         rerouted=_reroute_what_cannot_be_sent(),
         overdue=_flag_overdue(),
+        withdrawn=_withdraw_what_was_canceled_meanwhile(),
         requests=_sweep_requests(),
     )
 
 
 def _release_expired_claims() -> int:
-    expired = Submission.objects.filter(state=Submission.State.CLAIMED, lease_until__lt=timezone.now())
-    return expired.update(state=Submission.State.QUEUED, lease_until=None, next_at=timezone.now())
+    expired = Submission.objects.filter(state=Submission.State.CLAIMED, lease_until__lt=Now())
+    return expired.update(state=Submission.State.QUEUED, lease_until=None, next_at=Now())
 
 
 _DOUBT = """
@@ -94,6 +97,24 @@ def _reroute_what_cannot_be_sent() -> int:
     return moved
 
 
+def _withdraw_what_was_canceled_meanwhile() -> int:
+    """A cancel was asked while a worker held the order, and the order came back to the queue unsent."""
+    waiting = Submission.objects.filter(
+        state=Submission.State.QUEUED,
+        order__requests__kind=Request.Kind.CANCEL,
+        order__requests__state__in=Request.LIVE,
+    )
+    withdrawn = 0
+    for order_id in waiting.values_list("order_id", flat=True)[:100]:
+        with transaction.atomic():
+            order = lock_order(order_id)
+            withdrawn += withdraw(order, CANCELED_UNSENT, "system")
+    return withdrawn
+
+
+CANCELED_UNSENT = "Canceled as you asked; nothing was sent. The whole charge was returned."
+
+
 def _flag_overdue() -> int:
     """After 24 hours unsent: the staff list, never a silent refund."""
     overdue = Submission.objects.filter(
@@ -106,7 +127,7 @@ def _flag_overdue() -> int:
 
 def _sweep_requests() -> int:
     """A cancel may be asked again without harm; a refill that may have been sent is for the review queue."""
-    now, expired = timezone.now(), Request.objects.filter(lease_until__lt=timezone.now())
+    now, expired = timezone.now(), Request.objects.filter(lease_until__lt=Now())
     claimed = expired.filter(state=Request.State.CLAIMED).update(
         state=Request.State.APPROVED, lease_until=None, next_at=now
     )

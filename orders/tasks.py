@@ -7,6 +7,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from orders import ledger_check
+from orders.asking_again import providers_to_ask
 from orders.models import Request, Submission
 from orders.request_lane import refills_lane as run_refills_lane
 from orders.request_lane import requests_lane as run_requests_lane
@@ -70,7 +71,7 @@ def wake_lanes() -> None:
         kind=Request.Kind.REFILL, state=Request.State.ACCEPTED, next_poll_at__lte=now
     )
     for task, kind, due in (
-        (submit_lane, Lane.Kind.SUBMIT, Q(Exists(queued)) & sending),
+        (submit_lane, Lane.Kind.SUBMIT, (Q(Exists(queued)) | Q(pk__in=providers_to_ask())) & sending),
         (status_lane, Lane.Kind.STATUS, Q(Exists(followed))),
         (requests_lane, Lane.Kind.REQUESTS, Q(Exists(approved))),
         (refills_lane, Lane.Kind.REFILLS, Q(Exists(refills))),

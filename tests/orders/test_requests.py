@@ -18,7 +18,8 @@ from orders.requests import (
     settle_unknown_refill,
     undo,
 )
-from orders.submission import _claim, submit_lane
+from orders.submission import _claim, _release, submit_lane
+from orders.sweeping import sweep
 from orders.syncing import status_lane
 from providers.models import Provider, Service
 from tests import world
@@ -254,4 +255,20 @@ def test_a_cancel_asked_while_sending_withdraws_an_order_that_was_provably_not_s
     request.refresh_from_db()
     assert (world.state_of(order), order.refunded, request.state) == ("withdrawn", order.charge, "done")
     assert Submission.objects.get(pk=order.pk).attempts.get().state == "not_accepted"
+    world.sane()
+
+
+def test_a_cancel_asked_during_a_claim_that_is_given_back_withdraws_the_order_unsent(
+    upstream: Sandbox, views: Service, meridian: Provider
+) -> None:
+    order = world.order(world.customer(), views)
+    ((order_id, fence),) = _claim(meridian.pk, 10, force=False, besides=set())
+    assert ask_cancel(order.pk, by="customer").state == "approved"
+    _release(order_id, fence)
+    assert submit_lane(meridian.pk).accepted == 0, "an order that shall be canceled is not sent"
+    assert sweep().withdrawn == 1
+    order.refresh_from_db()
+    assert (world.state_of(order), order.status, order.refunded) == ("withdrawn", "Canceled", order.charge)
+    assert Request.objects.get(order=order).state == "done"
+    assert upstream.truth("order") == []
     world.sane()
