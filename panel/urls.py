@@ -20,9 +20,11 @@ urlpatterns = [
     path("terms", pages.terms, name="terms"),
     path("theme", pages.theme, name="theme"),
     path("find", pages.find, name="find"),
+    path("", include("orders.api.urls")),
     path("staff/", include("orders.staff_urls")),
     path("staff/", include("customers.staff_urls")),
 ]
+urlpatterns += [path("manage/", include(f"{app}.manage_urls")) for app in ("customers", "providers", "orders")]
 urlpatterns += [
     path("", include(f"{app}.urls"))
     for app in ("customers", "providers", "orders")

@@ -1,0 +1,14 @@
+"""Addresses of the admins' pages about people and money, under /manage/."""
+
+from django.urls import path
+
+from customers.manage_views import audit_log, money, team
+
+urlpatterns = [
+    path("money", money.payments, name="manage_money"),
+    path("money/<int:pk>/decide", money.payment_decide, name="manage_payment_decide"),
+    path("money/ledger", money.ledger, name="manage_ledger"),
+    path("team", team.team, name="manage_team"),
+    path("team/<int:pk>", team.member, name="manage_member"),
+    path("audit", audit_log.audit_log, name="manage_audit"),
+]

@@ -1,0 +1,1 @@
+"""The admins' pages about people and money: payments, ledger, team, audit log."""

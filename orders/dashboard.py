@@ -1,0 +1,364 @@
+"""The business at a glance: what came in, what it cost, what needs a person. Reads only, a constant number of queries.
+
+revenue  what customers were charged in the period, less what was given back to them in it (from the ledger)
+cost     the expected cost of the orders placed in the period, less the cost of what ended undelivered in it;
+         both sides of the profit are thus counted when they happen, and over all time the cost is exactly the
+         expected cost of what was delivered
+compared with the same hours of the same weekday last week, or with the days before
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection
+from django.db.models import Count, F, Min, Q, Sum
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from customers.figures import count, money, span
+from customers.models import Account
+from orders.models import Order, Request, Submission
+from orders.stuck import stuck
+from providers.models import Alert, Service
+from providers.overview import Standing
+from providers.pricing import margin_percent
+
+ZERO = Decimal(0)
+PERIODS = {"today": 1, "7": 7, "30": 30}
+FAILED = (Submission.State.REJECTED, Submission.State.UNKNOWN, Submission.State.WRITTEN_OFF)
+WAITS_TOO_LONG = timedelta(hours=24)
+MOST_ALERTS = 20
+
+
+@dataclass(frozen=True)
+class Period:
+    """Two spans of equal length: [start, end) and the one it is compared with."""
+
+    days: int
+    start: datetime
+    end: datetime
+
+    @property
+    def back(self) -> timedelta:
+        """Today is compared with the same hours a week ago, longer periods with those before them."""
+        return timedelta(days=7 if self.days == 1 else self.days)
+
+    @property
+    def compared(self) -> tuple[datetime, datetime]:
+        return self.start - self.back, self.end - self.back
+
+
+def period_of(name: str, now: datetime | None = None) -> Period:
+    """today, 7 or 30 days up to now; days begin at midnight of the reader's clock."""
+    now = now or timezone.now()
+    days = PERIODS.get(name, 1)
+    midnight = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
+    return Period(days, midnight - timedelta(days=days - 1), now)
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Amounts in panel currency, 6 decimals."""
+
+    revenue: Decimal
+    cost: Decimal
+    orders: int
+    failed: int
+
+    @property
+    def profit(self) -> Decimal:
+        return self.revenue - self.cost
+
+    @property
+    def margin(self) -> Decimal | None:
+        return margin_percent(self.revenue, self.cost)
+
+
+_TOTALS = """
+    SELECT
+        (SELECT coalesce(sum(amount), 0) FROM customers_transfer
+         WHERE target_id = %(sales)s AND at >= %(start)s AND at < %(end)s)
+      - (SELECT coalesce(sum(amount), 0) FROM customers_transfer
+         WHERE source_id = ANY(%(gives_back)s) AND at >= %(start)s AND at < %(end)s),
+        (SELECT coalesce(sum(cost), 0) FROM orders_order WHERE created_at >= %(start)s AND created_at < %(end)s)
+      - (SELECT coalesce(sum(CASE WHEN status = 'Canceled' THEN cost
+                                  ELSE round(cost * coalesce(remains, 0) / total, 6) END), 0)
+         FROM orders_order WHERE ended_at >= %(start)s AND ended_at < %(end)s),
+        count(*),
+        count(*) FILTER (WHERE s.state = ANY(%(failed)s))
+    FROM orders_order o JOIN orders_submission s ON s.order_id = o.id
+    WHERE o.created_at >= %(start)s AND o.created_at < %(end)s
+"""
+
+
+def totals(start: datetime, end: datetime) -> Totals:
+    """Revenue, cost and orders of [start, end). One query."""
+    values = {
+        "start": start,
+        "end": end,
+        "sales": Account.HOUSE_IDS[Account.Kind.SALES],
+        "gives_back": [Account.HOUSE_IDS[Account.Kind.SALES], Account.HOUSE_IDS[Account.Kind.WRITE_OFF]],
+        "failed": [str(state) for state in FAILED],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_TOTALS, values)
+        return Totals(*cursor.fetchone())
+
+
+def change_percent(now: Decimal | int, before: Decimal | int) -> Decimal | None:
+    """None where there was nothing to compare with."""
+    if before <= 0:
+        return None
+    return ((Decimal(now) - before) / before * 100).quantize(Decimal("0.1"))
+
+
+# ── orders per hour or day ──────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Orders placed in one hour (or day), and how many of them could not be sent. `running`: not over yet."""
+
+    at: datetime
+    placed: int
+    failed: int
+    running: bool
+
+
+def slots(period: Period) -> list[Slot]:
+    """One slot an hour for a day, one a day for longer periods, up to now. One query."""
+    unit = "hour" if period.days == 1 else "day"
+    zone = timezone.get_current_timezone_name()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT slot AT TIME ZONE %(zone)s, count(o.id), count(o.id) FILTER (WHERE s.state = ANY(%(failed)s))
+            FROM generate_series(date_trunc(%(unit)s, %(start)s AT TIME ZONE %(zone)s),
+                                 date_trunc(%(unit)s, %(end)s AT TIME ZONE %(zone)s),
+                                 ('1 ' || %(unit)s)::interval) AS slot
+            LEFT JOIN orders_order o ON o.created_at >= %(start)s AND o.created_at < %(end)s
+                 AND date_trunc(%(unit)s, o.created_at AT TIME ZONE %(zone)s) = slot
+            LEFT JOIN orders_submission s ON s.order_id = o.id
+            GROUP BY slot ORDER BY slot
+            """,
+            {
+                "zone": zone,
+                "unit": unit,
+                "start": period.start,
+                "end": period.end,
+                "failed": [str(state) for state in FAILED],
+            },
+        )
+        rows = cursor.fetchall()
+    return [Slot(at, placed, failed, at == rows[-1][0]) for at, placed, failed in rows]
+
+
+# ── top services ────────────────────────────────────────────────────────────────────────────────────
+
+
+def top_services(period: Period, most: int = 5) -> list[dict[str, Any]]:
+    """The services whose orders of the period bring most, after refunds; margin on their expected cost. One query."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT o.service_id, v.name, count(*), sum(o.charge - o.refunded) AS revenue,
+                   sum(CASE WHEN o.status = 'Canceled' THEN 0
+                            WHEN o.ended_at IS NULL THEN o.cost
+                            ELSE o.cost - round(o.cost * coalesce(o.remains, 0) / o.total, 6) END),
+                   string_agg(DISTINCT p.name, ', ' ORDER BY p.name)
+            FROM orders_order o JOIN providers_service v ON v.id = o.service_id
+                 JOIN orders_submission s ON s.order_id = o.id JOIN providers_provider p ON p.id = s.provider_id
+            WHERE o.created_at >= %s AND o.created_at < %s
+            GROUP BY o.service_id, v.name ORDER BY revenue DESC, count(*) DESC, o.service_id LIMIT %s
+            """,
+            [period.start, period.end, most],
+        )
+        return [
+            {
+                "id": pk,
+                "name": name,
+                "orders": number,
+                "revenue": revenue,
+                "margin": margin_percent(revenue, cost),
+                "providers": providers,
+            }
+            for pk, name, number, revenue, cost, providers in cursor.fetchall()
+        ]
+
+
+# ── needs attention ─────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Attention:
+    """One thing for a person, with the one page where he does something about it. `at_risk`: panel currency."""
+
+    kind: str
+    icon: str
+    title: str
+    text: str
+    at_risk: Decimal
+    link: str
+    button: str
+
+
+def needs_attention(standings: Sequence[Standing]) -> list[Attention]:
+    """Everything that waits for somebody, the most money at risk first, then by how bad it is."""
+    found = [
+        *_orders_in_doubt(),
+        *_open_alerts(),
+        *_low_runways(standings),
+        *_services_off_sale(),
+        *_late_requests(),
+    ]
+    rank = {"err": 0, "warn": 1, "info": 2}
+    return sorted(found, key=lambda item: (-item.at_risk, rank[item.kind]))
+
+
+def _orders_in_doubt() -> list[Attention]:
+    unknown = Submission.objects.filter(state=Submission.State.UNKNOWN).aggregate(
+        n=Count("pk"), sum=Sum("order__charge"), since=Min("state_at")
+    )
+    marked = Order.objects.exclude(attention="").exclude(submission__state=Submission.State.UNKNOWN)
+    marked_sum = marked.aggregate(n=Count("pk"), sum=Sum(F("charge") - F("refunded")))
+    found = []
+    if unknown["n"]:
+        age = span(timezone.now() - unknown["since"])
+        found.append(
+            Attention(
+                "err",
+                "question-mark",
+                ngettext("%d order is being verified", "%d orders are being verified", unknown["n"])
+                % unknown["n"],
+                _("%(sum)s at risk, the oldest for %(age)s") % {"sum": money(unknown["sum"]), "age": age},
+                unknown["sum"],
+                "/staff/unknown",
+                _("Decide %s") % count(unknown["n"]),
+            )
+        )
+    if marked_sum["n"]:
+        found.append(
+            Attention(
+                "err",
+                "alert-triangle",
+                ngettext("%d order needs a look", "%d orders need a look", marked_sum["n"]) % marked_sum["n"],
+                _("%s paid for them") % money(marked_sum["sum"]),
+                marked_sum["sum"],
+                "/staff/orders?tab=attention",
+                _("Show %s") % count(marked_sum["n"]),
+            )
+        )
+    slow = Order.objects.filter(stuck(timezone.now())).aggregate(
+        n=Count("pk"), sum=Sum("charge"), since=Min("created_at")
+    )
+    if slow["n"]:
+        age = span(timezone.now() - slow["since"])
+        found.append(
+            Attention(
+                "warn",
+                "clock",
+                ngettext("%d order does not move", "%d orders do not move", slow["n"]) % slow["n"],
+                _("%(sum)s paid for them, the oldest placed %(age)s ago")
+                % {"sum": money(slow["sum"]), "age": age},
+                slow["sum"],
+                "/staff/orders?tab=stuck",
+                _("Show %s") % count(slow["n"]),
+            )
+        )
+    return found
+
+
+def _open_alerts() -> list[Attention]:
+    alerts = Alert.objects.filter(closed_at=None).select_related("provider").order_by("-at_risk", "-last_at")
+    return [
+        Attention(
+            {"critical": "err", "warning": "warn"}.get(alert.level, "info"),
+            "plug-connected" if alert.provider_id else "alert-triangle",
+            alert.text,
+            " ".join(
+                part
+                for part in (
+                    _("%s at risk.") % money(alert.at_risk) if alert.at_risk else "",
+                    _("Seen %s times.") % count(alert.count) if alert.count > 1 else "",
+                )
+                if part
+            ),
+            alert.at_risk,
+            *_alert_place(alert),
+        )
+        for alert in alerts[:MOST_ALERTS]
+    ]
+
+
+def _alert_place(alert: Alert) -> tuple[str, str]:
+    if alert.key.startswith("drift:"):
+        return "/manage/money/check", _("Open the check")
+    if alert.order_number:
+        return f"/staff/orders/{alert.order_number}", _("Open order")
+    if alert.key.startswith(("catalog:", "holds:")) and alert.provider_id:
+        return f"/manage/providers/{alert.provider_id}#changes", _("Review changes")
+    if alert.provider_id:
+        return f"/manage/providers/{alert.provider_id}", _("Open provider")
+    return "/manage/alerts", _("Open alerts")
+
+
+def _low_runways(standings: Sequence[Standing]) -> list[Attention]:
+    return [
+        Attention(
+            "err" if row.runway_tone == "neg" else "warn",
+            "wallet",
+            _("%(name)s has %(days)s days of balance") % {"name": row.provider.name, "days": row.runway.days},
+            _("%(left)s left, %(spend)s a day")
+            % {
+                "left": money(row.provider.balance, row.provider.currency),
+                "spend": money(row.runway.daily_spend, row.provider.currency),
+            },
+            ZERO,
+            f"/manage/providers/{row.provider.pk}",
+            _("Open provider"),
+        )
+        for row in standings
+        if row.runway_tone
+    ]
+
+
+def _services_off_sale() -> list[Attention]:
+    off = Q(published=True) & ~Q(off_sale="")
+    counted = Service.objects.aggregate(n=Count("pk", filter=off), reason=Min("off_sale", filter=off))
+    if not counted["n"]:
+        return []
+    return [
+        Attention(
+            "warn",
+            "percentage",
+            ngettext("%d published service is off sale", "%d published services are off sale", counted["n"])
+            % counted["n"],
+            counted["reason"] if counted["n"] == 1 else _("For example: %s") % counted["reason"],
+            ZERO,
+            "/manage/services?state=off",
+            _("Show services"),
+        )
+    ]
+
+
+def _late_requests() -> list[Attention]:
+    late = Request.objects.filter(
+        state=Request.State.REQUESTED, created_at__lt=timezone.now() - WAITS_TOO_LONG
+    ).aggregate(n=Count("pk"), since=Min("created_at"))
+    if not late["n"]:
+        return []
+    return [
+        Attention(
+            "info",
+            "inbox",
+            ngettext("%d request waits over 24 h", "%d requests wait over 24 h", late["n"]) % late["n"],
+            _("The oldest for %s") % span(timezone.now() - late["since"]),
+            ZERO,
+            "/staff/review",
+            _("Open queue"),
+        )
+    ]

@@ -1,0 +1,12 @@
+"""Addresses of the admins' pages about the business, under /manage/."""
+
+from django.urls import path
+
+from orders.manage_views import dashboard, switches
+
+urlpatterns = [
+    path("", dashboard.dashboard, name="manage_dashboard"),
+    path("dispatch/pause", switches.dispatch_pause, name="manage_dispatch_pause"),
+    path("dispatch/resume", switches.dispatch_resume, name="manage_dispatch_resume"),
+    path("money/check", switches.ledger_check, name="manage_ledger_check"),
+]

@@ -1,0 +1,79 @@
+"""Asking a provider now because an admin wants to see it: by a worker where one runs, else by the page itself."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Count
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from customers.models import Heartbeat
+from providers import tasks
+from providers.catalog import Synced, sync_catalog
+from providers.models import CatalogChange, Lane, Provider
+
+# As long as a person waits before a page: the provider's own deadlines are for workers.
+IMPATIENT: dict[str, Any] = {"deadline_s": 15, "batch_deadline_s": 30}
+ALIVE = timedelta(seconds=45)
+
+
+def worker_runs() -> bool:
+    """Whether a worker gave a sign of life within the last 45 seconds."""
+    return Heartbeat.objects.filter(kind="worker", at__gt=Now() - ALIVE).exists()
+
+
+def ask_for_catalog(provider: Provider) -> Synced | None:
+    """Let a worker read the catalog (None), or read it here where none runs: then the answer says what was found."""
+    if (
+        worker_runs()
+        and tasks.read_catalog.apply_async((provider.pk,), queue="sync", expires=120) is not None
+    ):
+        return None
+    return sync_catalog(provider, apply=True, wait_s=1)
+
+
+def ask_for_everything() -> bool:
+    """Let the workers read all catalogs and balances; False where none runs."""
+    if not worker_runs():
+        return False
+    return (
+        tasks.sync_catalogs.apply_async(queue="sync", expires=120) is not None
+        and tasks.sync_balances.apply_async(queue="sync", expires=120) is not None
+    )
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the last catalog reading stands. state: reading, waiting, lost (nobody took it up), failed, read, never."""
+
+    state: str
+    at: datetime | None
+    error: str
+    found: dict[str, int]
+
+    @property
+    def moves(self) -> bool:
+        return self.state in ("reading", "waiting")
+
+
+def reading_of(provider: Provider, asked: datetime | None) -> Reading:
+    """Where the catalog reading is that was asked for at `asked` (None: the last one)."""
+    lane = Lane.objects.filter(provider=provider, kind=Lane.Kind.CATALOG).first()
+    now = timezone.now()
+    ran = lane.ran_at if lane else None
+    error = provider.last_error if provider.last_error.startswith("Catalog: ") else ""
+    if lane and lane.lease_until and lane.lease_until > now:
+        state = "reading"
+    elif asked and (ran is None or ran < asked):
+        state = "lost" if now - asked > timedelta(seconds=30) or not worker_runs() else "waiting"
+    elif error:
+        state = "failed"
+    else:
+        state = "read" if provider.last_catalog_at else "never"
+    since = asked or (provider.last_catalog_at and provider.last_catalog_at - timedelta(seconds=2))
+    changes = CatalogChange.objects.filter(provider=provider, found_at__gte=since) if since else None
+    found = (
+        dict(changes.values_list("state").annotate(n=Count("pk")).order_by()) if changes is not None else {}
+    )
+    return Reading(state, provider.last_catalog_at, error, found)

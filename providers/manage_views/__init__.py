@@ -1,0 +1,1 @@
+"""The admins' pages about the supply: providers, catalog changes, services, prices, alerts."""

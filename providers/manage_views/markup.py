@@ -1,0 +1,153 @@
+"""Markup rules: the list in the order in which they match, and the editor with a preview that saves nothing."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from customers.access import admins_only, staff_of
+from customers.figures import money, percent
+from customers.models import PriceGroup
+from providers.manage_forms import RuleForm
+from providers.models import MarkupRule
+from providers.rates import RuleBook
+from providers.rule_setting import delete_rule, priced_by, save_rule, terms_in_words
+from providers.simulating import Simulation, simulate_rule
+
+SHOWN = 25
+ARROW = "\u2192"
+
+
+@admins_only
+@require_safe
+def rule_list(request: HttpRequest) -> HttpResponse:
+    group = _group(request)
+    rules = _rules(group)
+    return render(request, "manage/markup.html", _list_context(group, rules))
+
+
+def _group(request: HttpRequest) -> PriceGroup | None:
+    number = request.GET.get("list", "")
+    return PriceGroup.objects.filter(pk=number).first() if number.isascii() and number.isdigit() else None
+
+
+def _rules(group: PriceGroup | None) -> list[MarkupRule]:
+    """In the order in which they match; a disabled one stands where it would."""
+    rules = MarkupRule.objects.filter(price_group=group).select_related("service", "category", "provider")
+    rank = {scope: index for index, scope in enumerate(RuleBook.SCOPES)}
+    return sorted(rules, key=lambda rule: (rank[rule.scope], rule.position, rule.pk))
+
+
+def _list_context(group: PriceGroup | None, rules: list[MarkupRule]) -> dict[str, Any]:
+    counts = priced_by(rules, group.pk if group else None)
+    for number, rule in enumerate(rules, 1):
+        rule.number, rule.services, rule.words = number, counts[rule.pk], terms_in_words(rule)  # type: ignore[attr-defined]
+    return {"rules": rules, "group": group, "groups": PriceGroup.objects.order_by("name")}
+
+
+@admins_only
+@require_http_methods(["GET", "HEAD", "POST"])
+def rule_add(request: HttpRequest) -> HttpResponse:
+    initial = {"scope": MarkupRule.Scope.CATEGORY, "enabled": True, "price_group": _group(request)}
+    service = request.GET.get("service", "")
+    if service.isascii() and service.isdigit():
+        initial |= {"scope": MarkupRule.Scope.SERVICE, "service": service}
+    return _editor(request, MarkupRule(), initial)
+
+
+@admins_only
+@require_http_methods(["GET", "HEAD", "POST"])
+def rule_edit(request: HttpRequest, pk: int) -> HttpResponse:
+    return _editor(request, get_object_or_404(MarkupRule, pk=pk), {})
+
+
+def _editor(request: HttpRequest, rule: MarkupRule, initial: dict[str, Any]) -> HttpResponse:
+    """Save, or (without script) preview, or show. The preview never saves."""
+    group = rule.price_group if rule.pk else initial.get("price_group")
+    form = RuleForm(request.POST or None, instance=rule, initial=initial)
+    status = 200
+    simulation = None
+    if request.method == "POST":
+        valid = form.is_valid()
+        status = 200 if valid else 422
+        if valid and "preview" in request.POST:
+            simulation = simulate_rule(form.save(commit=False))
+        elif valid:
+            try:
+                changed = save_rule(form.save(commit=False), by=staff_of(request), request=request)
+            except ValidationError as error:
+                form.add_error(None, error) if not hasattr(error, "error_dict") else form._update_errors(
+                    error
+                )  # type: ignore[attr-defined]
+                status = 422
+            else:
+                messages.success(
+                    request,
+                    _("Rule saved. %d services have another price now; open orders keep theirs.") % changed,
+                )
+                return redirect(_list_address(rule))
+    elif rule.pk:
+        simulation = simulate_rule(rule)
+    context = _list_context(group, _rules(group)) | {"form": form, "rule": rule} | preview_context(simulation)
+    return render(request, "manage/markup_edit.html", context, status=status)
+
+
+def _list_address(rule: MarkupRule) -> str:
+    return f"/manage/markup?list={rule.price_group_id}" if rule.price_group_id else "/manage/markup"
+
+
+@admins_only
+@require_POST
+def rule_preview(request: HttpRequest) -> HttpResponse:
+    """What the form would do if it were saved: computed from the form, in memory."""
+    number = request.POST.get("rule", "")
+    rule = MarkupRule.objects.filter(pk=number).first() if number.isascii() and number.isdigit() else None
+    form = RuleForm(request.POST, instance=rule or MarkupRule())
+    if not form.is_valid():
+        return render(request, "manage/parts/preview.html", {"form": form, "unclear": True})
+    simulation = simulate_rule(form.save(commit=False))
+    return render(request, "manage/parts/preview.html", preview_context(simulation))
+
+
+def preview_context(simulation: Simulation | None) -> dict[str, Any]:
+    if simulation is None:
+        return {"simulation": None}
+    below = simulation.below_cost
+    return {
+        "simulation": simulation,
+        "rows": sorted(simulation.rows, key=lambda row: abs(row.new_price - row.price_now), reverse=True)[
+            :SHOWN
+        ],
+        "more": max(len(simulation.rows) - SHOWN, 0),
+        "preview_stats": [
+            {
+                "label": _("Average margin"),
+                "value": f"{percent(simulation.average_margin_before)} {ARROW} {percent(simulation.average_margin_after)}",
+            },
+            {
+                "label": _("Profit, last 30 days' orders"),
+                "value": f"{'+' if simulation.profit_change > 0 else ''}{money(simulation.profit_change)}",
+                "note": _("had the new prices been live"),
+            },
+            {"label": _("Below cost"), "value": _("%d services") % below, "tone": "neg" if below else ""},
+            {"label": _("Rise over 20%"), "value": _("%d services") % simulation.large_rises},
+        ],
+    }
+
+
+@admins_only
+@require_POST
+def rule_delete(request: HttpRequest, pk: int) -> HttpResponse:
+    rule = get_object_or_404(MarkupRule.objects.select_related("service", "category", "provider"), pk=pk)
+    back = _list_address(rule)
+    changed = delete_rule(rule, by=staff_of(request), request=request)
+    messages.success(
+        request,
+        _("Rule deleted. %d services have another price now, or are off sale where no rule is left.")
+        % changed,
+    )
+    return redirect(back)

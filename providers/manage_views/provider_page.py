@@ -1,0 +1,348 @@
+"""One provider: how it stands, what changed in its catalog, its connection, and the switches."""
+
+from datetime import datetime
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from customers.access import admins_only, staff_of
+from customers.audit import record
+from customers.figures import count, money, percent
+from customers.models import AuditEntry
+from providers import archiving, asking, balances
+from providers.connecting import (
+    Found,
+    InvalidProvider,
+    change_connection,
+    options_of,
+    test_connection,
+)
+from providers.deciding import CannotUndo, undo_revision
+from providers.manage_forms import ConnectionForm, DetailsForm, OptionsForm
+from providers.manage_views.changes import staged_part
+from providers.models import Alert, CatalogChange, Provider
+from providers.overview import Standing, answering, standings
+from providers.pausing import pause_by_hand, resume_by_hand
+
+EVENTS = 8
+
+
+@admins_only
+@require_safe
+def provider_page(request: HttpRequest, pk: int) -> HttpResponse:
+    return _page(request, get_object_or_404(Provider, pk=pk))
+
+
+def _page(
+    request: HttpRequest, provider: Provider, status: int = 200, found: Found | None = None
+) -> HttpResponse:
+    row = standings(only=provider.pk)[0]
+    context = {
+        "provider": provider,
+        "row": row,
+        "stats": _stats(row),
+        "reading": asking.reading_of(provider, _asked(request)),
+        "events": _events(provider),
+        "alerts": Alert.objects.filter(provider=provider, closed_at=None).order_by("-opened_at")[:10],
+        "revisions": _revisions(provider),
+        "options": options_of(provider),
+        "found": found,
+    } | staged_part(request, provider)
+    return render(request, "manage/provider.html", context, status=status)
+
+
+def _stats(row: Standing) -> list[dict[str, Any]]:
+    provider, answers = row.provider, answering(row.provider)
+    spend = row.runway.daily_spend
+    return [
+        {
+            "label": _("Balance"),
+            "value": money(provider.balance, provider.currency),
+            "note": _("Warning below %s") % money(provider.low_balance, provider.currency)
+            if provider.low_balance is not None
+            else "",
+        },
+        {
+            "label": _("Runway"),
+            "value": _("%s days") % row.runway.days if row.runway.days is not None else "–",
+            "note": _("at %s a day") % money(spend, provider.currency)
+            if spend
+            else _("Known after 3 days of readings"),
+            "tone": row.runway_tone,
+        },
+        {
+            "label": _("Open orders"),
+            "value": count(row.open_orders),
+            "note": _("%(waiting)s wait to be sent, %(unknown)s being verified")
+            % {"waiting": count(row.waiting), "unknown": count(row.unknown)},
+            "tone": "cau" if row.unknown else "",
+        },
+        {
+            "label": _("Errors sending, 24 h"),
+            "value": percent(row.error_percent),
+            "note": _("%(failed)s of %(sent)s") % {"failed": count(row.failed), "sent": count(row.sent)},
+            "tone": row.error_tone,
+        },
+        {
+            "label": _("Answer time, 24 h"),
+            "value": f"{answers.median:.2f} s" if answers.median is not None else "–",
+            "note": _("95th percentile %s s") % f"{answers.slowest_5_percent:.2f}"
+            if answers.slowest_5_percent is not None
+            else _("No order was sent"),
+        },
+    ]
+
+
+def _events(provider: Provider) -> list[dict[str, Any]]:
+    """The latest acts of people and alerts about this provider, newest first."""
+    acts = AuditEntry.objects.filter(subject=f"provider:{provider.pk}").order_by("-at")[:EVENTS]
+    alerts = Alert.objects.filter(provider=provider).order_by("-opened_at")[:EVENTS]
+    events = [
+        {"kind": "", "icon": "user", "title": act.summary, "at": act.at, "text": _("by %s") % act.actor_label}
+        for act in acts
+    ]
+    for alert in alerts:
+        kind = "ok" if alert.closed_at else "err" if alert.level == Alert.Level.CRITICAL else "warn"
+        over = (
+            _("Over since %s") % f"{timezone.localtime(alert.closed_at):%d %b, %H:%M}"
+            if alert.closed_at
+            else ""
+        )
+        events.append(
+            {"kind": kind, "icon": "alert-triangle", "title": alert.text, "at": alert.opened_at, "text": over}
+        )
+    return sorted(events, key=lambda event: event["at"], reverse=True)[:EVENTS]
+
+
+def _revisions(provider: Provider) -> list[dict[str, Any]]:
+    """The latest decisions that can be undone, each with its size."""
+    from django.db.models import Count, Max
+
+    applied = CatalogChange.objects.filter(
+        provider=provider, state=CatalogChange.State.APPLIED, revision__isnull=False
+    ).exclude(kind=CatalogChange.Kind.NEW)
+    return list(
+        applied.values("revision", "decided_by__email")
+        .annotate(n=Count("pk"), at=Max("decided_at"))
+        .order_by("-at")[:4]
+    )
+
+
+def _asked(request: HttpRequest) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(float(request.GET.get("asked", "")), tz=timezone.get_default_timezone())
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+# ── reading ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+@admins_only
+@require_safe
+def sync_state(request: HttpRequest, pk: int) -> HttpResponse:
+    """The part of the page that says how the reading goes; it stops asking once the reading is over."""
+    provider = get_object_or_404(Provider, pk=pk)
+    reading = asking.reading_of(provider, _asked(request))
+    return render(request, "manage/parts/reading.html", {"provider": provider, "reading": reading})
+
+
+@admins_only
+@require_POST
+def sync_now(request: HttpRequest, pk: int) -> HttpResponse:
+    provider = get_object_or_404(Provider, pk=pk)
+    asked = timezone.now()
+    record(staff_of(request), "provider.sync", provider, f"Catalog of {provider.name} asked for", {}, request)
+    done = asking.ask_for_catalog(provider)
+    address = reverse("manage_provider", args=[provider.pk])
+    if done is None:
+        return redirect(f"{address}?asked={asked.timestamp():.3f}")
+    by_itself = _("No worker is running, so this page read the catalog itself.")
+    if done.failed:
+        messages.error(request, f"{by_itself} {done.error}")
+    else:
+        counts = (
+            _("%(new)s new, %(changed)s changed, %(missing)s missing, %(applied)s applied.") % done.as_json()
+        )
+        messages.warning(request, f"{by_itself} {done.error or counts}")
+    return redirect(address)
+
+
+@admins_only
+@require_POST
+def balance_now(request: HttpRequest, pk: int) -> HttpResponse:
+    provider = get_object_or_404(Provider, pk=pk)
+    patient, provider.options = provider.options, provider.options | asking.IMPATIENT
+    read = balances.read_balance(provider, wait_s=2)
+    provider.options = patient
+    record(staff_of(request), "provider.balance", provider, f"Balance of {provider.name} read", {}, request)
+    if read.error:
+        messages.error(request, _("The balance was not read: %s") % read.error if read.failed else read.error)
+    else:
+        messages.success(request, _("The balance is %s.") % money(read.balance, read.currency))
+    return redirect("manage_provider", provider.pk)
+
+
+@admins_only
+@require_POST
+def connection_test(request: HttpRequest, pk: int) -> HttpResponse:
+    """Read-only questions with the saved address and key; the answer stands beside the button."""
+    provider = get_object_or_404(Provider, pk=pk)
+    provider.options = provider.options | asking.IMPATIENT
+    found = test_connection(provider)
+    summary = f"Connection of {provider.name} tested: {'works' if found.works else 'does not work'}"
+    record(staff_of(request), "provider.test", provider, summary, {"works": found.works}, request)
+    if request.headers.get("HX-Request"):
+        return render(request, "manage/parts/found.html", {"found": found, "provider": provider})
+    return _page(request, Provider.objects.get(pk=pk), found=found)
+
+
+# ── changing ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@admins_only
+@require_http_methods(["GET", "HEAD", "POST"])
+def connection(request: HttpRequest, pk: int) -> HttpResponse:
+    """Name, address, key, currency, what to warn at, and the options."""
+    provider = get_object_or_404(Provider, pk=pk)
+    present = {name: getattr(provider, name) for name in ("name", "adapter", "api_url", "currency")}
+    data = request.POST if request.method == "POST" else None
+    adapter = data.get("adapter", provider.adapter) if data is not None else provider.adapter
+    form = ConnectionForm(data, initial=present, provider=provider)
+    details = DetailsForm(
+        data,
+        initial={
+            "note": provider.note,
+            "low_balance": f"{provider.low_balance.normalize():f}"
+            if provider.low_balance is not None
+            else None,
+        },
+    )
+    options = OptionsForm(data, adapter=adapter, present=provider.options)
+    # every form is asked, so that all of their errors show at once
+    valid = data is not None and all([form.is_valid(), details.is_valid(), options.is_valid()])
+    if valid and _save(request, provider, form, details, options):
+        return redirect("manage_provider", provider.pk)
+    context = {"provider": provider, "form": form, "details": details, "options": options}
+    return render(request, "manage/connection.html", context, status=200 if data is None else 422)
+
+
+def _save(
+    request: HttpRequest,
+    provider: Provider,
+    form: ConnectionForm,
+    details: DetailsForm,
+    options: OptionsForm,
+) -> bool:
+    by, values = staff_of(request), form.cleaned_data
+    moved = values["api_url"] != provider.api_url
+    try:
+        change_connection(
+            provider,
+            api_url=values["api_url"],
+            key=values["key"] or None,
+            currency=values["currency"],
+            adapter=values["adapter"],
+            options=options.values(),
+            by=by,
+            request=request,
+        )
+        archiving.change_details(
+            provider,
+            name=values["name"],
+            note=details.cleaned_data["note"],
+            low_balance=details.cleaned_data["low_balance"],
+            by=by,
+            request=request,
+        )
+    except InvalidProvider as error:
+        form.take(error.errors)
+        return False
+    if moved and not provider.key:
+        messages.warning(
+            request,
+            _(
+                "The address changed, so the key was cleared. Enter the key for the new address; until then nothing is sent."
+            ),
+        )
+    else:
+        messages.success(request, _("Saved. Test the connection to be sure."))
+    return True
+
+
+@admins_only
+@require_POST
+def pause(request: HttpRequest, pk: int) -> HttpResponse:
+    provider = get_object_or_404(Provider, pk=pk)
+    try:
+        pause_by_hand(provider, request.POST.get("note", ""), by=staff_of(request), request=request)
+    except ValueError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(
+            request,
+            _("Sending to %s is paused. Its services stay listed; their orders wait.") % provider.name,
+        )
+    return redirect("manage_provider", pk)
+
+
+@admins_only
+@require_POST
+def resume(request: HttpRequest, pk: int) -> HttpResponse:
+    provider = get_object_or_404(Provider, pk=pk)
+    resume_by_hand(provider, by=staff_of(request), request=request)
+    messages.success(request, _("Sending to %s goes on. What waits is sent now.") % provider.name)
+    return redirect("manage_provider", pk)
+
+
+@admins_only
+@require_POST
+def archive(request: HttpRequest, pk: int) -> HttpResponse:
+    provider = get_object_or_404(Provider, pk=pk)
+    try:
+        archiving.archive(provider, by=staff_of(request), request=request)
+    except archiving.CannotArchive as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(
+            request,
+            _("%s is archived. Nothing is sent to it; its open orders are followed to their end.")
+            % provider.name,
+        )
+    return redirect("manage_provider", pk)
+
+
+@admins_only
+@require_POST
+def bring_back(request: HttpRequest, pk: int) -> HttpResponse:
+    provider = get_object_or_404(Provider, pk=pk)
+    archiving.bring_back(provider, by=staff_of(request), request=request)
+    messages.success(request, _("%s is back. Read its catalog: prices may have changed.") % provider.name)
+    return redirect("manage_provider", pk)
+
+
+@admins_only
+@require_POST
+def undo(request: HttpRequest, pk: int) -> HttpResponse:
+    """Give the offers of one decision their earlier values."""
+    provider = get_object_or_404(Provider, pk=pk)
+    revision = request.POST.get("revision", "")
+    known = CatalogChange.objects.filter(provider=provider, revision__isnull=False)
+    chosen = next(
+        (r for r in known.values_list("revision", flat=True).distinct() if str(r) == revision), None
+    )
+    try:
+        if chosen is None:
+            raise CannotUndo(_("There is nothing to undo in this revision."))
+        undone = undo_revision(provider, chosen, by=staff_of(request), request=request)
+    except CannotUndo as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, _("%d changes were undone; prices follow.") % undone)
+    return redirect("manage_provider", pk)

@@ -1,0 +1,379 @@
+"""What we sell: the list with filters, the editor of one service, its routes, and publishing a provider's offers."""
+
+from decimal import Decimal
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import Case, Count, F, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from customers.access import admins_only, staff_of
+from providers import routes as routing
+from providers.exchange import exchange_rates
+from providers.manage_forms import PublishForm, ServiceForm
+from providers.models import Category, Offer, Provider, Route, Service
+from providers.overview import OPEN
+from providers.pricing import converted, margin_percent
+from providers.publishing import NoSuchOffer, publish, unpublish
+from providers.rates import RuleBook
+from providers.rule_setting import described
+from providers.service_editing import (
+    EDITABLE,
+    InvalidService,
+    category_named,
+    change_service,
+    publish_services,
+)
+from providers.service_types import TYPES
+
+PAGE = 50
+TOLD = 5  # sentences of refusals in one message
+STATES = (
+    ("", gettext_lazy("All")),
+    ("on", gettext_lazy("On sale")),
+    ("off", gettext_lazy("Off sale")),
+    ("unpublished", gettext_lazy("Unpublished")),
+    ("below", gettext_lazy("Below cost")),
+)
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
+# ── the list ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@admins_only
+@require_safe
+def service_list(request: HttpRequest) -> HttpResponse:
+    matching = _matching(request, Service.objects.all())
+    state = request.GET.get("state", "")
+    counts = _state_counts(matching)
+    chosen = _in_state(matching, state)
+    start = _number(request.GET.get("after", "")) or _number(request.GET.get("before", "")) or 0
+    total = counts.get(state, 0)
+    first = Route.objects.filter(service=OuterRef("pk"), enabled=True).order_by("position", "id")
+    rows = (
+        chosen.select_related("category")
+        .annotate(
+            provider_name=Subquery(first.values("offer__provider__name")[:1]),
+            provider_pk=Subquery(first.values("offer__provider")[:1]),
+        )
+        .order_by("category__position", "category__name", "position", "id")[start : start + PAGE]
+    )
+    rows = list(rows)
+    for row in rows:
+        row.margin = margin_percent(row.rate, row.cost_rate)
+    return render(
+        request,
+        "manage/services.html",
+        {
+            "rows": rows,
+            "tabs": [
+                {
+                    "label": str(label),
+                    "href": _state_href(request, key),
+                    "current": key == state,
+                    "count": counts[key],
+                }
+                for key, label in STATES
+            ],
+            "state": state,
+            "q": request.GET.get("q", ""),
+            "categories": Category.objects.all(),
+            "providers": Provider.objects.filter(archived_at=None),
+            "category": _number(request.GET.get("category", "")),
+            "provider": _number(request.GET.get("provider", "")),
+            "filtered": any(request.GET.get(name) for name in ("q", "category", "provider", "state")),
+            "shown": (start + 1, start + len(rows), total),
+            "after": start + PAGE if start + PAGE < total else None,
+            "before": max(start - PAGE, 0) or "0" if start else None,
+        },
+    )
+
+
+def _matching(request: HttpRequest, services: QuerySet[Service]) -> QuerySet[Service]:
+    q = request.GET.get("q", "").strip()[:100]
+    if number := _number(q.lstrip("#")):
+        services = services.filter(
+            Q(pk=number) | Q(name__icontains=q) | Q(routes__offer__external_id=q)
+        ).distinct()
+    elif q:
+        services = services.filter(name__icontains=q)
+    if category := _number(request.GET.get("category", "")):
+        services = services.filter(category=category)
+    if provider := _number(request.GET.get("provider", "")):
+        services = services.filter(pk__in=Route.objects.filter(offer__provider=provider).values("service"))
+    return services
+
+
+_OFF = Q(published=True) & ~Q(off_sale="")
+_BELOW = Q(published=True, rate__lt=F("cost_rate"))
+
+
+def _in_state(services: QuerySet[Service], state: str) -> QuerySet[Service]:
+    wanted = {
+        "on": Q(published=True, off_sale=""),
+        "off": _OFF,
+        "unpublished": Q(published=False),
+        "below": _BELOW,
+    }
+    return services.filter(wanted[state]) if state in wanted else services
+
+
+def _state_counts(services: QuerySet[Service]) -> dict[str, int]:
+    """All tabs in one query; `distinct` because a search by the provider's id joins routes."""
+    one = Count("pk", distinct=True)
+    return services.order_by().aggregate(
+        **{
+            "": one,
+            "on": Count("pk", distinct=True, filter=Q(published=True, off_sale="")),
+            "off": Count("pk", distinct=True, filter=_OFF),
+            "unpublished": Count("pk", distinct=True, filter=Q(published=False)),
+            "below": Count("pk", distinct=True, filter=_BELOW),
+        }
+    )
+
+
+def _state_href(request: HttpRequest, state: str) -> str:
+    params = request.GET.copy()
+    for name in ("after", "before", "state"):
+        params.pop(name, None)
+    if state:
+        params["state"] = state
+    return f"?{params.urlencode()}"
+
+
+@admins_only
+@require_POST
+def services_act(request: HttpRequest) -> HttpResponse:
+    """Publish or unpublish the selected services."""
+    ids = [pk for pk in map(_number, request.POST.getlist("service")) if pk]
+    if request.POST.get("act") == "publish":
+        fit, refused = publish_services(ids, by=staff_of(request), request=request)
+        _say_published(request, len(fit), refused)
+    elif request.POST.get("act") == "unpublish":
+        taken = unpublish(ids, by=staff_of(request), request=request)
+        messages.success(request, _("%d services are off the list. Their open orders go on.") % taken)
+    back = request.POST.get("next", "")
+    return redirect(back if back.startswith("/manage/services") else "/manage/services")
+
+
+def _say_published(request: HttpRequest, number: int, refused: list[str] | tuple[str, ...]) -> None:
+    if number:
+        messages.success(request, _("%d services are on sale.") % number)
+    if refused:
+        more = len(refused) - TOLD
+        text = " ".join(refused[:TOLD]) + (_(" And %d more.") % more if more > 0 else "")
+        messages.warning(request, _("Not published: %s") % text)
+    if not number and not refused:
+        messages.warning(request, _("Nothing was selected."))
+
+
+# ── the editor ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@admins_only
+@require_http_methods(["GET", "HEAD", "POST"])
+def service_edit(request: HttpRequest, pk: int) -> HttpResponse:
+    service = get_object_or_404(Service.objects.select_related("category"), pk=pk)
+    form = ServiceForm(request.POST or None, initial=_initial(service))
+    if request.method == "POST" and form.is_valid():
+        values = {name: value for name, value in form.cleaned_data.items() if name in EDITABLE}
+        if form.cleaned_data["new_category"]:
+            values["category"] = category_named(form.cleaned_data["new_category"])
+        _names_it_himself(service, values)
+        try:
+            changed = change_service(service, values, by=staff_of(request), request=request)
+        except InvalidService as error:
+            for name, sentence in error.errors.items():
+                form.add_error(name if name in form.fields else None, sentence)
+        else:
+            if service.off_sale and service.published:
+                messages.warning(request, _("Saved, and it is off sale: %s") % service.off_sale)
+            else:
+                messages.success(request, _("Saved.") if changed else _("Nothing was changed."))
+            return redirect("manage_service", service.pk)
+    return _service_page(request, service, form, 422 if form.is_bound else 200)
+
+
+def _names_it_himself(service: Service, values: dict[str, Any]) -> None:
+    """Whoever types another name means to keep it, box or no box."""
+    for own, name in (("own_name", "name"), ("own_description", "description")):
+        if values[name].replace("\r\n", "\n") != getattr(service, name) and not getattr(service, own):
+            values[own] = True
+        values[name] = values[name].replace("\r\n", "\n")
+
+
+def _initial(service: Service) -> dict[str, Any]:
+    initial = {name: getattr(service, name) for name in (*EDITABLE, "minimum", "maximum")}
+    if service.pinned_rate is not None:
+        initial["pinned_rate"] = f"{service.pinned_rate.normalize():f}"
+    return initial
+
+
+def _service_page(request: HttpRequest, service: Service, form: ServiceForm, status: int) -> HttpResponse:
+    exchange = exchange_rates()
+    routes = list(service.routes.select_related("offer__provider").order_by("position", "id"))
+    for route in routes:
+        factor = exchange.get(route.offer.provider.currency)
+        route.cost = converted(route.offer.rate, factor) if factor else None  # type: ignore[attr-defined]
+    used = next(
+        (r for r in routes if r.enabled and r.offer.available and not r.offer.provider.archived_at), None
+    )
+    rule = RuleBook().rule_for(service.pk, service.category_id, used.offer.provider_id if used else None)
+    context = {
+        "service": service,
+        "form": form,
+        "routes": routes,
+        "used": used,
+        "rule": rule,
+        "rule_words": described(rule) if rule else "",
+        "margin": margin_percent(service.rate, service.cost_rate),
+        "below_cost": service.rate < service.cost_rate,
+        "type_name": TYPES[service.service_type].name
+        if service.service_type in TYPES
+        else service.service_type,
+        "open_orders": Service.objects.filter(pk=service.pk, orders__status__in=OPEN).count(),
+        "offers": _offers_to_add(request, service),
+        "offer_q": request.GET.get("offer", ""),
+    }
+    return render(request, "manage/service.html", context, status=status)
+
+
+def _offers_to_add(request: HttpRequest, service: Service) -> list[Offer]:
+    """Offers of the same type that could deliver it as well, as searched for, the cheapest first."""
+    q = request.GET.get("offer", "").strip()[:100]
+    if not q:
+        return []
+    offers = Offer.objects.filter(
+        service_type=service.service_type, gone_at=None, provider__archived_at=None
+    ).exclude(routes__service=service)
+    offers = offers.filter(Q(name__icontains=q) | Q(external_id=q) | Q(provider__name__icontains=q))
+    return list(offers.select_related("provider").order_by("rate", "id")[:20])
+
+
+@admins_only
+@require_POST
+def service_publish(request: HttpRequest, pk: int) -> HttpResponse:
+    service = get_object_or_404(Service, pk=pk)
+    if request.POST.get("act") == "unpublish":
+        unpublish([service.pk], by=staff_of(request), request=request)
+        messages.success(request, _("It is off the list. Its open orders go on."))
+    else:
+        fit, refused = publish_services([service.pk], by=staff_of(request), request=request)
+        _say_published(request, len(fit), refused)
+    return redirect("manage_service", service.pk)
+
+
+@admins_only
+@require_POST
+def service_route(request: HttpRequest, pk: int) -> HttpResponse:
+    """One act on the routes: add, up, down, on, off, remove."""
+    service = get_object_or_404(Service, pk=pk)
+    act, number = request.POST.get("act", ""), _number(request.POST.get("id", ""))
+    by = staff_of(request)
+    try:
+        if act == "add":
+            offer = get_object_or_404(Offer.objects.select_related("provider"), pk=number)
+            routing.add_route(service, offer, by=by, request=request)
+        else:
+            route = get_object_or_404(
+                Route.objects.select_related("offer__provider", "service"), pk=number, service=service
+            )
+            if act in ("up", "down"):
+                routing.move_route(route, -1 if act == "up" else 1, by=by, request=request)
+            elif act in ("on", "off"):
+                routing.switch_route(route, act == "on", by=by, request=request)
+            elif act == "remove":
+                routing.remove_route(route, by=by, request=request)
+    except routing.CannotRoute as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(
+            request, _("Routes changed. New orders follow them; open orders stay where they are.")
+        )
+    return redirect("manage_service", service.pk)
+
+
+# ── a provider's offers ─────────────────────────────────────────────────────────────────────────────
+
+
+@admins_only
+@require_http_methods(["GET", "HEAD", "POST"])
+def offers(request: HttpRequest, pk: int) -> HttpResponse:
+    """What a provider offers, and putting it on sale with a markup."""
+    provider = get_object_or_404(Provider, pk=pk)
+    form = PublishForm(request.POST or None)
+    status = 200
+    if request.method == "POST":
+        if form.is_valid() and _publish(request, provider, form.cleaned_data["markup"]):
+            return redirect("manage_offers", provider.pk)
+        status = 422
+    return render(request, "manage/offers.html", _offers_context(request, provider, form), status=status)
+
+
+def _publish(request: HttpRequest, provider: Provider, markup: Decimal | None) -> bool:
+    everything = request.POST.get("which") == "all"
+    chosen = None if everything else request.POST.getlist("offer")
+    if everything:
+        unsold = _with_sale(Offer.objects.filter(provider=provider, gone_at=None)).filter(on_sale=False)
+        chosen = list(unsold.values_list("external_id", flat=True))
+    if not chosen:
+        messages.warning(request, _("Nothing was selected."))
+        return True
+    try:
+        done = publish(provider, chosen, markup=markup, by=staff_of(request), request=request)
+    except (NoSuchOffer, ValueError) as error:
+        messages.error(request, str(error))
+        return True
+    _say_published(request, len(done.services), done.skipped)
+    return True
+
+
+def _with_sale(offers: QuerySet[Offer]) -> QuerySet[Offer]:
+    sold = Route.objects.filter(offer=OuterRef("pk"), enabled=True, service__published=True).order_by(
+        "service"
+    )
+    return offers.annotate(
+        sold_as=Subquery(sold.values("service")[:1]), sold_at=Subquery(sold.values("service__rate")[:1])
+    ).annotate(on_sale=Case(When(sold_as=None, then=Value(False)), default=Value(True)))
+
+
+def _offers_context(request: HttpRequest, provider: Provider, form: PublishForm) -> dict[str, Any]:
+    found = _with_sale(Offer.objects.filter(provider=provider, gone_at=None))
+    q, category = request.GET.get("q", "").strip()[:100], request.GET.get("category", "")
+    if q:
+        found = found.filter(Q(name__icontains=q) | Q(external_id=q))
+    if category:
+        found = found.filter(category=category)
+    counts = {
+        "": found.filter(on_sale=False).count(),
+        "sold": found.filter(on_sale=True).count(),
+    }
+    state = "sold" if request.GET.get("state") == "sold" else ""
+    start = _number(request.GET.get("after", "")) or _number(request.GET.get("before", "")) or 0
+    rows = list(found.filter(on_sale=state == "sold").order_by("category", "id")[start : start + PAGE])
+    names = Offer.objects.filter(provider=provider, gone_at=None).order_by("category")
+    return {
+        "provider": provider,
+        "form": form,
+        "rows": rows,
+        "tabs": [
+            {"label": label, "href": _state_href(request, key), "current": key == state, "count": counts[key]}
+            for key, label in (("", _("Not on sale")), ("sold", _("On sale")))
+        ],
+        "state": state,
+        "total": counts[state],
+        "categories": names.values_list("category", flat=True).distinct(),
+        "category": category,
+        "q": q,
+        "shown": (start + 1, start + len(rows), counts[state]),
+        "after": start + PAGE if start + PAGE < counts[state] else None,
+        "before": max(start - PAGE, 0) or "0" if start else None,
+    }

@@ -1,0 +1,240 @@
+"""How the providers stand: one row each for the list, the provider's page and the dashboard.
+
+The number of queries does not depend on how many providers there are. What is known about orders comes through the
+relations of this room's own rows (submissions, attempts), because orders may import providers and not the reverse.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.db.models import Count, Q
+from django.db.models.functions import TruncHour
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from customers.figures import money
+from providers.balances import Runway, runways
+from providers.exchange import exchange_rates
+from providers.models import CatalogChange, Offer, Provider, Route
+
+ZERO = Decimal(0)
+LOW_DAYS, VERY_LOW_DAYS = Decimal(3), Decimal("1.5")
+HOURS = 24
+OPEN = ("Pending", "Processing", "In progress")
+# Answers that say something about the provider, not about the order that was sent.
+TROUBLE = Q(attempts__state="unknown") | Q(
+    attempts__state="not_accepted", attempts__reason__in=["not_sent", "auth", "provider_funds", "rate_limit"]
+)
+
+
+@dataclass(frozen=True)
+class Hour:
+    """What one hour of sending was like. `look`: ok, warn, err, or "" where nothing was sent."""
+
+    at: datetime
+    sent: int
+    failed: int
+
+    @property
+    def look(self) -> str:
+        if not self.sent:
+            return ""
+        if self.failed * 2 >= self.sent:
+            return "err"
+        return "warn" if self.failed else "ok"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One provider now. Balance and spend are in its own currency; `exchange` brings them to the panel's, if known."""
+
+    provider: Provider
+    runway: Runway
+    exchange: Decimal | None
+    offers: int = 0
+    published: int = 0
+    open_orders: int = 0
+    waiting: int = 0
+    unknown: int = 0
+    changes: int = 0
+    hours: Sequence[Hour] = field(default_factory=tuple)
+
+    @property
+    def sent(self) -> int:
+        return sum(hour.sent for hour in self.hours)
+
+    @property
+    def failed(self) -> int:
+        return sum(hour.failed for hour in self.hours)
+
+    @property
+    def error_percent(self) -> Decimal | None:
+        return (Decimal(self.failed) / self.sent * 100).quantize(Decimal("0.1")) if self.sent else None
+
+    @property
+    def error_tone(self) -> str:
+        percent = self.error_percent or ZERO
+        return "neg" if percent >= 10 else "cau" if percent >= 1 else ""
+
+    @property
+    def runway_tone(self) -> str:
+        days = self.runway.days
+        if days is None or days >= LOW_DAYS:
+            return ""
+        return "neg" if days < VERY_LOW_DAYS else "cau"
+
+    @property
+    def last_sync(self) -> datetime | None:
+        return max(filter(None, (self.provider.last_catalog_at, self.provider.balance_at)), default=None)
+
+    @property
+    def badge(self) -> tuple[str, str]:
+        """(state word that chooses the look, word that is shown)."""
+        provider = self.provider
+        if provider.archived_at:
+            return "off sale", _("Archived")
+        if provider.paused_at:
+            return "paused", _("Paused")
+        if provider.breaker == Provider.Breaker.OPEN:
+            return "broken", _("Unclear answers")
+        if provider.breaker == Provider.Breaker.HALF_OPEN:
+            return "paused", _("Trying one order")
+        if not provider.sends_by_itself:
+            return "active", _("By hand")
+        if not provider.key:
+            return "broken", _("No key")
+        if provider.last_error:
+            return "broken", _("Read failed")
+        if self.last_sync is None:
+            return "pending", _("Not read yet")
+        return "active", _("Healthy")
+
+    @property
+    def problem(self) -> tuple[str, str, str] | None:
+        """(kind of note, what is wrong, what it means), the worst one; None when all is well."""
+        provider, waits = self.provider, self._waiting_words()
+        if provider.archived_at:
+            return None
+        if provider.paused_at:
+            why = provider.pause_reason or _("no reason was given")
+            return "warn", _("%(name)s is paused: %(why)s") % {"name": provider.name, "why": why}, waits
+        if provider.breaker != Provider.Breaker.CLOSED:
+            text = _("%(name)s gave unclear answers, so sending to it stopped.") % {"name": provider.name}
+            return "err", text, waits
+        if provider.sends_by_itself and not provider.key:
+            return "err", _("%(name)s has no key.") % {"name": provider.name}, waits
+        if self.exchange is None:
+            text = _("There is no exchange rate for %(currency)s.") % {"currency": provider.currency}
+            return "err", text, _("The services of %s cannot be priced.") % provider.name
+        if provider.last_error:
+            return "err", f"{provider.name}: {provider.last_error}", waits
+        if self.runway_tone and self.runway.daily_spend is not None:
+            text = _("%(name)s has %(days)s days of balance left.") % {
+                "name": provider.name,
+                "days": self.runway.days,
+            }
+            spend = money(self.runway.daily_spend, provider.currency)
+            means = _("It spends %s a day. Orders wait once the balance is used up.") % spend
+            return ("err" if self.runway_tone == "neg" else "warn"), text, means
+        return None
+
+    def _waiting_words(self) -> str:
+        if not self.waiting:
+            return _("No order waits.")
+        return _("%d orders wait in the queue and are sent when it is back. Nothing is lost.") % self.waiting
+
+    @property
+    def severity(self) -> int:
+        """Problems first."""
+        if self.provider.archived_at:
+            return 9
+        return {"err": 0, "warn": 1}[self.problem[0]] if self.problem else 5
+
+
+def standings(*, archived: bool = False, only: int | None = None) -> list[Standing]:
+    """All providers (or the one), problems first, then by name."""
+    providers = Provider.objects.all()
+    if only is not None:
+        providers = providers.filter(pk=only)
+    elif not archived:
+        providers = providers.filter(archived_at=None)
+    found = list(providers)
+    ids = [provider.pk for provider in found]
+    lasts, exchange = runways(found), exchange_rates()
+    counts = _counts(ids)
+    hours = _hours(ids)
+    rows = [
+        Standing(
+            provider=provider,
+            runway=lasts[provider.pk],
+            exchange=exchange.get(provider.currency),
+            hours=hours[provider.pk],
+            **counts.get(provider.pk, {}),
+        )
+        for provider in found
+    ]
+    return sorted(rows, key=lambda row: (row.severity, row.provider.name.lower()))
+
+
+def _counts(ids: Sequence[int]) -> Mapping[int, dict[str, int]]:
+    counts: dict[int, dict[str, int]] = {pk: {} for pk in ids}
+    offers = Offer.objects.filter(provider__in=ids, gone_at=None)
+    for pk, number in offers.values_list("provider").annotate(n=Count("pk")).order_by():
+        counts[pk]["offers"] = number
+    on_sale = Route.objects.filter(
+        offer__provider__in=ids, service__published=True, service__off_sale="", enabled=True
+    )
+    for pk, number in (
+        on_sale.values_list("offer__provider").annotate(n=Count("service", distinct=True)).order_by()
+    ):
+        counts[pk]["published"] = number
+    staged = CatalogChange.objects.filter(provider__in=ids, state=CatalogChange.State.STAGED)
+    for pk, number in staged.values_list("provider").annotate(n=Count("pk")).order_by():
+        counts[pk]["changes"] = number
+    waits = Q(submissions__state__in=["held", "queued", "claimed"])
+    followed = Provider.objects.filter(pk__in=ids, submissions__order__status__in=OPEN)
+    for pk, open_orders, waiting, unknown in followed.values_list("pk").annotate(
+        open=Count("submissions"),
+        waiting=Count("submissions", filter=waits),
+        unknown=Count("submissions", filter=Q(submissions__state="unknown")),
+    ):
+        counts[pk] |= {"open_orders": open_orders, "waiting": waiting, "unknown": unknown}
+    return counts
+
+
+def _hours(ids: Sequence[int]) -> Mapping[int, tuple[Hour, ...]]:
+    """The last 24 hours of sending by provider, oldest first."""
+    this_hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+    slots = [this_hour - timedelta(hours=back) for back in range(HOURS - 1, -1, -1)]
+    rows = (
+        Provider.objects.filter(pk__in=ids, attempts__started_at__gte=slots[0])
+        .annotate(hour=TruncHour("attempts__started_at", tzinfo=timezone.get_default_timezone()))
+        .values_list("pk", "hour")
+        .annotate(sent=Count("attempts"), failed=Count("attempts", filter=TROUBLE))
+        .order_by()
+    )
+    seen = {(pk, hour): (sent, failed) for pk, hour, sent, failed in rows}
+    return {pk: tuple(Hour(slot, *seen.get((pk, slot), (0, 0))) for slot in slots) for pk in ids}
+
+
+@dataclass(frozen=True)
+class Answering:
+    """How long the provider took to answer orders of the last 24 hours, in seconds; None where none was sent."""
+
+    median: float | None
+    slowest_5_percent: float | None
+
+
+def answering(provider: Provider) -> Answering:
+    """Median and 95th percentile of the time from sending an order to its answer."""
+    rows = Provider.objects.filter(
+        pk=provider.pk,
+        attempts__started_at__gte=timezone.now() - timedelta(hours=HOURS),
+        attempts__ended_at__isnull=False,
+    ).values_list("attempts__started_at", "attempts__ended_at")
+    took = sorted((ended - started).total_seconds() for started, ended in rows.iterator(2000))
+    if not took:
+        return Answering(None, None)
+    return Answering(took[len(took) // 2], took[min(len(took) - 1, len(took) * 95 // 100)])

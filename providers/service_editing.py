@@ -1,0 +1,112 @@
+"""An admin's own words and rules for a service: name, description, limits, price, how it is handled."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils import timezone
+
+from customers.audit import record
+from customers.models import User
+from providers.locking import lock_prices
+from providers.models import Category, Service
+from providers.repricing import reprice
+
+EDITABLE = (
+    "name", "own_name", "description", "own_description", "category", "delivery_note", "lines_label",
+    "refill_days", "position", "pinned_rate", "below_cost_reason", "hold_for_review", "auto_cancel",
+    "auto_refill",
+)  # fmt: skip
+AFFECT_PRICE = frozenset({"category", "pinned_rate", "below_cost_reason"})
+
+
+class InvalidService(ValueError):
+    """Nothing was saved. `errors`: a sentence by field."""
+
+    def __init__(self, errors: Mapping[str, str]) -> None:
+        super().__init__(" ".join(errors.values()))
+        self.errors = dict(errors)
+
+
+def change_service(
+    service: Service, values: Mapping[str, Any], *, by: User | None = None, request: HttpRequest | None = None
+) -> list[str]:
+    """Save what differs and bring the price up to date; returns the names of what changed.
+
+    `category` is a Category. Rates are per 1000 (or per order), panel currency, at most 8 decimals. A name or
+    description that is turned back to the provider's is taken from the offer of the first route at once.
+    """
+    unknown = values.keys() - set(EDITABLE)
+    if unknown:
+        raise ValueError(f"{', '.join(sorted(unknown))} cannot be edited.")
+    values = dict(values)
+    with transaction.atomic():
+        lock_prices()
+        fresh = Service.objects.select_for_update().get(pk=service.pk)
+        _back_to_the_providers_words(fresh, values)
+        if errors := _errors(values):
+            raise InvalidService(errors)
+        changed = [name for name, value in values.items() if getattr(fresh, name) != value]
+        if changed:
+            before = {name: _plain(getattr(fresh, name)) for name in changed}
+            for name in changed:
+                setattr(fresh, name, values[name])
+            fresh.changed_at = timezone.now()
+            fresh.save(update_fields=[*changed, "changed_at"])
+            summary = f"Service {fresh.pk} changed: {', '.join(name.replace('_', ' ') for name in changed)}"
+            after = {name: _plain(values[name]) for name in changed}
+            record(by, "service.change", fresh, summary, {"before": before, "after": after}, request)
+            if AFFECT_PRICE & set(changed):
+                reprice(Service.objects.filter(pk=fresh.pk))
+    service.refresh_from_db()
+    return changed
+
+
+def _back_to_the_providers_words(service: Service, values: dict[str, Any]) -> None:
+    route = service.routes.filter(enabled=True).select_related("offer").order_by("position", "id").first()
+    for own, name in (("own_name", "name"), ("own_description", "description")):
+        if own in values and not values[own] and route is not None:
+            values[name] = getattr(route.offer, name)
+
+
+def _errors(values: Mapping[str, Any]) -> dict[str, str]:
+    errors = {}
+    if "name" in values and not values["name"].strip():
+        errors["name"] = "A service needs a name."
+    pinned = values.get("pinned_rate")
+    if pinned is not None and not 0 < pinned < Decimal(10) ** 10:
+        errors["pinned_rate"] = "A pinned price must be more than zero."
+    return errors
+
+
+def _plain(value: Any) -> Any:
+    return (
+        value.name if isinstance(value, Category) else f"{value:f}" if isinstance(value, Decimal) else value
+    )
+
+
+def category_named(name: str) -> Category:
+    """The category of this name, made where there is none."""
+    return Category.objects.get_or_create(name=" ".join(name.split())[:200])[0]
+
+
+def publish_services(
+    services: list[int], *, by: User | None = None, request: HttpRequest | None = None
+) -> tuple[list[int], list[str]]:
+    """Put services on sale that have a price and a way to be delivered; returns (ids, a sentence for each other)."""
+    with transaction.atomic():
+        chosen = Service.objects.filter(pk__in=services)
+        reprice(chosen)
+        fit = list(chosen.filter(off_sale="", rate__gt=0).values_list("pk", flat=True))
+        refused = [
+            f"{service.pk} {service.name}: {service.off_sale or 'It has no price.'}"
+            for service in chosen.exclude(pk__in=fit)
+        ]
+        fresh = list(Service.objects.filter(pk__in=fit, published=False).values_list("pk", flat=True))
+        Service.objects.filter(pk__in=fresh).update(published=True, changed_at=timezone.now())
+        if fresh:
+            summary = f"{len(fresh)} services published"
+            record(by, "services.publish", "services", summary, {"services": fresh[:1000]}, request)
+    return fit, refused
