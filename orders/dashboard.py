@@ -97,7 +97,7 @@ _TOTALS = """
 
 def totals(start: datetime, end: datetime) -> Totals:
     """Revenue, cost and orders of [start, end). One query."""
-    values = {
+    values: dict[str, Any] = {
         "start": start,
         "end": end,
         "sales": Account.HOUSE_IDS[Account.Kind.SALES],

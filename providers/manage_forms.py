@@ -88,8 +88,8 @@ class DetailsForm(forms.Form):
 class OptionsForm(forms.Form):
     """One field per option of the adapter, with its meaning and default. `values()` is what the act takes."""
 
-    def __init__(self, *args: Any, adapter: str, present: Mapping[str, Any], **kwargs: Any) -> None:
-        super().__init__(*args, prefix="option", **kwargs)
+    def __init__(self, data: Any, *, adapter: str, present: Mapping[str, Any]) -> None:
+        super().__init__(data, prefix="option")
         self.known: Mapping[str, Option] = REGISTRY[adapter].all_options() if adapter in REGISTRY else OPTIONS
         for name, option in self.known.items():
             self.fields[name] = self._field(name, option)
@@ -114,11 +114,11 @@ class OptionsForm(forms.Form):
 
     def _help(self, option: Option) -> str:
         if option.kind == "pairs":
-            return _("%(help)s One name=value a line.") % {"help": option.help}  # type: ignore[no-any-return]
+            return _("%(help)s One name=value a line.") % {"help": option.help}
         default = self._shown(option, option.default)
         if option.kind == "flag":
             default = _("on") if option.default else _("off")
-        return _("%(help)s Default: %(default)s.") % {"help": option.help, "default": default}  # type: ignore[no-any-return]
+        return _("%(help)s Default: %(default)s.") % {"help": option.help, "default": default}
 
     @staticmethod
     def _shown(option: Option, value: Any) -> Any:
@@ -189,7 +189,7 @@ class ServiceForm(forms.Form):
         return values
 
 
-class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
+class RuleForm(forms.ModelForm):
     service = forms.IntegerField(
         label=_("Service number"),
         required=False,

@@ -234,7 +234,7 @@ def answering(provider: Provider) -> Answering:
         attempts__started_at__gte=timezone.now() - timedelta(hours=HOURS),
         attempts__ended_at__isnull=False,
     ).values_list("attempts__started_at", "attempts__ended_at")
-    took = sorted((ended - started).total_seconds() for started, ended in rows.iterator(2000))
+    took = sorted((ended - started).total_seconds() for started, ended in rows.iterator(2000) if ended)
     if not took:
         return Answering(None, None)
     return Answering(took[len(took) // 2], took[min(len(took) - 1, len(took) * 95 // 100)])

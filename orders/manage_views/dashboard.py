@@ -1,5 +1,6 @@
 """The admins' first page."""
 
+from decimal import Decimal
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -60,7 +61,7 @@ def _stats(period: Period) -> list[dict[str, Any]]:
         than = _("on last %s at this hour") % weekday
     else:
         than = _("on the %d days before") % period.days
-    failed_share = percent(now.failed * 100 / now.orders) if now.orders else ""
+    failed_share = percent(Decimal(now.failed * 100) / now.orders) if now.orders else ""
     failed = (
         _("%(n)s failed, %(share)s") % {"n": count(now.failed), "share": failed_share}
         if now.failed

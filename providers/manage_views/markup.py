@@ -80,9 +80,7 @@ def _editor(request: HttpRequest, rule: MarkupRule, initial: dict[str, Any]) -> 
             try:
                 changed = save_rule(form.save(commit=False), by=staff_of(request), request=request)
             except ValidationError as error:
-                form.add_error(None, error) if not hasattr(error, "error_dict") else form._update_errors(
-                    error
-                )  # type: ignore[attr-defined]
+                form.add_error(None, error)
                 status = 422
             else:
                 messages.success(

@@ -49,7 +49,9 @@ def _stats(rows: list[Standing]) -> list[dict[str, Any]]:
         if row.runway.daily_spend is not None
     ]
     shortest = min(
-        (row for row in alive if row.runway.days is not None), key=lambda row: row.runway.days, default=None
+        (row for row in alive if row.runway.days is not None),
+        key=lambda row: row.runway.days or ZERO,
+        default=None,
     )
     rates = sorted({(row.provider.currency, row.exchange) for row in known if row.exchange != 1})
     changes = CatalogChange.objects.filter(state=CatalogChange.State.STAGED).count()

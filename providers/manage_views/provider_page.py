@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import Count, Max
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -103,7 +104,7 @@ def _events(provider: Provider) -> list[dict[str, Any]]:
     """The latest acts of people and alerts about this provider, newest first."""
     acts = AuditEntry.objects.filter(subject=f"provider:{provider.pk}").order_by("-at")[:EVENTS]
     alerts = Alert.objects.filter(provider=provider).order_by("-opened_at")[:EVENTS]
-    events = [
+    events: list[dict[str, Any]] = [
         {"kind": "", "icon": "user", "title": act.summary, "at": act.at, "text": _("by %s") % act.actor_label}
         for act in acts
     ]
@@ -120,10 +121,8 @@ def _events(provider: Provider) -> list[dict[str, Any]]:
     return sorted(events, key=lambda event: event["at"], reverse=True)[:EVENTS]
 
 
-def _revisions(provider: Provider) -> list[dict[str, Any]]:
+def _revisions(provider: Provider) -> Any:
     """The latest decisions that can be undone, each with its size."""
-    from django.db.models import Count, Max
-
     applied = CatalogChange.objects.filter(
         provider=provider, state=CatalogChange.State.APPLIED, revision__isnull=False
     ).exclude(kind=CatalogChange.Kind.NEW)

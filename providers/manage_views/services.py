@@ -58,7 +58,7 @@ def service_list(request: HttpRequest) -> HttpResponse:
     start = _number(request.GET.get("after", "")) or _number(request.GET.get("before", "")) or 0
     total = counts.get(state, 0)
     first = Route.objects.filter(service=OuterRef("pk"), enabled=True).order_by("position", "id")
-    rows = (
+    page = (
         chosen.select_related("category")
         .annotate(
             provider_name=Subquery(first.values("offer__provider__name")[:1]),
@@ -66,9 +66,9 @@ def service_list(request: HttpRequest) -> HttpResponse:
         )
         .order_by("category__position", "category__name", "position", "id")[start : start + PAGE]
     )
-    rows = list(rows)
+    rows = list(page)
     for row in rows:
-        row.margin = margin_percent(row.rate, row.cost_rate)
+        row.margin = margin_percent(row.rate, row.cost_rate)  # type: ignore[attr-defined]
     return render(
         request,
         "manage/services.html",
@@ -336,7 +336,8 @@ def _publish(request: HttpRequest, provider: Provider, markup: Decimal | None) -
     return True
 
 
-def _with_sale(offers: QuerySet[Offer]) -> QuerySet[Offer]:
+def _with_sale(offers: QuerySet[Offer]) -> Any:
+    """`sold_as`: the service on sale by it, `sold_at` its price, `on_sale`: whether there is one."""
     sold = Route.objects.filter(offer=OuterRef("pk"), enabled=True, service__published=True).order_by(
         "service"
     )
