@@ -127,7 +127,12 @@ def test_other_methods_are_refused_with_the_two_that_work(method: str) -> None:
 
 
 def test_the_key_is_asked_for_before_anything_else(call: Caller) -> None:
-    for form in ({}, {"action": "balance"}, {"action": "nonsense"}, {"key": "undefined", "action": "balance"}):
+    for form in (
+        {},
+        {"action": "balance"},
+        {"action": "nonsense"},
+        {"key": "undefined", "action": "balance"},
+    ):
         assert said(call.client.post(ADDRESS, form)) == {"error": "Invalid API key"}
     assert call("nonsense") == {"error": "Incorrect request"}
     assert said(call.client.post(ADDRESS, {"key": call.key})) == {"error": "Incorrect request"}
@@ -152,7 +157,12 @@ def test_nonsense_is_an_error_and_not_a_fault(number: int, db: None) -> None:
 
 
 def test_nonsense_in_the_query_is_an_error(db: None) -> None:
-    for query in ("%ff=%fe&key=%00", "key=" + "a" * 5000, "&".join(f"a{n}=1" for n in range(3000)), "key[]=1"):
+    for query in (
+        "%ff=%fe&key=%00",
+        "key=" + "a" * 5000,
+        "&".join(f"a{n}=1" for n in range(3000)),
+        "key[]=1",
+    ):
         response = Client().generic("GET", ADDRESS, QUERY_STRING=query)
         assert said(response)["error"] in ("Incorrect request", "Invalid API key")
 

@@ -165,7 +165,9 @@ def test_every_type_takes_its_parameters_and_is_charged_by_its_rule(
     world.sane()
 
 
-@pytest.mark.parametrize("code", sorted(code for code, kind in TYPES.items() if kind.fields and kind.sellable))
+@pytest.mark.parametrize(
+    "code", sorted(code for code, kind in TYPES.items() if kind.fields and kind.sellable)
+)
 def test_every_type_names_the_parameter_that_is_missing(code: str, call: Caller, meridian: Provider) -> None:
     parameters, _quantity, _fields = BY_TYPE[code]
     service = world.service(world.offer(meridian, service_type=code, minimum=1))

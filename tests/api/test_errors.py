@@ -105,8 +105,6 @@ def test_a_database_that_is_away_is_503_and_says_when_to_come_back(
         (errors.less_than(10), "quantity"),
         (errors.more_than(10), "quantity"),
         (errors.missing("comments"), "missing_field"),
-        (errors.ORDER, "order"),
-        (errors.REFILL, "order"),
         (errors.RATE_LIMIT, "rate_limit"),
         (errors.INCORRECT_REQUEST, "protocol"),
         (errors.REQUEST_ID_REUSED, "protocol"),
@@ -117,6 +115,11 @@ def test_another_headwater_understands_our_refusals(sentence: str, kind: str) ->
     assert refusal_kind(sentence) == kind
     verdict = classify(True, 200, f'{{"error":"{sentence}"}}'.encode())
     assert (verdict.kind, verdict.refusal) == ("rejected", kind)
+
+
+@pytest.mark.parametrize("sentence", [errors.ORDER, errors.REFILL])
+def test_a_missing_order_is_no_information_there(sentence: str) -> None:
+    assert refusal_kind(sentence) == "order"
 
 
 def test_a_panel_without_database_leaves_the_order_in_doubt() -> None:
