@@ -63,6 +63,17 @@ def cancel_asked(order: Order, hours: float = 0, **words: Any) -> Request:
     return _aged(ask_cancel(order.pk, by="customer", **words), hours)
 
 
+def unclear(request: Request, message: str = "An HTML page") -> Request:
+    """The provider may have taken this refill, or not."""
+    row = Request.objects.filter(pk=request.pk)
+    row.update(state="approved")
+    row.update(state="claimed", lease_until=timezone.now())
+    row.update(state="sending")
+    row.update(state="unknown", lease_until=None, upstream_message=message)
+    request.refresh_from_db()
+    return request
+
+
 def _aged(request: Request, hours: float) -> Request:
     Request.objects.filter(pk=request.pk).update(created_at=timezone.now() - timedelta(hours=hours))
     request.refresh_from_db()
