@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from orders.models import Order, Submission, SubmissionAttempt
 from orders.recording import Sent, record
-from orders.sending import SEND_WITHIN_S, hash_of, request_for
+from orders.sending import SEND_WITHIN_S, account_of, hash_of, request_for
 from providers import breaker
 from providers.adapters.base import Adapter
 from providers.adapters.errors import NotSent, ProviderError
@@ -43,7 +43,7 @@ _TAKE = f"""
     WHERE id IN (
         SELECT a.id FROM orders_submissionattempt a JOIN orders_submission s ON s.order_id = a.submission_id AND s.state = 'unknown'
         WHERE a.provider_id = %(provider)s AND {DUE_SQL}
-          AND NOT EXISTS (SELECT 1 FROM orders_dispatchswitch WHERE paused_at IS NOT NULL)
+          AND EXISTS (SELECT 1 FROM orders_dispatchswitch WHERE paused_at IS NULL)
           AND NOT EXISTS (SELECT 1 FROM providers_provider p WHERE p.id = a.provider_id AND p.paused_at IS NOT NULL)
         ORDER BY a.asked_again_at NULLS FIRST, a.id LIMIT 1 FOR UPDATE OF a, s SKIP LOCKED
     )
@@ -92,7 +92,7 @@ def ask_again(provider: Provider, adapter: Adapter, *, until: float) -> int:
 def _take(provider_id: int) -> tuple[Sent, str] | None:
     """One attempt whose question is now ours: committed before the question leaves."""
     with connection.cursor() as cursor:
-        cursor.execute(_TAKE, {"provider": provider_id} | _TIMES)
+        cursor.execute(_TAKE, {"provider": provider_id, **_TIMES})
         row = cursor.fetchone()
     return (Sent(row[0], row[1], row[2], row[3]), row[4]) if row else None
 
@@ -104,8 +104,9 @@ def _ask(adapter: Adapter, sent: Sent, params_hash: str, begun_at: float) -> Acc
 
     order = Order.objects.select_related("service", "submission__offer").get(pk=sent.order_id)
     request = request_for(order, with_key=True)
-    if hash_of(request) != params_hash:
-        return NotSent("The order is not the one that was sent; it is not asked about.", reason="changed")
+    if hash_of(request, account_of(adapter)) != params_hash:
+        # Sent without a key, or to another address or account: there our key would mean a new order.
+        return NotSent("The attempt was not sent with this key to this account.", reason="changed")
     try:
         return adapter.add(request, before_write=still_in_time)
     except ProviderError as error:

@@ -27,7 +27,7 @@ from orders.asking_again import ask_again
 from orders.dispatch import open_dispatch
 from orders.models import Order, Submission
 from orders.recording import Sent, record
-from orders.sending import SEND_WITHIN_S, hash_of, request_for
+from orders.sending import SEND_WITHIN_S, account_of, hash_of, request_for
 from orders.slots import slots
 from providers import breaker
 from providers.adapters.base import Adapter
@@ -208,7 +208,8 @@ def _send_one(run: _Run, order: Order, fence: int) -> str | None:
         return None
     request = request_for(order, with_key=run.options["request_id"])
     begun_at = time.clock_gettime(time.CLOCK_BOOTTIME)  # counts on while the machine sleeps
-    sent = _begin(order, fence, request, run.options["deadline_s"])
+    params_hash = hash_of(request, account_of(run.adapter))
+    sent = _begin(order, fence, params_hash, run.options["deadline_s"])
     if sent is None:
         return None
     outcome = _post(run, request, begun_at)
@@ -227,7 +228,7 @@ _BEGIN = """
         UPDATE orders_submission s
         SET state = 'sending', state_at = clock_timestamp(), lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
         WHERE order_id = %(order)s AND fence = %(fence)s AND state = 'claimed' AND lease_until > clock_timestamp()
-          AND NOT EXISTS (SELECT 1 FROM orders_dispatchswitch WHERE paused_at IS NOT NULL)
+          AND EXISTS (SELECT 1 FROM orders_dispatchswitch WHERE paused_at IS NULL)
           AND NOT EXISTS (SELECT 1 FROM providers_provider p WHERE p.id = s.provider_id AND p.paused_at IS NOT NULL)
         RETURNING order_id, fence, provider_id, offer_id
     )
@@ -238,7 +239,7 @@ _BEGIN = """
 """
 
 
-def _begin(order: Order, fence: int, request: AddRequest, deadline_s: float) -> Sent | None:
+def _begin(order: Order, fence: int, params_hash: str, deadline_s: float) -> Sent | None:
     """The point of no return, committed before the first byte leaves. None: the claim is not ours any more, or
     sending was paused meanwhile; then nothing may be sent."""
     values: dict[str, Any] = {
@@ -246,7 +247,7 @@ def _begin(order: Order, fence: int, request: AddRequest, deadline_s: float) -> 
         "order": order.pk,
         "fence": fence,
         "cost": order.cost,
-        "hash": hash_of(request),
+        "hash": params_hash,
     }
     with connection.cursor() as cursor:
         cursor.execute(_BEGIN, values)

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from django.test import Client, override_settings
-from django.test.client import encode_multipart
 
 from customers.models import User
 from orders.models import Order

@@ -169,7 +169,7 @@ def test_a_refused_use_is_no_use(alice: User, key_of: Callable[..., str]) -> Non
 
 
 def test_only_a_hash_is_kept(alice: User) -> None:
-    key, plain = create_api_key(alice, "Shop")
+    _key, plain = create_api_key(alice, "Shop")
     kept = str(vars(ApiKey.objects.get())) + str([vars(entry) for entry in AuditEntry.objects.all()])
     assert plain not in kept
     assert plain[12:] not in kept

@@ -39,9 +39,10 @@ def began_earlier(order: Order, by: timedelta) -> None:
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE orders_submissionattempt DISABLE TRIGGER attempt_evidence")
         cursor.execute(
-            "UPDATE orders_submissionattempt SET started_at = started_at - %s, asked_again_at = asked_again_at - %s "
+            "UPDATE orders_submissionattempt SET started_at = started_at - make_interval(secs => %s), "
+            "asked_again_at = asked_again_at - make_interval(secs => %s) "
             "WHERE submission_id = %s",
-            [by, by, order.pk],
+            [by.total_seconds(), by.total_seconds(), order.pk],
         )
         cursor.execute("ALTER TABLE orders_submissionattempt ENABLE TRIGGER attempt_evidence")
 
@@ -102,6 +103,39 @@ def test_a_provider_without_a_key_is_never_asked_again(
     submit_lane(meridian.pk, force=True)
     assert world.state_of(doubted) == "unknown"
     assert len(upstream.truth("order")) == 1
+
+
+def test_an_attempt_that_went_without_a_key_is_never_asked_about(
+    upstream: Sandbox, views: Service, meridian: Provider
+) -> None:
+    """The option was turned on after the send: a question with a key would be a second order."""
+    Provider.objects.filter(pk=meridian.pk).update(options={"rate_per_minute": 0})
+    order = world.order(world.customer(), views)
+    upstream.control(faults="http500_after@add")
+    submit_lane(meridian.pk)
+    upstream.control(faults="")
+    Provider.objects.filter(pk=meridian.pk).update(options={"request_id": True, "rate_per_minute": 0})
+    began_earlier(order, timedelta(minutes=2))
+    submit_lane(meridian.pk)
+    assert world.state_of(order) == "unknown"
+    assert len(upstream.truth("order")) == 1
+
+
+def test_another_account_is_never_asked_about_an_attempt(
+    upstream: Sandbox,
+    doubted: Order,
+    meridian: Provider,
+    start_sandbox: Callable[..., Sandbox],
+    settings: Any,
+) -> None:
+    """The provider's address was changed since: nobody there knows our key."""
+    elsewhere = start_sandbox(speed=0, request_id=True)
+    settings.PROVIDER_ALLOWED_PRIVATE = frozenset({upstream.origin, elsewhere.origin})
+    Provider.objects.filter(pk=meridian.pk).update(api_url=elsewhere.url)
+    began_earlier(doubted, timedelta(minutes=2))
+    submit_lane(meridian.pk)
+    assert world.state_of(doubted) == "unknown"
+    assert elsewhere.truth("order") == []
 
 
 def test_the_desk_waits_while_the_provider_is_being_asked(

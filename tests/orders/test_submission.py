@@ -9,7 +9,6 @@ from django.utils import timezone
 
 from orders.dispatch import pause_dispatch
 from orders.models import DispatchSwitch, Order, Submission, SubmissionAttempt
-from orders.sending import request_for
 from orders.submission import _begin, _claim, submit_lane
 from orders.sweeping import sweep
 from providers.models import Provider, Route, Service
@@ -222,7 +221,7 @@ def test_a_claim_does_not_begin_once_dispatch_is_paused(views: Service, meridian
 def begin(order_id: int, fence: int) -> object:
     """T2 as a lane does it, for an order that was claimed."""
     order = Order.objects.select_related("service", "submission__offer").get(pk=order_id)
-    return _begin(order, fence, request_for(order, with_key=False), 45)
+    return _begin(order, fence, "hash", 45)
 
 
 def test_only_the_holder_of_the_fence_may_begin(views: Service, meridian: Provider) -> None:
