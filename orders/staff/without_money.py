@@ -4,10 +4,10 @@ import re
 
 _AMOUNT = re.compile(
     r"""(\b(?:charge|cost|rate|price|balance|funds?|amount)\w*["']?\s*(?:[:=]|is|of)?\s*["']?)  # a word for money
-        (?:[A-Z]{3}\s*|[$€£₹]\s*)?-?\d[\d.,]*""",
+        (?:[A-Z]{3}\s*|[$€£₹]\s*)?-?\d+(?:[.,]\d+)*""",
     re.IGNORECASE | re.VERBOSE,
 )
-_SIGNED = re.compile(r"(?:[$€£₹]\s*\d[\d.,]*|\b\d[\d.,]*\s*(?:USD|EUR|GBP|INR)\b)")
+_SIGNED = re.compile(r"(?:[$€£₹]\s*\d+(?:[.,]\d+)*|\b\d+(?:[.,]\d+)*\s*(?:USD|EUR|GBP|INR)\b)")
 
 
 def without_money(text: str) -> str:
