@@ -21,10 +21,12 @@ from providers.models import Alert
 
 log = logging.getLogger(__name__)
 _REDIS: redis.Redis | None = None
+NEEDS_A_DECISION = "Sending is paused: the database was restored or failed over. Decide with resume_dispatch --after-restore."
 
 
 def is_paused() -> bool:
-    return DispatchSwitch.objects.filter(paused_at__isnull=False).exists()
+    """Also while the switch is missing, as in the middle of a restore."""
+    return not DispatchSwitch.objects.filter(paused_at=None).exists()
 
 
 def pause_dispatch(by: str, reason: str) -> bool:
@@ -76,7 +78,7 @@ def open_dispatch() -> bool:
     if switch.paused_at:
         raise_alert(
             "dispatch:restored",
-            "Sending is paused: the database was restored or failed over. Decide with resume_dispatch --after-restore.",
+            NEEDS_A_DECISION,
             level=Alert.Level.CRITICAL,
         )
         return False
