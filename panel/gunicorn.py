@@ -1,10 +1,28 @@
 """gunicorn's own settings: `gunicorn -c python:panel.gunicorn panel.wsgi`."""
 
-from django.conf import settings
+import logging
+from typing import Any
 
+from django.conf import settings
+from gunicorn.glogging import Logger
+
+from panel.logs import ScrubbedFormatter
 from panel.startup import read_settings
 
 read_settings()
+
+
+class ScrubbedLogger(Logger):
+    """gunicorn names whole addresses, with the keys that GET clients put into them: in its error log, and in the
+    access log of an operator who turns it on."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        for log in (self.error_log, self.access_log):
+            for handler in log.handlers:
+                if not isinstance(handler.formatter, ScrubbedFormatter):
+                    handler.setFormatter(ScrubbedFormatter(handler.formatter or logging.Formatter()))
+
 
 # this machine only, unless an operator says otherwise (a container has to: BIND=0.0.0.0)
 bind = [f"{settings.BIND}:{settings.PORT}"]
@@ -18,6 +36,7 @@ max_requests = 20_000
 max_requests_jitter = 2_000
 accesslog = None  # panel.middleware.request_log writes the line, without query strings
 errorlog = "-"
+logger_class = ScrubbedLogger
 loglevel = "warning"
 proc_name = "headwater-web"
 control_socket_disable = True
