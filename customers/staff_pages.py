@@ -10,6 +10,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from customers import ledger
 from customers.access import admins_only, reviewers_only, staff_of
 from customers.adjusting import CannotAdjust, adjust_balance
 from customers.enrolling import CannotEnrol, create_customer
@@ -17,11 +18,9 @@ from customers.figures import signed
 from customers.managing import CannotChange, Suspension, set_price_group, suspend, write_staff_note
 from customers.models import Account, PriceGroup, Transfer, User
 from customers.staff_forms import AdjustForm, NewCustomerForm, NoteForm, PriceGroupForm, SuspendForm
-from customers.staff_statement import statement
-from customers.wallet import balance_of, owed_by
+from customers.wallet import owed_by
 
 PAGE = 50
-STATEMENT_LINES = 25
 
 
 @reviewers_only
@@ -130,7 +129,8 @@ def price_group(request: HttpRequest, customer_id: int) -> HttpResponse:
 
 
 def _page(request: HttpRequest, customer: User, status: int = 200, **forms: Any) -> HttpResponse:
-    entries, older = statement(customer, STATEMENT_LINES, _number(request.GET.get("after")))
+    wallet = customer.accounts.filter(kind=Account.Kind.WALLET).first()
+    shown = ledger.page(wallet, ledger.Asked.read(request.GET)) if wallet else ledger.Page((), None, None)
     suspended = {
         "orders": customer.orders_suspended,
         "api": customer.api_suspended,
@@ -138,10 +138,9 @@ def _page(request: HttpRequest, customer: User, status: int = 200, **forms: Any)
     }
     context = {
         "customer": customer,
-        "balance": balance_of(customer),
+        "balance": wallet.balance if wallet else Decimal(0),
         "owed": owed_by(customer),
-        "entries": entries,
-        "older": older,
+        "statement": shown,
         "keys": customer.api_keys.filter(revoked_at=None).count(),
         "suspended": any(suspended.values()),
         "note_form": NoteForm(initial={"staff_note": customer.staff_note}),
