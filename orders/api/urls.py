@@ -2,9 +2,10 @@
 
 from django.urls import path
 
-from orders.api import endpoint
+from orders.api import endpoint, openapi
 
 urlpatterns = [
     path("api/v2", endpoint.endpoint, name="api"),
     path("api/v2/", endpoint.endpoint),
+    path("api/v2/openapi.json", openapi.openapi, name="api_openapi"),
 ]
