@@ -129,31 +129,39 @@ def link_new_offers(offer_of: Mapping[int, int]) -> None:
 def refresh_services(provider_id: int) -> list[int]:
     """Carry names, limits and abilities of a provider's offers over to the services that they deliver first.
 
-    What an admin named himself stays, and so does the type while the new one cannot be sold. Returns the ids of
-    the services that changed.
+    What an admin named himself stays, and so does the type while the new one cannot be sold. His own limits narrow
+    the provider's, unless nothing could be ordered within both. Returns the ids of the services that changed.
     """
     with connection.cursor() as cursor:
         cursor.execute(
             """
             UPDATE providers_service service SET
-                name = CASE WHEN own_name THEN service.name ELSE offer.name END,
-                description = CASE WHEN own_description THEN service.description ELSE offer.description END,
+                name = CASE WHEN service.own_name THEN service.name ELSE offer.name END,
+                description = CASE WHEN service.own_description THEN service.description ELSE offer.description END,
                 service_type = CASE WHEN offer.service_type = ANY(%(sellable)s)
                                     THEN offer.service_type ELSE service.service_type END,
-                minimum = offer.minimum, maximum = offer.maximum,
+                minimum = limits.minimum, maximum = limits.maximum,
                 refill = offer.refill, cancel = offer.cancel, dripfeed = offer.dripfeed, changed_at = now()
             FROM (
                 SELECT DISTINCT ON (service_id) service_id, offer_id FROM providers_route WHERE enabled
                 ORDER BY service_id, position, id
             ) first JOIN providers_offer offer ON offer.id = first.offer_id
+            JOIN providers_service own ON own.id = first.service_id
+            CROSS JOIN LATERAL (
+                SELECT greatest(offer.minimum, own.own_minimum), least(offer.maximum, own.own_maximum)
+            ) narrow(low, high)
+            CROSS JOIN LATERAL (
+                SELECT CASE WHEN low <= high THEN low ELSE offer.minimum END,
+                       CASE WHEN low <= high THEN high ELSE offer.maximum END
+            ) limits(minimum, maximum)
             WHERE service.id = first.service_id AND offer.provider_id = %(provider)s
               AND offer.minimum <= offer.maximum
-              AND ((NOT own_name AND service.name <> offer.name)
-                   OR (NOT own_description AND service.description <> offer.description)
+              AND ((NOT service.own_name AND service.name <> offer.name)
+                   OR (NOT service.own_description AND service.description <> offer.description)
                    OR (offer.service_type = ANY(%(sellable)s) AND service.service_type <> offer.service_type)
                    OR (service.minimum, service.maximum, service.refill, service.cancel, service.dripfeed)
                       IS DISTINCT FROM
-                      (offer.minimum, offer.maximum, offer.refill, offer.cancel, offer.dripfeed))
+                      (limits.minimum, limits.maximum, offer.refill, offer.cancel, offer.dripfeed))
             RETURNING service.id
             """,
             {

@@ -165,8 +165,13 @@ class ServiceForm(forms.Form):
         help_text=_("Lowest first."),
     )
     refill_days = forms.IntegerField(label=_("Refill days"), min_value=0, max_value=3650)
-    minimum = forms.IntegerField(label=_("Minimum"), min_value=1, required=False)
-    maximum = forms.IntegerField(label=_("Maximum"), min_value=1, required=False)
+    own_minimum = forms.IntegerField(
+        label=_("My own minimum"),
+        min_value=1,
+        required=False,
+        help_text=_("Empty: the provider's. It can only be narrower."),
+    )
+    own_maximum = forms.IntegerField(label=_("My own maximum"), min_value=1, required=False)
     pinned_rate = amount(
         _("Pinned price"),
         required=False,

@@ -10,15 +10,17 @@ from django.utils import timezone
 
 from customers.audit import record
 from customers.models import User
+from providers.applying import refresh_services
 from providers.locking import lock_prices
-from providers.models import Category, Service
+from providers.models import Category, Offer, Service
 from providers.repricing import reprice
 
 EDITABLE = (
     "name", "own_name", "description", "own_description", "category", "delivery_note", "lines_label",
-    "refill_days", "position", "pinned_rate", "below_cost_reason", "hold_for_review", "auto_cancel",
+    "refill_days", "position", "own_minimum", "own_maximum", "pinned_rate", "below_cost_reason", "hold_for_review", "auto_cancel",
     "auto_refill",
 )  # fmt: skip
+LIMITS = frozenset({"own_minimum", "own_maximum"})
 AFFECT_PRICE = frozenset({"category", "pinned_rate", "below_cost_reason"})
 
 
@@ -46,7 +48,7 @@ def change_service(
         lock_prices()
         fresh = Service.objects.select_for_update().get(pk=service.pk)
         _back_to_the_providers_words(fresh, values)
-        if errors := _errors(values):
+        if errors := _errors(fresh, values):
             raise InvalidService(errors)
         changed = [name for name, value in values.items() if getattr(fresh, name) != value]
         if changed:
@@ -58,6 +60,8 @@ def change_service(
             summary = f"Service {fresh.pk} changed: {', '.join(name.replace('_', ' ') for name in changed)}"
             after = {name: _plain(values[name]) for name in changed}
             record(by, "service.change", fresh, summary, {"before": before, "after": after}, request)
+            if LIMITS & set(changed):
+                _follow_limits(fresh)
             if AFFECT_PRICE & set(changed):
                 reprice(Service.objects.filter(pk=fresh.pk))
     service.refresh_from_db()
@@ -65,20 +69,45 @@ def change_service(
 
 
 def _back_to_the_providers_words(service: Service, values: dict[str, Any]) -> None:
-    route = service.routes.filter(enabled=True).select_related("offer").order_by("position", "id").first()
+    offer = _first_offer(service)
     for own, name in (("own_name", "name"), ("own_description", "description")):
-        if own in values and not values[own] and route is not None:
-            values[name] = getattr(route.offer, name)
+        if own in values and not values[own] and offer is not None:
+            values[name] = getattr(offer, name)
 
 
-def _errors(values: Mapping[str, Any]) -> dict[str, str]:
-    errors = {}
+def _errors(service: Service, values: Mapping[str, Any]) -> dict[str, str]:
+    errors = _limit_errors(service, values) if LIMITS & values.keys() else {}
     if "name" in values and not values["name"].strip():
         errors["name"] = "A service needs a name."
     pinned = values.get("pinned_rate")
     if pinned is not None and not 0 < pinned < Decimal(10) ** 10:
         errors["pinned_rate"] = "A pinned price must be more than zero."
     return errors
+
+
+def _limit_errors(service: Service, values: Mapping[str, Any]) -> dict[str, str]:
+    """His own limits must leave something to order, and lie within those of the offer that delivers it."""
+    low, high = values.get("own_minimum", service.own_minimum), values.get("own_maximum", service.own_maximum)
+    offer = _first_offer(service)
+    errors = {}
+    if low is not None and high is not None and low > high:
+        errors["own_maximum"] = "The maximum is less than the minimum."
+    if offer is not None and low is not None and not offer.minimum <= low <= offer.maximum:
+        errors["own_minimum"] = f"The provider takes {offer.minimum:,} to {offer.maximum:,}."
+    if offer is not None and high is not None and not offer.minimum <= high <= offer.maximum:
+        errors["own_maximum"] = f"The provider takes {offer.minimum:,} to {offer.maximum:,}."
+    return errors
+
+
+def _follow_limits(service: Service) -> None:
+    offer = _first_offer(service)
+    if offer is not None:
+        refresh_services(offer.provider_id)
+
+
+def _first_offer(service: Service) -> Offer | None:
+    route = service.routes.filter(enabled=True).select_related("offer").order_by("position", "id").first()
+    return route.offer if route else None
 
 
 def _plain(value: Any) -> Any:

@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from customers.access import admins_only, staff_of
@@ -131,8 +132,16 @@ def preview_context(simulation: Simulation | None) -> dict[str, Any]:
                 "value": f"{'+' if simulation.profit_change > 0 else ''}{money(simulation.profit_change)}",
                 "note": _("had the new prices been live"),
             },
-            {"label": _("Below cost"), "value": _("%d services") % below, "tone": "neg" if below else ""},
-            {"label": _("Rise over 20%"), "value": _("%d services") % simulation.large_rises},
+            {
+                "label": _("Below cost"),
+                "value": ngettext("%d service", "%d services", below) % below,
+                "tone": "neg" if below else "",
+            },
+            {
+                "label": _("Rise over 20%"),
+                "value": ngettext("%d service", "%d services", simulation.large_rises)
+                % simulation.large_rises,
+            },
         ],
     }
 

@@ -211,7 +211,7 @@ def _names_it_himself(service: Service, values: dict[str, Any]) -> None:
 
 
 def _initial(service: Service) -> dict[str, Any]:
-    initial = {name: getattr(service, name) for name in (*EDITABLE, "minimum", "maximum")}
+    initial = {name: getattr(service, name) for name in EDITABLE}
     if service.pinned_rate is not None:
         initial["pinned_rate"] = f"{service.pinned_rate.normalize():f}"
     return initial

@@ -37,6 +37,9 @@ class Service(models.Model):
     service_type = models.CharField(max_length=40)
     minimum = models.BigIntegerField()
     maximum = models.BigIntegerField()
+    # An admin's narrower limits, within the provider's; written over `minimum` and `maximum` by applying.
+    own_minimum = models.BigIntegerField(null=True, blank=True)
+    own_maximum = models.BigIntegerField(null=True, blank=True)
     refill = models.BooleanField(default=False)
     cancel = models.BooleanField(default=False)
     dripfeed = models.BooleanField(default=False)
