@@ -6,8 +6,8 @@ from celery import shared_task
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
-from orders import ledger_check
 from orders.asking_again import providers_to_ask
+from orders.ledger_watch import check_and_tell
 from orders.models import Request, Submission
 from orders.request_lane import refills_lane as run_refills_lane
 from orders.request_lane import requests_lane as run_requests_lane
@@ -15,9 +15,8 @@ from orders.resuming import due_for_a_reading, resume_covered
 from orders.submission import submit_lane as run_submit_lane
 from orders.sweeping import sweep as run_sweep
 from orders.syncing import status_lane as run_status_lane
-from providers.alerts import close_alert, raise_alert
 from providers.lanes import LaneBusy
-from providers.models import Alert, Lane, Provider
+from providers.models import Lane, Provider
 
 
 @shared_task(queue="submit", acks_late=False, max_retries=0)
@@ -94,14 +93,4 @@ def sweep() -> None:
 @shared_task(queue="sync")
 def check_ledger(whole: bool = False) -> None:
     """Hourly on what changed, nightly on all; drift is an alert until a check of all is clean."""
-    since = None if whole else timezone.now() - timedelta(hours=3)
-    report = ledger_check.check_ledger(since)
-    if report.broken:
-        first = report.broken[0]
-        raise_alert(
-            "drift:ledger",
-            f"The ledger check found {len(report.broken)} broken rows: {first['says']} ({first['id']}).",
-            level=Alert.Level.CRITICAL,
-        )
-    elif whole:
-        close_alert("drift:ledger")
+    check_and_tell(None if whole else timezone.now() - timedelta(hours=3))
