@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from customers.audit import record
 from customers.models import User
-from providers.adapters import OPTIONS, REGISTRY, Adapter, read_options
+from providers.adapters import OPTIONS, REGISTRY, Adapter, Option, read_options
 from providers.adapters.errors import Misconfigured, ProviderError
 from providers.adapters.http import Door
 from providers.health import note_error
@@ -62,7 +62,12 @@ def adapter_or_none(provider: Provider) -> Adapter | None:
 
 def options_of(provider: Provider) -> dict[str, Any]:
     """All options with their types, defaults filled in."""
-    return read_options(provider.options)
+    return read_options(provider.options, known_options(provider.adapter))
+
+
+def known_options(adapter: str) -> dict[str, Option]:
+    """The options of a dialect, its own included; the common ones where there is no API."""
+    return REGISTRY[adapter].all_options() if adapter in REGISTRY else OPTIONS
 
 
 def door() -> Door:
@@ -136,6 +141,9 @@ def change_connection(
         fresh.currency = currency.strip().upper()
         changed.append("currency")
     if adapter is not None and adapter != fresh.adapter:
+        known = known_options(adapter)
+        if options is None:  # what only the earlier dialect knows means nothing to this one
+            options = {name: value for name, value in fresh.options.items() if name in known}
         fresh.adapter = adapter
         changed.append("adapter")
     before = fresh.options
@@ -201,12 +209,13 @@ def _address_problem(url: str) -> str:
 
 
 def _set_options(provider: Provider, options: Mapping[str, Any]) -> dict[str, str]:
-    """Keep only what differs from the defaults: a later default then reaches all who never chose."""
+    """Keep only what differs from the dialect's defaults: a later default then reaches all who never chose."""
+    known = known_options(provider.adapter)
     try:
-        read = read_options(options)
+        read = read_options(options, known)
     except ValueError as error:
         return {"options": str(error)}
-    provider.options = {name: value for name, value in read.items() if value != OPTIONS[name].default}
+    provider.options = {name: value for name, value in read.items() if value != known[name].default}
     return {}
 
 

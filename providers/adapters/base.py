@@ -198,7 +198,7 @@ class Adapter(ABC):
             raise self._redirected(reply)
         if reply.http_status >= 400 and isinstance(document.value, dict) and error_of(document.value) is None:
             self._raise_told(reply, document.value)
-        return document.value
+        return self.opened(action, document.value)
 
     def _raise_told(self, reply: Reply, answer: Mapping[str, Any]) -> None:
         told = self.say(words_of(pick(answer, "message", "msg")))
@@ -284,7 +284,7 @@ class Adapter(ABC):
                     http_status=reply.http_status,
                     excerpt=excerpt,
                 )
-            return answer, reply
+            return self.opened(action, answer), reply
         if answer is _NOTHING or not 200 <= reply.http_status < 300 or not isinstance(answer, dict | list):
             raise Uncertain(
                 "The provider's answer does not tell whether the request was taken.",
@@ -292,7 +292,13 @@ class Adapter(ABC):
                 http_status=reply.http_status,
                 excerpt=excerpt,
             )
-        return answer, reply
+        return self.opened(action, answer), reply
+
+    def opened(self, action: str, answer: Any) -> Any:
+        """The answer as the standard has it: a dialect takes its own envelope off here, or renames what is in
+        it. It is given every answer but those to `add`, also errors and nonsense, and must leave alone what it
+        does not know."""
+        return answer
 
     def say(self, text: str, limit: int = 300) -> str:
         """A provider's text for people: plain, short, without the key."""

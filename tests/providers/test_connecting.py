@@ -1,12 +1,14 @@
 """Adding a provider, testing and changing its connection."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import pytest
 from pytest_httpserver import HTTPServer
 
 from customers.models import AuditEntry
 from providers import connecting
+from providers.adapters import REGISTRY, Option, StandardAdapter
 from providers.adapters.errors import Misconfigured
 from providers.connecting import (
     InvalidProvider,
@@ -152,3 +154,30 @@ def test_a_test_works_before_the_provider_is_saved(shop: Upstream) -> None:
     found = connecting.test_connection(Provider(name="New", api_url=shop.url, key=KEY))
     assert (found.works, found.services) == (True, 1)
     assert not Provider.objects.exists()
+
+
+def test_a_dialect_brings_its_own_defaults_and_only_what_differs_is_kept() -> None:
+    provider = add_provider(
+        "Meridian", URL, "key", adapter="media_url", options={"dripfeed_flag": "true", "batch_size": "50"}
+    )
+    assert provider.options == {"batch_size": 50}
+    assert options_of(provider)["dripfeed_flag"] is True
+    change_connection(provider, options={"dripfeed_flag": "false", "batch_size": "50"})
+    assert provider.options == {"batch_size": 50, "dripfeed_flag": False}
+    assert adapter_for(provider).options["dripfeed_flag"] is False
+
+
+def test_an_option_of_a_dialect_is_unknown_to_the_others_and_goes_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class North(StandardAdapter):
+        own_options: ClassVar[Mapping[str, Option]] = {"compass": Option("flag", False, "Where it points.")}
+
+    monkeypatch.setitem(REGISTRY, "north", North)
+    with pytest.raises(InvalidProvider, match="no provider option compass"):
+        add_provider("Other", URL, "key", options={"compass": "true"})
+    provider = add_provider("Meridian", URL, "key", adapter="north", options={"compass": "true"})
+    assert provider.options == {"compass": True}
+    change_connection(provider, adapter="standard")
+    assert provider.options == {}
+    assert adapter_for(provider).options["batch_size"] == 100
