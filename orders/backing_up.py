@@ -280,7 +280,9 @@ def _run(program: str, *arguments: str) -> str:
 
 def _tool(program: str) -> Path:
     """The one of the server's own version, else the next newer: an older one refuses, a newer may say too much."""
-    server = connection.ensure_connection() or connection.pg_version // 10_000
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW server_version_num")
+        server = int(cursor.fetchone()[0]) // 10_000
     fitting = sorted((major, path) for path in _candidates(program) if (major := _major(path)) >= server)
     if not fitting:
         raise _ToolFailed(f"{program} of PostgreSQL {server} was not found: install its client programs")
