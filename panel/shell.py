@@ -105,7 +105,7 @@ class Counts:
     def to_review(self) -> int:
         from orders.models import Request
 
-        return Request.objects.filter(state="requested").count()
+        return Request.objects.filter(state__in=["requested", "unknown"]).count()
 
     def unknown(self) -> int:
         from orders.models import Submission

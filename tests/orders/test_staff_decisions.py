@@ -92,9 +92,13 @@ def test_a_full_refund_cancels(odd: Order, rita: User) -> None:
 
 def test_a_late_report_can_raise_a_refund_and_never_lower_it(odd: Order, rita: User) -> None:
     settle_partial(odd.pk, 400, by=rita, **WHY)
-    Order.objects.filter(pk=odd.pk).update(attention="Reported as Partial, remains 600 after it ended as Partial")
+    Order.objects.filter(pk=odd.pk).update(
+        attention="Reported as Partial, remains 600 after it ended as Partial"
+    )
     assert settle_partial(odd.pk, 600, by=rita, **WHY) == Decimal("0.4")
-    Order.objects.filter(pk=odd.pk).update(attention="Reported as Partial, remains 100 after it ended as Partial")
+    Order.objects.filter(pk=odd.pk).update(
+        attention="Reported as Partial, remains 100 after it ended as Partial"
+    )
     with pytest.raises(CannotSettle, match="nothing is taken back"):
         settle_partial(odd.pk, 100, by=rita, **WHY)
     odd.refresh_from_db()
