@@ -67,8 +67,12 @@ class OrderForm(forms.Form):
         return bool(self.line and self.type.drip_feed and self.line.service.dripfeed)
 
     @property
-    def per_type(self) -> list[forms.BoundField]:
-        return [self[field.name] for field in self.type.fields]
+    def per_type(self) -> list[tuple[forms.BoundField, str]]:
+        """The type's own controls, each with the condition under which it is asked for: `type_of_traffic=1` or ""."""
+        return [
+            (self[field.name], "=".join(field.required_if) if field.required_if else "")
+            for field in self.type.fields
+        ]
 
     @property
     def lines_name(self) -> str:
@@ -90,19 +94,25 @@ class OrderForm(forms.Form):
         label = gettext_lazy(field.label)
         if field.name == self.type.lines_field and self.line and self.line.service.lines_label:
             label = self.line.service.lines_label  # type: ignore[assignment]
-        required = field.required
+        required, words = field.required, field.help or self._condition(field)
         if field.kind == "choice":
             choices = [("", _("Choose")), *field.choices]
-            return Kept(
-                label=label, help_text=field.help, required=required, widget=forms.Select(choices=choices)
-            )
+            return Kept(label=label, help_text=words, required=required, widget=forms.Select(choices=choices))
         if field.kind == "lines":
             area = forms.Textarea(
                 attrs={"rows": 7, "data-lines": "", "class": "lh-loose", "spellcheck": "true"}
             )
-            return Kept(label=label, help_text=field.help, required=required, widget=area)
+            return Kept(label=label, help_text=words, required=required, widget=area)
         widget = _number() if field.kind == "integer" else forms.TextInput(attrs={"autocomplete": "off"})
-        return Kept(label=label, help_text=field.help, required=required, widget=widget)
+        return Kept(label=label, help_text=words, required=required, widget=widget)
+
+    def _condition(self, field: Field) -> str:
+        if field.required_if is None:
+            return ""
+        name, value = field.required_if
+        other = next(known for known in self.type.fields if known.name == name)
+        names = {"choice": dict(other.choices)[value], "field": other.label}
+        return _("Only with “%(choice)s” as %(field)s.") % names
 
     def asked(self) -> dict[str, str]:
         """The raw parameters for placing: link, quantity and the type's own; the runs only while drip-feed is on."""
@@ -123,8 +133,16 @@ class OrderForm(forms.Form):
     def refuse(self, error: InvalidOrder) -> None:
         """Show what is wrong beside the fields it is about."""
         self.full_clean()
-        for name, sentence in error.errors.items():
+        for name, sentence in self.said(error).items():
             self.add_error(name if name in self.fields else None, sentence)
+
+    def said(self, error: InvalidOrder) -> dict[str, str]:
+        """The error's sentences by parameter, with the service's own name for its lines."""
+        own = self.line.service.lines_label if self.line else ""
+        label = next((field.label for field in self.type.fields if field.name == self.type.lines_field), "")
+        if not own or not label:
+            return error.errors
+        return {name: sentence.replace(label, own) for name, sentence in error.errors.items()}
 
 
 class RequestForm(forms.Form):

@@ -7,7 +7,7 @@ ids, raw answers) never enters a sentence: staff-only events reach him, if at al
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -162,13 +162,13 @@ def _for_staff(event: OrderEvent) -> Entry:
 
 
 def money_lines(order: Order, transfers: Sequence[Transfer]) -> list[MoneyLine]:
-    """Charge, what came back, what was paid: shown with as many decimals as it takes to add up before one's eyes."""
+    """Charge, what came back, what was paid: with as many decimals as it takes to add up before one's eyes."""
     refunds = [row for row in transfers if row.target.kind == Account.Kind.WALLET]
-    amounts = [order.charge, *(row.amount for row in refunds), order.paid]
-    show = money if all(_is_whole_cents(amount) for amount in amounts) else money_exact
+    returned = sum((row.amount for row in refunds), Decimal(0))
+    rounded = _cents(order.charge) - _cents(returned) == _cents(order.paid)
+    show = money if rounded and order.charge >= Decimal("0.10") else money_exact
     lines = [MoneyLine(_("Charge"), show(order.charge))]
     if refunds:
-        returned = sum((row.amount for row in refunds), Decimal(0))
         label = _("Partial refund") if order.status == Order.Status.PARTIAL else _("Refund")
         if len(refunds) > 1:
             label = ngettext("%d refund", "%d refunds", len(refunds)) % len(refunds)
@@ -176,8 +176,8 @@ def money_lines(order: Order, transfers: Sequence[Transfer]) -> list[MoneyLine]:
     return [*lines, MoneyLine(_("You paid"), show(order.paid), "sum")]
 
 
-def _is_whole_cents(amount: Decimal) -> bool:
-    return amount == amount.quantize(Decimal("0.01"))
+def _cents(amount: Decimal) -> Decimal:
+    return amount.quantize(Decimal("0.01"), ROUND_HALF_UP)
 
 
 def _sentence(text: str) -> str:

@@ -16,7 +16,7 @@ from customers.access import staff_of as signed_in
 from customers.exporting import csv_download
 from customers.models import User
 from providers import browsing
-from providers.browsing import Line, Wanted
+from providers.browsing import Line, Shelf, Wanted
 from providers.models import Favorite, Service
 
 ROWS = 100
@@ -31,12 +31,11 @@ def services(request: HttpRequest) -> HttpResponse:
     shown = pages.get_page(request.GET.get("page"))
     shelves = browsing.shelves()
     context = {
-        "lines": browsing.lines(user, shown.object_list),
+        "groups": _groups(browsing.lines(user, shown.object_list), wanted, shelves),
         "shown": shown,
         "found": pages.count,
         "wanted": wanted,
         "shelves": shelves,
-        "sizes": {shelf.id: shelf.size for shelf in shelves},
         "size": sum(shelf.size for shelf in shelves),
         "favorites": Favorite.objects.filter(user=user, service__in=browsing.offered().values("pk")).count(),
         "chips": _chips(wanted),
@@ -64,6 +63,21 @@ def favorite(request: HttpRequest, service_id: int) -> HttpResponse:
     back = request.POST.get("next", "")
     safe = url_has_allowed_host_and_scheme(back, None) and back.startswith("/")
     return redirect(back if safe else reverse("services"))
+
+
+def _groups(lines: list[Line], wanted: Wanted, shelves: list[Shelf]) -> list[dict[str, Any]]:
+    """Rows by category in their order; the number beside a category is all of it, or what fits the filters."""
+    sizes = {shelf.id: shelf.size for shelf in shelves}
+    groups: list[dict[str, Any]] = []
+    for line in lines:
+        category = line.service.category
+        if not groups or groups[-1]["category"] != category:
+            groups.append({"category": category, "lines": []})
+        groups[-1]["lines"].append(line)
+    for group in groups:
+        whole = sizes.get(group["category"].pk, 0)
+        group["size"] = len(group["lines"]) if wanted.narrowed else whole
+    return groups
 
 
 def _priced(user: User, wanted: Wanted) -> Iterator[tuple[Any, ...]]:

@@ -125,14 +125,14 @@ def _place(request: HttpRequest, draft: Draft) -> HttpResponse:
 def details(request: HttpRequest) -> HttpResponse:
     """The parts of the form that depend on the service, after another one was chosen."""
     draft = _continued(signed_in(request), request.POST)
-    return render(request, "orders/order_parts.html", _context(draft) | {"oob": True})
+    return render(request, "orders/order_parts.html", {"form": draft.form, "line": draft.line})
 
 
 @require_POST
 def quote(request: HttpRequest) -> HttpResponse:
     """The charge of what is typed so far, and what it leaves. Always 200: what is missing is said in its place."""
     draft = _continued(signed_in(request), request.POST)
-    return render(request, "orders/quote_parts.html", _charge(draft) | {"oob": True})
+    return render(request, "orders/quote_parts.html", _charge(draft))
 
 
 @require_safe
@@ -156,8 +156,7 @@ def _started(user: User, query: QueryDict) -> Draft:
         if order is not None:
             number, initial = order.service_id, _entries_of(order)
     chosen = line(user, number) if number else None
-    category = chosen.service.category_id if chosen else number_of(query.get("category", ""))
-    draft = Draft(user, OrderForm(chosen, initial=initial), category)
+    draft = Draft(user, OrderForm(chosen, initial=initial), number_of(query.get("category", "")))
     if number and chosen is None:
         draft.notes.append(_note("warn", _("Service %d is not on sale now. Choose another one.") % number))
     return draft
@@ -203,11 +202,12 @@ def _context(draft: Draft) -> dict[str, Any]:
 
 def _picker(draft: Draft) -> dict[str, Any]:
     """Categories, the first rows of the list (while nothing is chosen), and the plain select for browsers without script."""
-    categories, size = shelves(), 0
+    categories = shelves()
     size = sum(shelf.size for shelf in categories)
     plain = offered()
     if size > SELECT_ROWS:
-        plain = plain.filter(category_id=draft.category) if draft.category else plain.none()
+        category = draft.category or (draft.line.service.category_id if draft.line else None)
+        plain = plain.filter(category_id=category) if category else plain.none()
     options: list[Line] = []
     if draft.line is None:
         options = lines(draft.user, matching(draft.user, Wanted(category=draft.category))[:PICKER_ROWS])
@@ -215,7 +215,7 @@ def _picker(draft: Draft) -> dict[str, Any]:
     return {
         "categories": categories,
         "plain": list(plain[:SELECT_ROWS]),
-        "too_many": size > SELECT_ROWS and not draft.category,
+        "too_many": size > SELECT_ROWS and draft.category is None,
         "options": options,
         "found": shown,
         "size": size,
@@ -231,7 +231,7 @@ def _charge(draft: Draft) -> dict[str, Any]:
     try:
         priced = estimate(draft.user, draft.line.service.pk, draft.form.type, draft.form.asked())
     except InvalidOrder as error:
-        return shown | {"lacks": next(iter(error.errors.values()))}
+        return shown | {"lacks": next(iter(draft.form.said(error).values()))}
     except NotOnSale as error:
         return shown | {"lacks": str(error)}
     after = balance - priced.charge

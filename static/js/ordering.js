@@ -5,6 +5,8 @@
   var SEARCH_MS = 200, QUOTE_MS = 250;
   var form = document.querySelector("[data-order-form]");
   if (!form) return;
+  var template = form.querySelector("template[data-picker-template]"); // without script the plain select stands here
+  template.replaceWith(template.content);
   var find = form.querySelector("#find");
   var list = form.querySelector("#picker-list");
   var none = form.querySelector("#picker-none");
@@ -134,10 +136,22 @@
   });
 
   /* ---- parts that depend on the service; what was typed meanwhile is kept ---- */
-  var waitingFor = 0; // requests whose answer the charge depends on
-  function post(url, target) {
+  var waitingFor = 0; // answers that the charge depends on
+  var asking = {}; // by target: a newer question drops the older one
+  function ask(url, target, shown, before) {
+    if (asking[target]) asking[target].abort();
+    var mine = asking[target] = new AbortController();
     waitingFor += 1;
-    return window.htmx.ajax("POST", url, { source: target, target: target, swap: "innerHTML" }).finally(function () {
+    fetch(url, { method: "POST", body: new FormData(form), signal: mine.signal, headers: { "HX-Request": "true" } }).then(function (answer) {
+      if (!answer.ok) throw new Error(String(answer.status));
+      return answer.text();
+    }).then(function (html) {
+      if (mine !== asking[target]) return;
+      var part = document.getElementById(target);
+      if (before) before();
+      window.htmx.swap(part, html, { swapStyle: "innerHTML", swapDelay: 0, settleDelay: 0 }, { eventInfo: { target: part, elt: part } });
+      if (shown) shown();
+    }).catch(function () {}).then(function () { // failed: the next change asks again, and sending asks the server
       waitingFor -= 1;
       if (!waitingFor && sendWhenKnown) send();
     });
@@ -145,26 +159,30 @@
   function details() {
     clearTimeout(quoteTimer);
     quoteTimer = 0;
-    post(form.dataset.detailsUrl, "#order-details");
-  }
-  var typed = null;
-  document.addEventListener("htmx:beforeSwap", function (event) {
-    if (event.detail.target.id !== "order-details") return;
-    typed = {};
-    panel.all("#order-details [name]").forEach(function (e) { typed[e.name] = e.type === "checkbox" ? e.checked : e.value; });
-    typed.focus = document.activeElement && document.activeElement.closest("#order-details") ? document.activeElement.name : "";
-  });
-  document.addEventListener("htmx:afterSwap", function (event) {
-    if (event.detail.target.id !== "order-details" || !typed) return;
-    panel.all("#order-details [name]").forEach(function (e) {
-      if (!(e.name in typed)) return;
-      if (e.type === "checkbox") e.checked = typed[e.name]; else e.value = typed[e.name];
-      if (e.name === typed.focus) e.focus();
+    var typed = {}, focus = "";
+    ask(form.dataset.detailsUrl, "order-details", function () {
+      panel.all("#order-details [name]").forEach(function (e) {
+        if (e.name in typed) { if (e.type === "checkbox") e.checked = typed[e.name]; else e.value = typed[e.name]; }
+        if (focus && e.name === focus) e.focus();
+      });
+      priced = "";
+      conditions();
+      price();
+    }, function () {
+      panel.all("#order-details [name]").forEach(function (e) { typed[e.name] = e.type === "checkbox" ? e.checked : e.value; });
+      var active = document.activeElement;
+      focus = active && active.closest("#order-details") ? active.name : "";
     });
-    var changed = typed;
-    typed = null;
-    if (changed.link !== undefined) price(); // the answer priced what was typed when it was asked
-  });
+  }
+
+  /* ---- fields that are only asked for with one choice of another ---- */
+  function conditions() {
+    panel.all("[data-only-if]", form).forEach(function (part) {
+      var wanted = part.dataset.onlyIf.split("=");
+      part.hidden = form.elements[wanted[0]].value !== wanted[1];
+    });
+  }
+  form.addEventListener("change", conditions);
 
   /* ---- the charge ---- */
   var quoteTimer = 0, priced = "";
@@ -180,8 +198,9 @@
     quoteTimer = 0;
     if (!number.value || key() === priced) return;
     priced = key();
-    post(form.dataset.quoteUrl, "#quote");
+    ask(form.dataset.quoteUrl, "quote");
   }
+  conditions();
   function priceSoon() { clearTimeout(quoteTimer); quoteTimer = setTimeout(price, QUOTE_MS); }
   form.addEventListener("input", function (event) { if (event.target.closest("#order-details") && event.target.name !== "reference") priceSoon(); });
   form.addEventListener("change", function (event) { if (event.target.closest("#order-details") && event.target.name !== "reference") priceSoon(); });
