@@ -6,10 +6,14 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
 
+from customers.back_office import close_others
 from panel import health, pages
 
 # The back office has no sign-in of its own: its form would skip the second step.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+close_others()
+# Looking at raw rows is for superusers, whatever is_staff says.
+admin.site.has_permission = lambda request: request.user.is_active and request.user.is_superuser  # type: ignore[method-assign]
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
@@ -19,12 +23,17 @@ urlpatterns = [
     path("acceptable-use", pages.acceptable_use, name="acceptable_use"),
     path("terms", pages.terms, name="terms"),
     path("theme", pages.theme, name="theme"),
+    path("brand.css", pages.brand_css, name="brand_css"),
+    path("brand-logo", pages.brand_logo, name="brand_logo"),
+    path("help/", pages.help_page, name="help"),
     path("find", pages.find, name="find"),
     path("", include("orders.api.urls")),
     path("staff/", include("orders.staff_urls")),
     path("staff/", include("customers.staff_urls")),
 ]
-urlpatterns += [path("manage/", include(f"{app}.manage_urls")) for app in ("customers", "providers", "orders")]
+urlpatterns += [
+    path("manage/", include(f"{app}.manage_urls")) for app in ("customers", "providers", "orders")
+]
 urlpatterns += [
     path("", include(f"{app}.urls"))
     for app in ("customers", "providers", "orders")
