@@ -67,17 +67,24 @@ def owed_by(user: User) -> Decimal:
 
 
 def charge_order(user: User, amount: Decimal, order_number: int, actor: str) -> Transfer:
-    """Take an order's charge: wallet → sales. InsufficientFunds moves nothing; the caller's transaction must then end."""
-    wallet = wallet_of(user)
-    return _post(
-        _take,
-        wallet.pk,
-        Account.HOUSE_IDS[Account.Kind.SALES],
-        amount,
-        f"order:{order_number}:charge",
-        order_number,
-        "",
-        actor,
+    """Take an order's charge: wallet → sales. InsufficientFunds moves nothing; the caller's transaction must then end.
+
+    The order is new, so its cause cannot have been posted, and the wallet is found by its owner: one statement.
+    """
+    sales, cause = Account.HOUSE_IDS[Account.Kind.SALES], f"order:{order_number}:charge"
+    row = _execute(_charge, user.pk, sales, amount, cause, order_number, "", actor)
+    if row is None:
+        raise InsufficientFunds(amount, balance_of(user))
+    pk, balance_after, wallet = row
+    return Transfer(
+        pk=pk,
+        source_id=wallet,
+        target_id=sales,
+        amount=amount,
+        cause=cause,
+        order_number=order_number,
+        actor=actor,
+        balance_after=balance_after,
     )
 
 
@@ -188,6 +195,15 @@ _take = f"""
     SELECT clock_timestamp(), %(source)s, %(target)s, %(amount)s, %(cause)s, %(order)s, %(note)s, %(actor)s, wallet.balance FROM wallet
     RETURNING id, balance_after
 """
+_charge = f"""
+    WITH wallet AS (
+        UPDATE customers_account SET balance = balance - %(amount)s
+        WHERE user_id = %(source)s AND kind = 'wallet' AND balance >= %(amount)s RETURNING id, balance
+    )
+    INSERT INTO customers_transfer {_COLUMNS}
+    SELECT clock_timestamp(), wallet.id, %(target)s, %(amount)s, %(cause)s, %(order)s, %(note)s, %(actor)s, wallet.balance FROM wallet
+    RETURNING id, balance_after, source_id
+"""
 _give = f"""
     WITH wallet AS (
         UPDATE customers_account SET balance = balance + %(amount)s WHERE id = %(target)s AND kind = 'wallet' RETURNING balance
@@ -213,6 +229,34 @@ def _post(
     note: str,
     actor: str,
 ) -> Transfer:
+    row = _execute(statement, source, target, amount, cause, order, note, actor)
+    if row is None:
+        balance = Account.objects.values_list("balance", flat=True).get(pk=source)
+        raise InsufficientFunds(amount, balance or ZERO)
+    return Transfer(
+        pk=row[0],
+        source_id=source,
+        target_id=target,
+        amount=amount,
+        cause=cause,
+        order_number=order,
+        note=note,
+        actor=actor,
+        balance_after=row[1],
+    )
+
+
+def _execute(
+    statement: str,
+    source: int,
+    target: int,
+    amount: Decimal,
+    cause: str,
+    order: int | None,
+    note: str,
+    actor: str,
+) -> tuple[Any, ...] | None:
+    """The posted row (id, balance after, …); None where the wallet holds too little."""
     if amount <= 0 or amount != amount.quantize(CENT_OF_CENTS):
         raise ValueError(f"A transfer needs a positive amount with at most 6 decimals, not {amount}.")
     if not _CAUSE.match(cause):
@@ -228,21 +272,8 @@ def _post(
     }
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
-        row = cursor.fetchone()
-    if row is None:
-        balance = Account.objects.values_list("balance", flat=True).get(pk=source)
-        raise InsufficientFunds(amount, balance or ZERO)
-    return Transfer(
-        pk=row[0],
-        source_id=source,
-        target_id=target,
-        amount=amount,
-        cause=cause,
-        order_number=order,
-        note=note,
-        actor=actor,
-        balance_after=row[1],
-    )
+        row: tuple[Any, ...] | None = cursor.fetchone()
+    return row
 
 
 def _once(

@@ -26,9 +26,22 @@ from orders.hints import hint_submit
 from orders.models import Order, OrderEvent, Submission
 from providers.models import Route, Service
 from providers.pricing import charge_for, converted
-from providers.rates import CustomerRates
+from providers.rates import rate_for
 from providers.service_types import InvalidOrder, Ordered, read_order
 
+# What an order needs to know, without the long texts and the provider's key (which would be decrypted).
+FOR_PLACING = [
+    "position",
+    "offer__provider__name",
+    "offer__provider__adapter",
+    *(
+        f"service__{name}"
+        for name in (
+            "name category_id service_type minimum maximum refill cancel dripfeed rate cost_rate pinned_rate "
+            "below_cost_reason published off_sale hold_for_review"
+        ).split()
+    ),
+]
 LARGEST_CHARGE = Decimal("9999999999999")  # of numeric(20,6), with room for sums
 
 
@@ -84,7 +97,8 @@ def find_service(service_id: int) -> tuple[Service, Route]:
             offer__on_hold="",
             offer__provider__archived_at=None,
         )
-        .select_related("service__category", "offer__provider")
+        .select_related("service", "offer__provider")
+        .only(*FOR_PLACING)
         .order_by("position", "id")
     )
     route = routes.first()
@@ -99,7 +113,7 @@ def quote(user: User, service_id: int, raw: Mapping[str, str]) -> Quote:
     ordered = read_order(service.type, raw, service.minimum, service.maximum)
     if ordered.runs and not service.dripfeed:
         raise InvalidOrder({"runs": _("This service cannot be delivered in several runs.")}, {"runs": "bad"})
-    rate = CustomerRates(user).rate(service, route.offer.provider_id)
+    rate = rate_for(user, service, route.offer.provider_id)
     charge = charge_for(rate, ordered.total, per_order=service.per_order)
     if charge > LARGEST_CHARGE:
         raise InvalidOrder({"quantity": _("This quantity is too large.")}, {"quantity": "max"})
