@@ -1,21 +1,18 @@
-"""Following orders: one lane per provider asks for up to 100 statuses a call and applies what it hears.
+"""Applying what a provider said about orders: bulk where nothing or no money moves, one transaction per end.
 
-    1. the due orders of the provider, longest waiting first
-    2. a sequence number, before the request leaves: an older answer never overwrites a newer one
-    3. one call; a batch that fails as a whole is halved to isolate an id that poisons it
-    4. project() each answer
-    5. unchanged orders: one bulk UPDATE. Changed ones without money: bulk statements.
-       An end that moves money: after a second, equal reading; its own transaction (order, then wallet).
+    1. project() each answer (orders.projecting)
+    2. unchanged orders: one bulk UPDATE. Changed ones without money: bulk statements
+    3. an end that moves money: after a second, equal reading; its own transaction (order, then wallet)
 
-Every asked order is touched, so none starves. Missing ids and failed calls are no information.
+The number of statements does not grow with the batch. Missing ids are no information. Asking is
+orders.status_lane.
 """
 
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -25,32 +22,10 @@ from django.utils import timezone
 from orders.models import Order, OrderEvent, Submission
 from orders.projecting import Known, Projection, project
 from orders.settlement import end_completed, end_partial, end_with_full_refund, lock_order
-from orders.slots import slots
-from providers import health
-from providers.adapters.base import Adapter
-from providers.adapters.errors import Misconfigured, ProviderError, Refused, Unavailable
 from providers.adapters.results import Observation, Statuses
 from providers.alerts import raise_alert
-from providers.connecting import adapter_or_none, options_of
-from providers.lanes import Holding, hold
-from providers.models import Lane, Provider
-from providers.throttle import allowed
 
-LEASE_MARGIN_S = 60
-MOST_HALVINGS = 12  # calls spent on isolating poison ids in one batch
 FIRST_REREAD = timedelta(days=1)  # closed orders are read again after 1, 3, 5 … days, for 30 days
-
-
-@dataclass
-class Tally:
-    """One run, as CONTRACT's sync_statuses prints it."""
-
-    provider: int
-    calls: int = 0
-    checked: int = 0
-    changed: int = 0
-    errors: int = 0
-    error: str = ""
 
 
 @dataclass
@@ -67,114 +42,22 @@ class Followed:
             order.status, order.total, order.start_count, order.remains, order.per_order, bool(order.runs)
         )
 
+    @property
+    def upstream_id(self) -> str:
+        return self.submission.provider_order_id or ""
 
-def status_lane(provider_id: int, *, force: bool = False, wait_s: float = 0, budget_s: float = 20) -> Tally:
-    """Ask for what is due at one provider (with `force`: all accepted orders that are not final).
 
-    Raises LaneBusy. A provider that cannot be read is counted in `errors`, never raised.
+def apply_observations(batch: Sequence[Followed], answers: Statuses, sequence: int) -> int:
+    """Apply one batch of answers; returns how many orders changed what the customer sees.
+
+    `sequence` was taken before the request left. Statements do not grow with the batch, but for ends.
     """
-    provider = Provider.objects.get(pk=provider_id)
-    tally = Tally(provider_id)
-    if not provider.sends_by_itself:
-        return tally
-    options, adapter = options_of(provider), adapter_or_none(provider)
-    if adapter is None:
-        tally.errors, tally.error = 1, "The connection of this provider is not complete."
-        return tally
-    hold_s = options["batch_deadline_s"] + LEASE_MARGIN_S
-    with (
-        hold(provider_id, Lane.Kind.STATUS, seconds=hold_s, wait_s=wait_s) as holding,
-        slots.take(1, slow=holding.slow) as slot,
-    ):
-        started, size, after = timezone.now(), min(100, options["batch_size"]), 0
-        while slot and not slots.closing.is_set() and holding.renew():
-            batch = _due(provider_id, size, started, after if force else None)
-            if not batch or not allowed(provider_id, options["rate_per_minute"]):
-                break
-            after = batch[-1].order.pk
-            if not _sync_batch(adapter, batch, tally, holding):
-                break
-            if timezone.now() - started > timedelta(seconds=budget_s) and not force:
-                break
-    return tally
-
-
-def _due(provider_id: int, size: int, now: datetime, after: int | None) -> list[Followed]:
-    rows = Submission.objects.filter(provider_id=provider_id, state=Submission.State.ACCEPTED).select_related(
-        "order"
-    )
-    if after is None:
-        rows = rows.filter(next_poll_at__lte=now).order_by("next_poll_at")
-    else:
-        rows = rows.filter(order_id__gt=after, order__status__in=Order.OPEN).order_by("order_id")
-    return [Followed(row.order, row) for row in rows[:size]]
-
-
-# ── one batch ───────────────────────────────────────────────────────────────────────────────────────
-
-
-def _sync_batch(adapter: Adapter, batch: Sequence[Followed], tally: Tally, holding: Holding) -> bool:
-    """Ask about one batch and apply the answers; False when the provider gave no usable answer at all."""
-    sequence = _next_sequence()
-    answers = _ask(adapter, [_id(row) for row in batch], tally, holding)
-    provider_id = batch[0].submission.provider_id
-    if answers is None:
-        _touch(batch)
-        return False
-    Provider.objects.filter(pk=provider_id).update(last_status_at=timezone.now())
-    tally.checked += len(batch)
-    apply_observations(batch, answers, sequence, tally)
-    return True
-
-
-def _ask(
-    adapter: Adapter, ids: list[str], tally: Tally, holding: Holding, halvings: list[int] | None = None
-) -> Statuses | None:
-    """Statuses of all ids; None when the provider is ill. A failing batch is halved to find a poison id."""
-    halvings = halvings if halvings is not None else [MOST_HALVINGS]
-    tally.calls += 1
-    try:
-        answer = adapter.statuses(ids)
-        holding.answered()
-        return answer
-    except ProviderError as error:
-        tally.errors += 1
-        tally.error = error.message
-        health.note_error(holding.lane.provider_id, error.message)
-        if error.reason == "deadline":
-            holding.met_deadline()
-        whole_provider = isinstance(error, Unavailable) and error.reason in {
-            "deadline",
-            "dns",
-            "connect",
-            "tls",
-            "lost",
-        }
-        whole_provider = whole_provider or isinstance(error, Misconfigured)
-        whole_provider = whole_provider or (
-            isinstance(error, Refused) and error.kind in {"auth", "rate_limit"}
-        )
-        if whole_provider or len(ids) == 1 or halvings[0] <= 0:
-            return None
-    halvings[0] -= 2
-    middle = len(ids) // 2
-    halves = [_ask(adapter, half, tally, holding, halvings) for half in (ids[:middle], ids[middle:])]
-    if halves == [None, None]:
-        return None
-    usable = [half for half in halves if half is not None]
-    return Statuses(
-        {key: value for half in usable for key, value in half.found.items()},
-        {key: value for half in usable for key, value in half.errors.items()},
-    )
-
-
-def apply_observations(batch: Sequence[Followed], answers: Statuses, sequence: int, tally: Tally) -> None:
-    """Apply one batch of answers. Statements do not grow with the batch, but for ends that move money."""
+    ended = 0
     quiet: list[Followed] = []
     untold: list[Followed] = []
     changed: list[tuple[Followed, Observation, Projection]] = []
     for row in batch:
-        seen = answers.found.get(_id(row))
+        seen = answers.found.get(row.upstream_id)
         if seen is None or sequence <= row.submission.observed_seq:
             untold.append(row)
             continue
@@ -182,14 +65,14 @@ def apply_observations(batch: Sequence[Followed], answers: Statuses, sequence: i
         if seen.word is None:
             _alert_unknown_word(row, seen)
         if projection.ends:
-            tally.changed += _end(row, seen, projection, sequence)
+            ended += _end(row, seen, projection, sequence)
         elif _differs(row, seen, projection):
             changed.append((row, seen, projection))
         else:
             quiet.append(row)
-    _touch(quiet, sequence)
-    _touch(untold)
-    tally.changed += _apply_changed(changed, sequence)
+    touch(quiet, sequence)
+    touch(untold)
+    return ended + _apply_changed(changed, sequence)
 
 
 def _differs(row: Followed, seen: Observation, to: Projection) -> bool:
@@ -219,7 +102,7 @@ _NEXT_POLL = """
 """
 
 
-def _touch(rows: Iterable[Followed], sequence: int = 0) -> None:
+def touch(rows: Iterable[Followed], sequence: int = 0) -> None:
     """One UPDATE for all that did not change. sequence 0: asked in vain, so `checked_at` stays."""
     ids = [row.order.pk for row in rows]
     if not ids:
@@ -406,14 +289,3 @@ def _charge(seen: Observation) -> Decimal | None:
     if seen.charge is None or abs(seen.charge) >= Decimal("1e11"):
         return None
     return seen.charge.quantize(Decimal("1e-8"))
-
-
-def _id(row: Followed) -> str:
-    return row.submission.provider_order_id or ""
-
-
-def _next_sequence() -> int:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT nextval('orders_observation_seq')")
-        value: Any = cursor.fetchone()[0]
-    return int(value)

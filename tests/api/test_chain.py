@@ -26,8 +26,8 @@ from orders.asking_again import providers_to_ask
 from orders.models import Order, Submission
 from orders.request_lane import refills_lane, requests_lane
 from orders.requests import ask_cancel, ask_refill, decide
+from orders.status_lane import status_lane
 from orders.submission import submit_lane
-from orders.syncing import status_lane
 from panel.local.places import free_port, port_is_free
 from providers.adapters.http import Door, Reply
 from providers.catalog import sync_catalog

@@ -18,9 +18,9 @@ from orders.requests import (
     settle_unknown_refill,
     undo,
 )
+from orders.status_lane import status_lane
 from orders.submission import _claim, _release, submit_lane
 from orders.sweeping import sweep
-from orders.syncing import status_lane
 from providers.models import Provider, Service
 from tests import world
 from tests.orders.test_placing import in_threads

@@ -12,8 +12,9 @@ from django.utils import timezone
 from customers import wallet
 from customers.models import User
 from orders.models import Order, Submission
+from orders.status_lane import Tally, status_lane
 from orders.submission import submit_lane
-from orders.syncing import Followed, Tally, apply_observations, status_lane
+from orders.syncing import Followed, apply_observations
 from providers.adapters.results import Observation, Statuses, Word
 from providers.models import Alert, Provider, Service
 from tests import world
@@ -171,10 +172,8 @@ def test_an_older_answer_never_overwrites_a_newer_one(
     row = Submission.objects.select_related("order").get(pk=order.pk)
     newer = Statuses({row.provider_order_id or "": Observation(Word.IN_PROGRESS, "In progress", remains=10)})
     older = Statuses({row.provider_order_id or "": Observation(Word.PENDING, "Pending", remains=1000)})
-    apply_observations([Followed(row.order, row)], newer, 1001, Tally(meridian.pk))
-    apply_observations(
-        [Followed(row.order, row)], older, 1000, Tally(meridian.pk)
-    )  # read before, arrives after
+    apply_observations([Followed(row.order, row)], newer, 1001)
+    apply_observations([Followed(row.order, row)], older, 1000)  # read before, arrives after
     order.refresh_from_db()
     assert (order.status, order.remains) == ("In progress", 10)
 
@@ -222,7 +221,7 @@ def test_an_unchanged_batch_is_one_update_and_a_changed_one_does_not_grow_with_i
         with CaptureQueriesContext(
             connection,
         ) as queries:
-            apply_observations(followed, Statuses(answers), sequence, Tally(meridian.pk))
+            apply_observations(followed, Statuses(answers), sequence)
         counts[size] = len(queries)
     assert counts[10] == counts[60]
     rows = list(Submission.objects.select_related("order").filter(pk__in=[order.pk for order in orders]))
@@ -232,5 +231,5 @@ def test_an_unchanged_batch_is_one_update_and_a_changed_one_does_not_grow_with_i
         for row in rows
     }
     with CaptureQueriesContext(connection) as queries:
-        apply_observations(followed, Statuses(same), 5002, Tally(meridian.pk))
+        apply_observations(followed, Statuses(same), 5002)
     assert len(queries) == 1

@@ -8,7 +8,7 @@ from django.core.management.base import CommandParser
 
 from customers.management.command_line import Command as Base
 from orders.management.command_line import providers_for, wait_for_lane
-from orders.syncing import status_lane
+from orders.status_lane import status_lane
 
 
 class Command(Base):
