@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -128,7 +128,7 @@ class _Renewer:
     def _renew(self, holders: list[uuid.UUID]) -> None:
         try:
             Lane.objects.filter(holder__in=holders).update(lease_until=Now() + LEASE)
-        except DatabaseError as error:
+        except (DatabaseError, InterfaceError) as error:
             log.warning("lanes_not_renewed", extra={"error": str(error)})
             connection.close()
 

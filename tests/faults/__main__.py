@@ -115,7 +115,10 @@ def next_seed() -> int:
 def line_of(seed: int, result: dict[str, Any]) -> str:
     verdict = result["verdict"]
     told = {name: len(value) if isinstance(value, list) else value for name, value in verdict.items()}
-    return f"{result['part']} seed {seed}: {result['seconds']} s, kills {result.get('kills', 0)}, {told}"
+    more = {
+        name: value for name, value in result.items() if name not in ("part", "run", "verdict", "seconds")
+    }
+    return f"{result['part']} seed {seed}: {result['seconds']} s, {more}, {told}"
 
 
 def summary() -> str:

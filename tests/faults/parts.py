@@ -3,6 +3,7 @@ is judged by the oracle. A part returns one JSON object: counts, verdict, second
 
 import http.client
 import json
+import os
 import signal
 import time
 from collections import Counter
@@ -116,39 +117,32 @@ def naive(field: Field, seed: int, *, orders: int, kills: int) -> dict[str, Any]
     }
 
 
+LEASE_S = OPTIONS["deadline_s"] + 6  # points.hurry
+FREEZES = (("begin.after", 6.0), ("write.before", 6.0), ("write.before", 12.0), ("write.before", 1.0))
+
+
 def freeze(field: Field, seed: int) -> dict[str, Any]:
     """SIGSTOP between T2 and the write: after 5 s it does not send, after less it does; once, either way."""
-    from orders.models import Order
+    from orders.sweeping import sweep
 
     run, random, begun = f"freeze-{seed}", Random(seed), time.monotonic()
-    answers = {}
-    for number, (point, seconds) in enumerate(
-        [("begin.after", 6.0), ("write.before", 6.0), ("write.before", 1.0), ("write.before", 12.0)]
-    ):
+    frozen: list[tuple[str, float, float, str, int]] = []
+    for number, (point, seconds) in enumerate(FREEZES):
         worker = field.start("worker", point=point, nth=1, signal="STOP")
-        order = field.place(run, number, random)
+        order = field.place(run, number, random, service=number)
         hint(order.submission.provider_id)
         poll(lambda worker=worker: field.freeze_seen(worker), 30, "the freeze")
-        if seconds > 10:  # longer than the lease: the sweeper gives it up first
-            from orders.sweeping import sweep
-
-            time.sleep(seconds)
-            poll(sweep, 10, "the sweep")
-        else:
-            time.sleep(seconds)
-        field.kills += 1
-        field.hits.append(f"freeze {point} {seconds:.0f} s")
-        frozen = field.alive[worker]
-        import os
-
-        os.kill(frozen, signal.SIGCONT)
-
-        def settled(pk: int = order.pk) -> Any:
-            found = Order.objects.get(pk=pk).submission.attempts.order_by("id").first()
-            return found if found is not None and found.state not in ("sending", "unknown") else None
-
-        attempt = poll(settled, 20, "the end of the frozen attempt")
-        answers[f"{point} {seconds:.0f} s"] = f"{attempt.state} {attempt.reason}".strip()
+        frozen.append((point, seconds, time.monotonic(), worker, order.pk))
+    answers = {}
+    for point, seconds, since, worker, pk in sorted(frozen, key=lambda row: row[1] + row[2]):
+        time.sleep(max(0.0, since + seconds - time.monotonic()))
+        was = ""
+        if seconds > LEASE_S:  # the sweeper gives it up first; the late answer repairs
+            sweep()
+            was = f"{state(pk)}, then "
+        os.kill(field.alive[worker], signal.SIGCONT)
+        attempt = poll(lambda pk=pk: _decided(pk), 20, "the end of the frozen attempt")
+        answers[f"{point} {seconds:.0f} s"] = was + f"{attempt.state} {attempt.reason}".strip()
         field.kill(worker, count=False)
     with staffed(field, workers=1):
         field.drain(run, 60, to_the_end=False)
@@ -223,7 +217,7 @@ def web_killed(field: Field, seed: int, *, kills: int = 4) -> dict[str, Any]:
 
     run, begun = f"web-{seed}", time.monotonic()
     user = field.customers[0]
-    _, secret = create_key(user, "campaign")
+    _, secret = create_api_key(user, "campaign")
     port = free_port()
 
     def place(number: int) -> dict[str, Any]:
@@ -326,11 +320,12 @@ def provider_faults(field: Field, seed: int, *, each: int = 2) -> dict[str, Any]
     run, random, begun = f"faults-{seed}", Random(seed), time.monotonic()
     field.sandbox.control(faults=STATUS_LIES)
     placed: dict[int, str] = {}
-    # One order before the liar's, so that "the id of the order before" is somebody's.
     with staffed(field):
         for name in EXPECTED:
             for number in range(1 if name.startswith(("hang", "drip", "oversize")) else each):
                 if name == "order_repeated":
+                    # Nobody else's order may come between, or the id would be one that we cannot know.
+                    field.drain(run, 60, to_the_end=False)
                     first = field.place(run, len(placed) * 1000, random, service=0)
                     poll(lambda pk=first.pk: state(pk) == "accepted", 30, "an order before")
                 order = field.place(run, number, random, marker=f"-{name}#fault={name}", service=0 if name == "order_repeated" else None)  # fmt: skip
@@ -455,6 +450,13 @@ def state(pk: int) -> str:
     from orders.models import Submission
 
     return str(Submission.objects.values_list("state", flat=True).get(pk=pk))
+
+
+def _decided(pk: int) -> Any:
+    from orders.models import SubmissionAttempt
+
+    first = SubmissionAttempt.objects.filter(submission_id=pk).order_by("id").first()
+    return first if first is not None and first.state not in ("sending", "unknown") else None
 
 
 def begin() -> Any:

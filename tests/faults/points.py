@@ -18,6 +18,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -73,13 +74,16 @@ def hurry_the_clock() -> None:
 def hurry() -> None:
     """Leases and pauses of seconds instead of minutes, so that what a kill leaves behind is found soon.
     The order of steps, and every condition, stays what production runs."""
-    from orders import request_lane, submission, syncing, tasks
+    from orders import request_lane, submission, tasks
+    from providers import lanes
 
     submission.LEASE_MARGIN_S = 6
     submission.CLAIM_LEASE_S = 6
-    syncing.LEASE_MARGIN_S = request_lane.LEASE_MARGIN_S = 5
+    submission.BATCH_S = 2
+    request_lane.LEASE_MARGIN_S = 5
+    lanes.LEASE, lanes.RENEW_EVERY_S = timedelta(seconds=6), 1.5
     tasks.run_submit_lane = functools.partial(submission.submit_lane, budget_s=2)
-    tasks.run_status_lane = functools.partial(syncing.status_lane, budget_s=2)
+    tasks.run_status_lane = functools.partial(tasks.run_status_lane, budget_s=2)
 
 
 def _around(module: Any, name: str, before: str = "", after: str = "") -> None:
