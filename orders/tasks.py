@@ -12,9 +12,9 @@ from orders.models import Request, Submission
 from orders.request_lane import refills_lane as run_refills_lane
 from orders.request_lane import requests_lane as run_requests_lane
 from orders.resuming import due_for_a_reading, resume_covered
+from orders.status_lane import status_lane as run_status_lane
 from orders.submission import submit_lane as run_submit_lane
 from orders.sweeping import sweep as run_sweep
-from orders.syncing import status_lane as run_status_lane
 from providers.lanes import LaneBusy
 from providers.models import Lane, Provider
 
