@@ -1,0 +1,152 @@
+"""Catalog changes on the page: what each would do, accepting, refusing, undoing."""
+
+from decimal import Decimal
+
+import pytest
+from django.test import Client
+
+from customers.models import AuditEntry
+from providers.catalog import sync_catalog
+from providers.change_effects import effects_of
+from providers.models import CatalogChange, Provider
+from providers.publishing import publish
+from tests import staff_world, world
+from tests.providers.shop import Upstream, connected, everything_at, offer_of, service_of
+from tests.providers.test_manage_providers import text_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def browser() -> Client:
+    return staff_world.signed_in(world.admin())
+
+
+@pytest.fixture
+def meridian(shop: Upstream) -> Provider:
+    """Three services on sale at 25 % on a cost of 1.00."""
+    everything_at(25)
+    shop.list_many(3)
+    provider = connected(shop)
+    sync_catalog(provider, apply=True)
+    publish(provider)
+    return provider
+
+
+def staged(provider: Provider, kind: str = "price") -> list[CatalogChange]:
+    changes = CatalogChange.objects.filter(provider=provider, state="staged", kind=kind)
+    return list(changes.select_related("offer", "provider").order_by("external_id"))
+
+
+def test_a_price_change_shows_cost_price_and_margin_before_and_after(
+    browser: Client, shop: Upstream, meridian: Provider
+) -> None:
+    shop.list(1, rate="1.50")
+    sync_catalog(meridian, apply=False)
+    row = effects_of(staged(meridian)).rows[0]
+    effect = row.effect
+    assert effect is not None
+    assert (effect.price_before, effect.price_after) == (Decimal("1.25"), Decimal("1.875"))
+    assert (effect.margin_before, effect.margin_after) == (Decimal("20.0"), Decimal("20.0"))
+    assert row.cost_change_percent == Decimal("50.0")
+    page = text_of(browser.get(f"/manage/providers/{meridian.pk}"))
+    assert "Placement 1" in page and "+50.0%" in page and "beyond the limits" in page
+    service = service_of(meridian, 1)
+    assert service.rate == Decimal("1.25"), "showing changes nothing"
+
+
+def test_a_pinned_price_that_would_fall_below_cost_is_not_selected(
+    browser: Client, shop: Upstream, meridian: Provider
+) -> None:
+    service = service_of(meridian, 1)
+    service.pinned_rate = Decimal("1.20")
+    service.save()
+    shop.list(1, rate="1.50")
+    shop.list(2, rate="1.50")
+    sync_catalog(meridian, apply=False)
+    effects = effects_of(staged(meridian))
+    assert effects.below_cost == 1
+    html = browser.get(f"/manage/catalog?provider={meridian.pk}").content.decode()
+    boxes = {
+        part.split('"')[0]: "checked" in part.split(">")[0]
+        for part in html.split('name="change" value="')[1:]
+    }
+    first, second = (str(change.pk) for change in staged(meridian))
+    assert boxes == {first: False, second: True}
+
+
+def test_accepting_what_is_selected_moves_the_price_and_leaves_the_rest(
+    browser: Client, shop: Upstream, meridian: Provider
+) -> None:
+    shop.list(1, rate="1.50")
+    shop.list(2, rate="1.60")
+    sync_catalog(meridian, apply=False)
+    first, _second = staged(meridian)
+    answer = browser.post(
+        "/manage/catalog/decide",
+        {"decision": "accept", "change": [first.pk], "provider": meridian.pk, "kind": "price",
+         "next": f"/manage/providers/{meridian.pk}"},
+    )  # fmt: skip
+    assert answer.headers["Location"] == f"/manage/providers/{meridian.pk}"
+    assert service_of(meridian, 1).rate == Decimal("1.875")
+    assert service_of(meridian, 2).rate == Decimal("1.25")
+    assert [change.external_id for change in staged(meridian)] == ["2"]
+    assert AuditEntry.objects.filter(verb="catalog.accept", actor__email="adam@example.org").exists()
+
+
+def test_accepting_all_of_a_kind_takes_every_provider_and_no_other_kind(
+    browser: Client, shop: Upstream, meridian: Provider
+) -> None:
+    shop.list(1, rate="1.50")
+    shop.list(2, min="20")
+    sync_catalog(meridian, apply=False)
+    browser.post("/manage/catalog/decide", {"decision": "accept_all", "kind": "price"})
+    assert not staged(meridian)
+    assert len(staged(meridian, "limits")) == 1
+
+
+def test_refusing_keeps_the_price_and_the_change_does_not_come_back(
+    browser: Client, shop: Upstream, meridian: Provider
+) -> None:
+    shop.list(1, rate="1.50")
+    sync_catalog(meridian, apply=False)
+    browser.post("/manage/catalog/decide", {"decision": "refuse", "change": [staged(meridian)[0].pk]})
+    sync_catalog(meridian, apply=False)
+    assert not staged(meridian)
+    assert service_of(meridian, 1).rate == Decimal("1.25")
+
+
+def test_a_decision_can_be_undone_from_the_providers_page(
+    browser: Client, shop: Upstream, meridian: Provider
+) -> None:
+    shop.list(1, min="50")
+    sync_catalog(meridian, apply=False)
+    browser.post(
+        "/manage/catalog/decide", {"decision": "accept", "change": [staged(meridian, "limits")[0].pk]}
+    )
+    assert offer_of(meridian, 1).minimum == 50
+    revision = CatalogChange.objects.get(kind="limits").revision
+    assert str(revision) in browser.get(f"/manage/providers/{meridian.pk}").content.decode()
+    browser.post(f"/manage/providers/{meridian.pk}/undo", {"revision": str(revision)})
+    assert offer_of(meridian, 1).minimum == 10
+
+
+def test_somebody_elses_earlier_decision_is_not_made_twice(
+    browser: Client, shop: Upstream, meridian: Provider
+) -> None:
+    shop.list(1, rate="1.50")
+    sync_catalog(meridian, apply=False)
+    change = staged(meridian)[0]
+    browser.post("/manage/catalog/decide", {"decision": "refuse", "change": [change.pk]})
+    answer = browser.post(
+        "/manage/catalog/decide", {"decision": "accept", "change": [change.pk]}, follow=True
+    )
+    assert "somebody decided it meanwhile" in text_of(answer)
+    assert service_of(meridian, 1).rate == Decimal("1.25")
+
+
+def test_back_never_leads_outside(browser: Client) -> None:
+    answer = browser.post(
+        "/manage/catalog/decide", {"decision": "accept", "next": "https://evil.example/manage/"}
+    )
+    assert answer.headers["Location"] == "/manage/catalog"

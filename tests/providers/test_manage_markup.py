@@ -1,0 +1,159 @@
+"""Markup rules and exchange rates on the page: what the preview says is what saving does, and it saves nothing."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from customers.models import AuditEntry, PriceGroup
+from providers.models import Alert, ExchangeRate, MarkupRule, Service
+from tests import staff_world, world
+from tests.providers.shop import everything_at
+from tests.providers.test_manage_providers import text_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def browser() -> Client:
+    return staff_world.signed_in(world.admin())
+
+
+@pytest.fixture
+def service() -> Service:
+    everything_at(25)
+    return world.service(world.offer(world.provider()), rate="1.25")
+
+
+def rule(**values: Any) -> dict[str, Any]:
+    return {"scope": "everything", "percent": "25", "rounding": "none", "enabled": "on"} | values
+
+
+def test_the_preview_computes_on_the_server_and_saves_nothing(browser: Client, service: Service) -> None:
+    answer = browser.post(
+        "/manage/markup/preview", rule(scope="category", category=service.category_id, percent="50")
+    )
+    page = text_of(answer)
+    assert "20.0% → 33.3%" in page
+    assert "+20.0%" in page and "1.50" in page
+    assert MarkupRule.objects.count() == 1
+    service.refresh_from_db()
+    assert service.rate == Decimal("1.25")
+
+
+def test_saving_does_what_the_preview_said(browser: Client, service: Service) -> None:
+    values = rule(
+        scope="category",
+        category=service.category_id,
+        percent="34",
+        minimum="1.50",
+        rounding="up",
+        places="1",
+    )
+    assert "1.50" in text_of(browser.post("/manage/markup/preview", values))
+    answer = browser.post("/manage/markup/add", values, follow=True)
+    assert "Rule saved. 1 services have another price now" in text_of(answer)
+    service.refresh_from_db()
+    assert service.rate == Decimal("1.50")
+    assert AuditEntry.objects.get(verb="markup.add").details["percent"] == "34"
+
+
+def test_an_unsaved_change_of_a_rule_is_previewed_against_the_saved_one(
+    browser: Client, service: Service
+) -> None:
+    saved = MarkupRule.objects.get()
+    page = text_of(browser.post("/manage/markup/preview", rule(rule=saved.pk, percent="100")))
+    assert "20.0% → 50.0%" in page
+    without_script = browser.post(f"/manage/markup/{saved.pk}", rule(percent="100", preview="1"))
+    assert "20.0% → 50.0%" in text_of(without_script)
+    saved.refresh_from_db()
+    assert saved.percent == 25
+    browser.post(f"/manage/markup/{saved.pk}", rule(percent="100"))
+    service.refresh_from_db()
+    assert service.rate == Decimal("2.00")
+
+
+def test_what_cannot_be_a_rule_is_said_beside_its_field(browser: Client, service: Service) -> None:
+    for values, sentence in (
+        (rule(scope="category"), "Choose what the rule applies to."),
+        (rule(scope="service", service="999999"), "There is no service with this number."),
+        (rule(percent="lots"), "Enter a number."),
+        (rule(percent="-200"), "greater than or equal to -100"),
+    ):
+        answer = browser.post("/manage/markup/add", values)
+        assert answer.status_code == 422
+        assert sentence in text_of(answer)
+        assert browser.post("/manage/markup/preview", values).status_code == 200
+    assert MarkupRule.objects.count() == 1
+
+
+def test_one_service_has_one_rule(browser: Client, service: Service) -> None:
+    browser.post("/manage/markup/add", rule(scope="service", service=service.pk, percent="60"))
+    service.refresh_from_db()
+    assert service.rate == Decimal("1.60")
+    again = browser.post("/manage/markup/add", rule(scope="service", service=service.pk, percent="70"))
+    assert again.status_code == 422
+    assert "There is a rule for this service already" in text_of(again)
+
+
+def test_deleting_the_last_rule_takes_what_it_priced_off_sale(browser: Client, service: Service) -> None:
+    saved = MarkupRule.objects.get()
+    browser.post(f"/manage/markup/{saved.pk}/delete")
+    service.refresh_from_db()
+    assert service.off_sale == "No markup rule applies to it."
+    assert AuditEntry.objects.filter(verb="markup.delete", subject=f"markuprule:{saved.pk}").exists()
+
+
+def test_the_list_counts_what_each_rule_prices_in_the_order_of_matching(
+    browser: Client, service: Service
+) -> None:
+    MarkupRule.objects.create(scope="category", category=service.category, percent=30)
+    other = world.offer(service.routes.get().offer.provider, "2", category="Elsewhere", name="Other")
+    world.service(other)
+    page = text_of(browser.get("/manage/markup"))
+    narrow, wide = page.index("Display A category 30% 1"), page.index("All services Everything else 25% 1")
+    assert narrow < wide
+
+
+def test_a_price_list_of_its_own_leaves_the_standard_prices_alone(browser: Client, service: Service) -> None:
+    group = PriceGroup.objects.create(name="Agencies")
+    answer = browser.post("/manage/markup/add", rule(percent="5", price_group=group.pk))
+    assert answer.headers["Location"] == f"/manage/markup?list={group.pk}"
+    service.refresh_from_db()
+    assert service.rate == Decimal("1.25")
+    assert "5%" in text_of(browser.get(f"/manage/markup?list={group.pk}"))
+
+
+# ── exchange rates ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_missing_exchange_rate_is_asked_for_and_setting_it_prices_the_services(browser: Client) -> None:
+    everything_at(0)
+    offer = world.offer(world.provider(name="Kite", currency="EUR"))
+    service = world.service(offer)
+    assert "There is no rate for EUR. The services of Kite cannot be priced." in text_of(
+        browser.get("/manage/rates")
+    )
+    browser.post("/manage/rates", {"currency": "eur", "rate": "1.10"})
+    service.refresh_from_db()
+    assert (service.cost_rate, service.rate) == (Decimal("1.10"), Decimal("1.10"))
+    assert ExchangeRate.objects.get().currency == "EUR"
+    assert AuditEntry.objects.filter(verb="exchange_rate.set").exists()
+    wrong = browser.post("/manage/rates", {"currency": "USD", "rate": "2"})
+    assert wrong.status_code == 422
+    assert "its rate is 1" in text_of(wrong)
+
+
+# ── alerts ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_alerts_stand_by_money_at_risk_and_are_closed_by_name(browser: Client) -> None:
+    small = Alert.objects.create(key="a", text="Small matter", at_risk=1)
+    Alert.objects.create(key="b", text="Large matter", at_risk=100)
+    page = text_of(browser.get("/manage/alerts"))
+    assert page.index("Large matter") < page.index("Small matter")
+    browser.post(f"/manage/alerts/{small.pk}/close")
+    small.refresh_from_db()
+    assert small.closed_by == "adam@example.org"
+    assert "Small matter" in text_of(browser.get("/manage/alerts?state=closed"))

@@ -1,0 +1,238 @@
+"""Services on the admins' pages: publishing with a markup, the editor, routes."""
+
+from decimal import Decimal
+
+import pytest
+from django.test import Client
+
+from customers.models import AuditEntry
+from providers.applying import refresh_services
+from providers.catalog import sync_catalog
+from providers.models import Category, MarkupRule, Offer, Provider, Service
+from providers.publishing import publish
+from tests import staff_world, world
+from tests.providers.shop import Upstream, connected, everything_at, service_of
+from tests.providers.test_manage_providers import text_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def browser() -> Client:
+    return staff_world.signed_in(world.admin())
+
+
+@pytest.fixture
+def meridian(shop: Upstream) -> Provider:
+    shop.list_many(3)
+    provider = connected(shop)
+    sync_catalog(provider, apply=True)
+    return provider
+
+
+def edited(service: Service, **values: object) -> dict[str, object]:
+    """The editor's form as it stands, with changes."""
+    return {
+        "name": service.name,
+        "description": service.description,
+        "delivery_note": service.delivery_note,
+        "category": service.category_id,
+        "position": service.position,
+        "refill_days": service.refill_days,
+    } | values
+
+
+def test_selected_offers_go_on_sale_with_a_markup(browser: Client, meridian: Provider) -> None:
+    page = text_of(browser.get(f"/manage/providers/{meridian.pk}/offers"))
+    assert "Placement 1" in page and "Not on sale 3" in page
+    browser.post(
+        f"/manage/providers/{meridian.pk}/offers", {"which": "selected", "offer": ["1", "2"], "markup": "40"}
+    )
+    assert {service.rate for service in Service.objects.filter(published=True)} == {Decimal("1.40")}
+    assert Service.objects.count() == 2
+    assert "Not on sale 1 On sale 2" in text_of(browser.get(f"/manage/providers/{meridian.pk}/offers"))
+    assert AuditEntry.objects.filter(verb="services.publish").exists()
+
+
+def test_without_a_rule_or_markup_nothing_is_published_and_the_reason_is_said(
+    browser: Client, meridian: Provider
+) -> None:
+    answer = browser.post(
+        f"/manage/providers/{meridian.pk}/offers", {"which": "all", "markup": ""}, follow=True
+    )
+    assert "no markup rule applies to it" in text_of(answer)
+    assert not Service.objects.filter(published=True).exists()
+    everything_at(0)
+    browser.post(f"/manage/providers/{meridian.pk}/offers", {"which": "all", "markup": ""})
+    assert {service.rate for service in Service.objects.filter(published=True)} == {Decimal("1.00")}
+
+
+def test_a_markup_that_is_none_is_said_beside_its_field(browser: Client, meridian: Provider) -> None:
+    answer = browser.post(
+        f"/manage/providers/{meridian.pk}/offers", {"which": "selected", "offer": ["1"], "markup": "much"}
+    )
+    assert answer.status_code == 422
+    assert "Enter a number." in text_of(answer)
+
+
+def on_sale(provider: Provider) -> Service:
+    everything_at(25)
+    publish(provider)
+    return service_of(provider, 1)
+
+
+def test_an_own_name_survives_the_providers_rename_and_can_be_given_back(
+    browser: Client, shop: Upstream, meridian: Provider
+) -> None:
+    service = on_sale(meridian)
+    browser.post(f"/manage/services/{service.pk}", edited(service, name="Our own words"))
+    shop.list(1, name="Renamed upstream")
+    sync_catalog(meridian, apply=True)
+    service.refresh_from_db()
+    assert (service.name, service.own_name) == ("Our own words", True)
+    browser.post(f"/manage/services/{service.pk}", edited(service, name="Our own words"))  # box unticked
+    service.refresh_from_db()
+    assert (service.name, service.own_name) == ("Renamed upstream", False)
+
+
+def test_everything_else_of_the_editor_is_kept_with_its_audit(browser: Client, meridian: Provider) -> None:
+    service = on_sale(meridian)
+    answer = browser.post(
+        f"/manage/services/{service.pk}",
+        edited(
+            service, description="Plain words", delivery_note="By a newsletter", new_category="Our category",
+            refill_days="45", position="7", hold_for_review="on", auto_cancel="on", auto_refill="on", category="",
+        ),
+        follow=True,
+    )  # fmt: skip
+    assert "Saved." in text_of(answer)
+    service.refresh_from_db()
+    assert service.category == Category.objects.get(name="Our category")
+    assert (service.description, service.delivery_note) == ("Plain words", "By a newsletter")
+    assert (service.refill_days, service.position) == (45, 7)
+    assert service.hold_for_review and service.auto_cancel and service.auto_refill and service.own_description
+    entry = AuditEntry.objects.get(verb="service.change")
+    assert entry.details["before"]["refill_days"] == 30
+    assert entry.details["after"]["category"] == "Our category"
+
+
+def test_own_limits_are_narrower_and_outlast_the_providers_changes(
+    browser: Client, shop: Upstream, meridian: Provider
+) -> None:
+    service = on_sale(meridian)
+    wide = browser.post(f"/manage/services/{service.pk}", edited(service, own_minimum="5"))
+    assert wide.status_code == 422
+    assert "The provider takes 10 to 10,000." in text_of(wide)
+    crossed = browser.post(
+        f"/manage/services/{service.pk}", edited(service, own_minimum="900", own_maximum="200")
+    )
+    assert "The maximum is less than the minimum." in text_of(crossed)
+    browser.post(f"/manage/services/{service.pk}", edited(service, own_minimum="100", own_maximum="500"))
+    service.refresh_from_db()
+    assert (service.minimum, service.maximum) == (100, 500)
+    shop.list(1, min="200", max="9000")
+    sync_catalog(meridian, apply=True)
+    service.refresh_from_db()
+    assert (service.minimum, service.maximum) == (200, 500)
+    Offer.objects.filter(provider=meridian, external_id="1").update(minimum=1000)
+    refresh_services(meridian.pk)
+    service.refresh_from_db()
+    assert (service.minimum, service.maximum) == (1000, 9000), (
+        "nothing fits both: the provider's limits count"
+    )
+
+
+def test_a_pinned_price_below_cost_goes_off_sale_unless_a_reason_is_given(
+    browser: Client, meridian: Provider
+) -> None:
+    service = on_sale(meridian)
+    answer = browser.post(f"/manage/services/{service.pk}", edited(service, pinned_rate="0.90"), follow=True)
+    assert "Saved, and it is off sale: The pinned price 0.90" in text_of(answer)
+    service.refresh_from_db()
+    assert service.off_sale
+    assert "Below cost 1" in text_of(browser.get("/manage/services"))
+    browser.post(
+        f"/manage/services/{service.pk}",
+        edited(service, pinned_rate="0.90", below_cost_reason="Launch offer"),
+    )
+    service.refresh_from_db()
+    assert (service.rate, service.off_sale) == (Decimal("0.90"), "")
+
+
+def test_services_are_unpublished_and_published_again_in_bulk(browser: Client, meridian: Provider) -> None:
+    on_sale(meridian)
+    ids = [str(pk) for pk in Service.objects.values_list("pk", flat=True)]
+    browser.post("/manage/services/act", {"act": "unpublish", "service": ids[:2]})
+    assert Service.objects.filter(published=True).count() == 1
+    MarkupRule.objects.all().delete()
+    answer = browser.post("/manage/services/act", {"act": "publish", "service": ids[:1]}, follow=True)
+    assert "No markup rule applies to it." in text_of(answer)
+    everything_at(10)
+    browser.post("/manage/services/act", {"act": "publish", "service": ids})
+    assert Service.objects.filter(published=True).count() == 3
+
+
+def test_the_list_finds_by_number_name_provider_id_and_state(browser: Client, meridian: Provider) -> None:
+    service = on_sale(meridian)
+
+    def names(query: str) -> set[str]:
+        page = browser.get(f"/manage/services?{query}").content.decode()
+        return {part.split('"')[0] for part in page.split('data-open href="')[1:]}
+
+    mine = f"/manage/services/{service.pk}"
+    assert names(f"q={service.pk}") >= {mine}
+    assert names("q=placement 1") == {mine}
+    assert names(f"provider={meridian.pk}") == {
+        f"/manage/services/{pk}" for pk in Service.objects.values_list("pk", flat=True)
+    }
+    assert names("state=unpublished") == set()
+    assert names("q=nothing like it") == set()
+
+
+# ── routes ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_service_moves_to_another_providers_offer_while_open_orders_stay(
+    browser: Client, meridian: Provider
+) -> None:
+    service = on_sale(meridian)
+    order = staff_world.accepted(world.order(world.customer(), service, quantity=100))
+    other = world.provider(name="Atlas")
+    cheaper = world.offer(other, "900", rate=Decimal("0.80"))
+    browser.post(f"/manage/services/{service.pk}/routes", {"act": "add", "id": cheaper.pk})
+    service.refresh_from_db()
+    assert service.cost_rate == Decimal("1.00"), "a new route stands behind the others"
+    route = service.routes.get(offer=cheaper)
+    browser.post(f"/manage/services/{service.pk}/routes", {"act": "up", "id": route.pk})
+    service.refresh_from_db()
+    assert (service.cost_rate, service.rate) == (Decimal("0.80"), Decimal("1.00"))
+    order.refresh_from_db()
+    assert order.submission.provider == meridian
+    assert AuditEntry.objects.filter(verb="service.route", subject=f"service:{service.pk}").count() == 2
+
+
+def test_a_route_is_switched_off_and_removed(browser: Client, meridian: Provider) -> None:
+    service = on_sale(meridian)
+    route = service.routes.get()
+    browser.post(f"/manage/services/{service.pk}/routes", {"act": "off", "id": route.pk})
+    service.refresh_from_db()
+    assert service.off_sale == "No provider delivers it."
+    browser.post(f"/manage/services/{service.pk}/routes", {"act": "on", "id": route.pk})
+    service.refresh_from_db()
+    assert service.off_sale == ""
+    browser.post(f"/manage/services/{service.pk}/routes", {"act": "remove", "id": route.pk})
+    assert not service.routes.exists()
+
+
+def test_an_offer_of_another_type_is_no_route(browser: Client, meridian: Provider) -> None:
+    service = on_sale(meridian)
+    package = world.offer(world.provider(name="Atlas"), "1", service_type="package", type_raw="Package")
+    answer = browser.post(
+        f"/manage/services/{service.pk}/routes", {"act": "add", "id": package.pk}, follow=True
+    )
+    assert "the service is sold as Default" in text_of(answer)
+    assert service.routes.count() == 1
+    assert (
+        f'value="{package.pk}"'
+        not in browser.get(f"/manage/services/{service.pk}?offer=atlas").content.decode()
+    )
