@@ -267,11 +267,8 @@ def _can_be_refilled() -> Q:
         F("service__refill_days") * Value(timedelta(days=1)), output_field=DurationField()
     )
     live = Request.objects.filter(order=OuterRef("pk"), kind=Request.Kind.REFILL, state__in=Request.LIVE)
-    return (
-        Q(status__in=[Order.Status.COMPLETED, Order.Status.PARTIAL], service__refill=True)
-        & Q(ended_at__gte=Value(timezone.now()) - window)
-        & ~Exists(live)
-    )
+    ended = Q(status__in=[Order.Status.COMPLETED, Order.Status.PARTIAL], service__refill=True)
+    return ended & Q(ended_at__gte=Value(timezone.now()) - window) & Q(~Exists(live))
 
 
 def _day(text: str) -> date | None:

@@ -102,7 +102,7 @@ def _status(order: Order, event: OrderEvent) -> Entry:
     if event.after == Order.Status.PARTIAL:
         text = f"{delivered} {_('The order ended before the full quantity.')}"
         return Entry(event.at, _("Ended as Partial"), text, look, icon)
-    return Entry(event.at, Order.Status(event.after).label, _sentence(event.why), look, icon)
+    return Entry(event.at, str(Order.Status(event.after).label), _sentence(event.why), look, icon)
 
 
 def _returned(order: Order, event: OrderEvent, refunds: list[Transfer]) -> Entry:

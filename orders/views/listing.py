@@ -135,7 +135,7 @@ def _context(request: HttpRequest, shown: listing.Page, counts: dict[str, int]) 
     kept = request.GET.copy()
     for name in ("v", "top"):
         kept.pop(name, None)
-    request.GET = kept  # links in a refreshed part belong to the page's address, not to the refresh's
+    request.GET = kept  # type: ignore[assignment]  # links in a refreshed part belong to the page's address, not to the refresh's
     live = kept.copy()
     live["top"], live["v"] = str(shown.top), shown.version
     return {
