@@ -1,13 +1,10 @@
-"""Connecting providers: the door and the adapter behind a row; adding, testing and changing a connection.
+"""Connecting providers: the door and the adapter behind a row; adding and changing a connection.
 
-Nothing here ever places an order; the key goes in and is never shown again.
+The key goes in and is never shown again. Asking a provider what it speaks: providers.grading.
 """
 
 import re
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,7 +22,6 @@ from providers.adapters.errors import Misconfigured, ProviderError
 from providers.adapters.http import Door
 from providers.health import note_error
 from providers.models import Provider
-from providers.service_types import TYPES
 
 MANUAL = "manual"  # no API: staff work its orders by hand
 
@@ -217,63 +213,6 @@ def _set_options(provider: Provider, options: Mapping[str, Any]) -> dict[str, st
         return {"options": str(error)}
     provider.options = {name: value for name, value in read.items() if value != known[name].default}
     return {}
-
-
-# ── asking ──────────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a provider answered to read-only questions. `failures`: one sentence per question that failed."""
-
-    balance: Decimal | None = None
-    currency: str = ""
-    services: int | None = None
-    sellable: int = 0
-    unknown_types: tuple[str, ...] = ()
-    problems: tuple[str, ...] = ()
-    seconds: Mapping[str, float] = field(default_factory=dict)
-    failures: tuple[str, ...] = ()
-
-    @property
-    def works(self) -> bool:
-        return not self.failures
-
-
-def test_connection(provider: Provider) -> Found:
-    """Ask for balance and services: read-only, never an order. Works on a row that is not saved yet, too."""
-    found: dict[str, Any] = {}
-    failures, seconds = [], {}
-    try:
-        adapter = adapter_for(provider)
-    except ProviderError as error:
-        return Found(failures=(error.message,))
-    started = time.monotonic()
-    try:
-        balance = adapter.balance()
-        found |= {"balance": balance.amount, "currency": balance.currency}
-        if balance.currency and balance.currency != provider.currency:
-            failures.append(
-                f"The provider's account is in {balance.currency}, but {provider.currency} is entered here."
-            )
-    except ProviderError as error:
-        failures.append(f"Balance: {error.message}")
-    seconds["balance"], started = round(time.monotonic() - started, 3), time.monotonic()
-    try:
-        catalog = adapter.services()
-        types = [row.service_type for row in catalog.rows]
-        found |= {
-            "services": len(catalog.rows),
-            "sellable": sum(1 for code in types if code and TYPES[code].sellable),
-            "unknown_types": tuple(sorted({row.type_raw for row in catalog.rows if not row.service_type})),
-            "problems": catalog.problems,
-        }
-        if not catalog.rows:
-            failures.append("Services: the list is empty.")
-    except ProviderError as error:
-        failures.append(f"Services: {error.message}")
-    seconds["services"] = round(time.monotonic() - started, 3)
-    return Found(**found, seconds=seconds, failures=tuple(failures))
 
 
 # ── what a read left behind ─────────────────────────────────────────────────────────────────────────

@@ -13,7 +13,8 @@ from customers.access import admins_only, staff_of
 from customers.audit import record
 from customers.figures import count, money, rate
 from providers import asking
-from providers.connecting import Found, InvalidProvider, add_provider, test_connection
+from providers.connecting import InvalidProvider, add_provider
+from providers.grading import Found, test_connection
 from providers.manage_forms import ConnectionForm
 from providers.models import CatalogChange, Provider
 from providers.overview import Standing, standings
@@ -128,9 +129,8 @@ def _try_out(request: HttpRequest, form: ConnectionForm) -> Found:
         key=values["key"],
         adapter=values.get("adapter") or "standard",
         currency=(values.get("currency") or "").upper(),
-        options=asking.IMPATIENT,
     )
-    found = test_connection(provider)
+    found = test_connection(provider, asking.IMPATIENT)
     record(
         staff_of(request), "provider.test", "provider:new", _("A connection was tested before it was saved"),
         {"api_url": provider.api_url, "works": found.works}, request,

@@ -17,14 +17,9 @@ from customers.audit import record
 from customers.figures import count, money, percent
 from customers.models import AuditEntry
 from providers import archiving, asking, balances
-from providers.connecting import (
-    Found,
-    InvalidProvider,
-    change_connection,
-    options_of,
-    test_connection,
-)
+from providers.connecting import InvalidProvider, change_connection, options_of
 from providers.deciding import CannotUndo, undo_revision
+from providers.grading import Found, test_connection
 from providers.manage_forms import ConnectionForm, DetailsForm, OptionsForm
 from providers.manage_views.changes import staged_part
 from providers.models import Alert, CatalogChange, Provider
@@ -193,8 +188,7 @@ def balance_now(request: HttpRequest, pk: int) -> HttpResponse:
 def connection_test(request: HttpRequest, pk: int) -> HttpResponse:
     """Read-only questions with the saved address and key; the answer stands beside the button."""
     provider = get_object_or_404(Provider, pk=pk)
-    provider.options = provider.options | asking.IMPATIENT
-    found = test_connection(provider)
+    found = test_connection(provider, asking.IMPATIENT)
     summary = f"Connection of {provider.name} tested: {'works' if found.works else 'does not work'}"
     record(staff_of(request), "provider.test", provider, summary, {"works": found.works}, request)
     if request.headers.get("HX-Request"):

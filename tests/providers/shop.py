@@ -33,6 +33,9 @@ class Upstream:
             return self.json({"error": "Invalid API key"})
         if action in self.answers:
             return self.answers[action]
+        if action == "status":
+            ids = (request.form.get("orders") or request.form["order"]).split(",")
+            return self.json({order: {"error": "Incorrect order ID"} for order in ids})
         rows = [*self.rows.values(), *self.more_rows]
         return self.json(rows if action == "services" else self.balance)
 

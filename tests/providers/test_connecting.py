@@ -4,10 +4,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import pytest
-from pytest_httpserver import HTTPServer
 
 from customers.models import AuditEntry
-from providers import connecting
 from providers.adapters import REGISTRY, Option, StandardAdapter
 from providers.adapters.errors import Misconfigured
 from providers.connecting import (
@@ -19,7 +17,6 @@ from providers.connecting import (
     options_of,
 )
 from providers.models import Provider
-from tests.providers.shop import KEY, Upstream, connected
 
 pytestmark = pytest.mark.django_db
 URL = "https://provider.example/api/v2"
@@ -120,40 +117,6 @@ def test_a_provider_worked_by_hand_has_no_api_to_ask() -> None:
     provider = add_provider("By hand", "", "", adapter="manual")
     with pytest.raises(Misconfigured, match="by hand"):
         adapter_for(provider)
-    assert connecting.test_connection(provider).failures
-
-
-def test_a_test_of_the_connection_asks_and_never_orders(shop: Upstream) -> None:
-    shop.list_many(3)
-    shop.list(4, type="Guided Seats")
-    shop.list(5, type="Subscriptions")
-    found = connecting.test_connection(connected(shop))
-    assert found.works
-    assert (str(found.balance), found.currency) == ("100.84292", "USD")
-    assert (found.services, found.sellable, found.unknown_types) == (5, 3, ("Guided Seats",))
-    assert shop.actions == ["balance", "services"]
-
-
-def test_a_test_says_each_failure_in_one_sentence(shop: Upstream, httpserver: HTTPServer) -> None:
-    provider = connected(shop)
-    shop.rows = {}
-    shop.balance = {"balance": "1", "currency": "EUR"}
-    failures = connecting.test_connection(provider).failures
-    assert [text.endswith(".") for text in failures] == [True, True]
-    assert "EUR" in failures[0]
-    assert "empty" in failures[1]
-
-    provider.key = "another-key"
-    failures = connecting.test_connection(provider).failures
-    assert all("Invalid API key" in text for text in failures)
-    assert KEY not in " ".join(failures)
-
-
-def test_a_test_works_before_the_provider_is_saved(shop: Upstream) -> None:
-    shop.list(1)
-    found = connecting.test_connection(Provider(name="New", api_url=shop.url, key=KEY))
-    assert (found.works, found.services) == (True, 1)
-    assert not Provider.objects.exists()
 
 
 def test_a_dialect_brings_its_own_defaults_and_only_what_differs_is_kept() -> None:
