@@ -4,8 +4,10 @@ from django.http import HttpRequest
 
 from customers.api_keys import allows_address, look_up_api_key, note_use
 from customers.models import ApiKey
-from orders.api.errors import ADDRESS, INVALID_KEY, SCOPE, SUSPENDED, Refusal
+from orders.api.errors import ADDRESS, INVALID_KEY, SCOPE, SUSPENDED, Closed, Refusal
 from orders.api.parsing import Parameters
+
+CLOSED_FOR_S = 300  # what clients are told to wait; maintenance may end sooner
 
 
 def admit(request: HttpRequest, parameters: Parameters) -> ApiKey:
@@ -16,6 +18,8 @@ def admit(request: HttpRequest, parameters: Parameters) -> ApiKey:
     key = look_up_api_key(parameters.get("key", ""))
     if key is None:
         raise Refusal(INVALID_KEY)
+    if getattr(key, "maintenance", False) and not key.user.reviews:
+        raise Closed(CLOSED_FOR_S)
     if not key.user.is_active or key.user.api_suspended:
         raise Refusal(SUSPENDED)
     if not allows_address(key, request.META.get("REMOTE_ADDR", "")):

@@ -29,6 +29,16 @@ class TooLarge(Refusal):
         super().__init__(TOO_LARGE)
 
 
+class Closed(Refusal):
+    """Maintenance: the client comes back later with the same call."""
+
+    status = 503
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(DOWN)
+        self.headers = {"Retry-After": str(retry_after_s)}
+
+
 INVALID_KEY = "Invalid API key"
 ADDRESS = "IP not allowed"
 SCOPE = "API key not authorized for this action"

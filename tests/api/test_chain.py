@@ -98,7 +98,9 @@ def other_panel(upstream: Sandbox, tmp_path: Path) -> Iterator[Panel]:
         "STATE_DIR": str(tmp_path / "state-b"),
         "PROVIDER_ALLOWED_PRIVATE": upstream.origin,
     }
-    redis.Redis.from_url(environment["REDIS_URL"]).flushdb()  # a counter of an earlier test would mean "restored"
+    redis.Redis.from_url(
+        environment["REDIS_URL"]
+    ).flushdb()  # a counter of an earlier test would mean "restored"
     panel = Panel(environment, f"{url}/api/v2", tmp_path / "b.log")
     panel("migrate", "--skip-checks", "-v", "0")
     panel("add_provider", "Sandbox", upstream.url, "--key", upstream.key, "--option", "rate_per_minute=0")
