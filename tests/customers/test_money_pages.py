@@ -1,0 +1,132 @@
+"""Payments, ledger and the check of the books on the admins' pages."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from customers import wallet
+from customers.models import AuditEntry, DepositRequest, Transfer, User
+from orders.ledger_watch import check_and_tell, last_check
+from providers.models import Alert
+from tests import staff_world, world
+from tests.customers.test_team import text_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def browser() -> Client:
+    return staff_world.signed_in(world.admin())
+
+
+def announced(user: User, reference: str = "REF-1", amount: str = "25") -> DepositRequest:
+    return DepositRequest.objects.create(
+        user=user, method="bank transfer", amount=Decimal(amount), reference=reference
+    )
+
+
+def test_a_payment_is_credited_once_however_often_it_is_pressed(browser: Client) -> None:
+    alice = world.customer(balance="0")
+    asked = announced(alice)
+    for _time in range(3):
+        answer = browser.post(f"/manage/money/{asked.pk}/decide", {"decision": "credit"}, follow=True)
+        assert "$25.00 credited to alice@example.org." in text_of(answer)
+    assert wallet.balance_of(alice) == 25
+    assert Transfer.objects.get().cause == f"deposit:{asked.pk}"
+    assert AuditEntry.objects.filter(verb="deposit.credit").count() == 1
+    world.sane()
+
+
+def test_a_refusal_needs_a_note_moves_nothing_and_cannot_be_credited_after(browser: Client) -> None:
+    alice = world.customer(balance="0")
+    asked = announced(alice)
+    empty = browser.post(f"/manage/money/{asked.pk}/decide", {"decision": "refuse", "note": " "}, follow=True)
+    assert "A refusal needs a note" in text_of(empty)
+    browser.post(f"/manage/money/{asked.pk}/decide", {"decision": "refuse", "note": "No such transfer came"})
+    late = browser.post(f"/manage/money/{asked.pk}/decide", {"decision": "credit"}, follow=True)
+    assert "This payment was refused by adam@example.org; nothing was credited." in text_of(late)
+    asked.refresh_from_db()
+    assert (asked.state, asked.note) == ("refused", "No such transfer came")
+    assert wallet.balance_of(alice) == 0
+
+
+def test_a_reference_that_was_credited_already_is_refused_with_a_sentence(browser: Client) -> None:
+    alice = world.customer(balance="0")
+    payment = {"email": "alice@example.org", "method": "bank transfer", "amount": "40", "reference": "REF-9"}
+    answer = browser.post("/manage/money", payment, follow=True)
+    assert "$40.00 credited to alice@example.org." in text_of(answer)
+    again = browser.post("/manage/money", payment)
+    assert again.status_code == 422
+    assert "This payment reference was already used for this method." in text_of(again)
+    assert wallet.balance_of(alice) == 40
+    world.sane()
+
+
+def test_a_payment_of_nobody_or_nothing_is_said_beside_its_field(browser: Client) -> None:
+    wrong = {"email": "nobody@example.org", "method": "card", "amount": "0", "reference": "x"}
+    answer = browser.post("/manage/money", wrong)
+    assert answer.status_code == 422
+    assert "There is no customer with this e-mail." in text_of(answer)
+    assert not Transfer.objects.exists()
+
+
+def test_the_ledger_is_found_by_order_customer_kind_and_cause(browser: Client) -> None:
+    alice, bob = world.customer(), world.bob()
+    service = world.service(world.offer(world.provider()))
+    order = world.order(alice, service)
+    by_order = text_of(browser.get(f"/manage/money/ledger?q={order.pk}"))
+    assert f"order:{order.pk}:charge" in by_order
+    of_bob = text_of(browser.get("/manage/money/ledger?q=bob@example.org"))
+    assert f"deposit:world-{bob.pk}" in of_bob and f"deposit:world-{alice.pk}" not in of_bob
+    charges = text_of(browser.get("/manage/money/ledger?kind=charge"))
+    assert f"order:{order.pk}:charge" in charges and "deposit:world" not in charges
+    assert f"deposit:world-{alice.pk}" in text_of(
+        browser.get(f"/manage/money/ledger?q=deposit:world-{alice.pk}")
+    )
+
+
+@pytest.mark.parametrize("path", ["/manage/money", "/manage/money/ledger"])
+def test_the_number_of_queries_does_not_grow_with_the_rows(browser: Client, path: str) -> None:
+    alice = world.customer(balance="100")
+
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            assert browser.get(path).status_code == 200
+        return len(captured)
+
+    announced(alice)
+    browser.get(path)
+    few = queries()
+    for number in range(10):
+        announced(alice, f"MORE-{number}")
+        wallet.adjust(alice, Decimal(1), "again", "test")
+    assert queries() == few
+
+
+def test_the_check_runs_now_and_its_result_stays_on_the_page(browser: Client) -> None:
+    assert "Not checked yet" in text_of(browser.get("/manage/money/check"))
+    world.order(world.customer(), world.service(world.offer(world.provider())))
+    answer = browser.post("/manage/money/check", follow=True)
+    assert "The books are in order." in text_of(answer)
+    assert AuditEntry.objects.filter(verb="ledger.check").exists()
+
+
+def test_drift_is_shown_with_its_row_and_opens_an_alert_until_all_is_clean(browser: Client) -> None:
+    alice = world.customer()
+    wallet_row = wallet.wallet_of(alice)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE customers_account SET balance = balance + 1 WHERE id = %s", [wallet_row.pk])
+    page = text_of(browser.post("/manage/money/check", follow=True))
+    assert "does not add up" in page
+    assert "A wallet&#x27;s balance is the sum of its transfers" in page
+    assert Alert.objects.get(key="drift:ledger", closed_at=None)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE customers_account SET balance = balance - 1 WHERE id = %s", [wallet_row.pk])
+    check_and_tell()
+    assert not Alert.objects.filter(key="drift:ledger", closed_at=None).exists()
+    kept: Any = last_check()
+    assert kept[1]["ok"] is True
