@@ -165,8 +165,10 @@ def money_lines(order: Order, transfers: Sequence[Transfer]) -> list[MoneyLine]:
     """Charge, what came back, what was paid: with as many decimals as it takes to add up before one's eyes."""
     refunds = [row for row in transfers if row.target.kind == Account.Kind.WALLET]
     returned = sum((row.amount for row in refunds), Decimal(0))
-    rounded = _cents(order.charge) - _cents(returned) == _cents(order.paid)
-    show = money if rounded and order.charge >= Decimal("0.10") else money_exact
+    amounts = (order.charge, returned, order.paid)
+    adds_up = _cents(order.charge) - _cents(returned) == _cents(order.paid)
+    no_dust = all(not amount or amount >= Decimal("0.10") for amount in amounts)  # dust shows more decimals
+    show = money if adds_up and no_dust else money_exact
     lines = [MoneyLine(_("Charge"), show(order.charge))]
     if refunds:
         label = _("Partial refund") if order.status == Order.Status.PARTIAL else _("Refund")

@@ -24,7 +24,7 @@ from providers.pricing import refund_target
 @require_http_methods(["GET", "HEAD", "POST"])
 def refill(request: HttpRequest, order_id: int) -> HttpResponse:
     order = _own(request, order_id)
-    form = RefillForm(request.POST or None)
+    form = RefillForm(request.POST if request.method == "POST" else None)
 
     def ask() -> Request:
         words = form.cleaned_data
@@ -38,7 +38,7 @@ def refill(request: HttpRequest, order_id: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def cancel(request: HttpRequest, order_id: int) -> HttpResponse:
     order = _own(request, order_id)
-    form = CancelForm(request.POST or None)
+    form = CancelForm(request.POST if request.method == "POST" else None)
 
     def ask() -> Request:
         return ask_cancel(order.pk, by="customer", reason=form.cleaned_data["reason"])
