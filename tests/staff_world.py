@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
@@ -37,7 +38,8 @@ def accepted(order: Order, upstream_id: str | None = None, **fields: Any) -> Ord
 
 def completed(order: Order, **fields: Any) -> Order:
     accepted(order, **fields)
-    end_completed(lock_order(order.pk), 0, "Delivered", "provider")
+    with transaction.atomic():
+        end_completed(lock_order(order.pk), 0, "Delivered", "provider")
     return Order.objects.get(pk=order.pk)
 
 
@@ -95,4 +97,4 @@ def _begun(order: Order) -> Sent:
         cost=order.cost,
         params_hash="hash",
     )
-    return Sent(attempt_id=attempt.pk, order_id=order.pk, fence=1, provider_id=submission.provider_id)
+    return Sent(order_id=order.pk, fence=1, provider_id=submission.provider_id)

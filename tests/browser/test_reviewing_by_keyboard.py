@@ -1,0 +1,118 @@
+"""A reviewer works through the queue with the keyboard alone."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from customers.models import User
+from orders.models import Request
+from tests import staff_world, world
+from tests.browser.conftest import Open, shot
+
+
+@pytest.fixture
+def rita(transactional_db: None) -> User:
+    rita = world.reviewer()
+    staff_world.signed_in(rita)  # enrols her second factor
+    return rita
+
+
+@pytest.fixture
+def waiting(rita: User) -> list[Request]:
+    """Six requests, a cancel and a refill in turn, the oldest first."""
+    alice, impressions = world.customer(), world.service(world.offer(world.provider()))
+    requests = []
+    for at in range(6):
+        order = world.order(alice, impressions, f"https://example.org/{at}", 1000)
+        if at % 2:
+            requests.append(staff_world.refill_asked(staff_world.completed(order, start_count=10), 30 - at))
+        else:
+            requests.append(staff_world.cancel_asked(staff_world.accepted(order, remains=500), 30 - at))
+    return requests
+
+
+def state(request: Request) -> str:
+    return Request.objects.values_list("state", flat=True).get(pk=request.pk)
+
+
+def shows(page: Page, request: Request) -> None:
+    expect(page.locator("#pane h2")).to_have_text(f"Order {request.order_id}")
+    expect(page.locator("tr.cur")).to_have_attribute("id", f"request-{request.pk}")
+
+
+def test_the_queue_by_keys(open_page: Open, rita: User, waiting: list[Request]) -> None:
+    page = open_page("/staff/review", user=rita)
+    shows(page, waiting[0])
+    page.keyboard.press("j")
+    shows(page, waiting[1])
+    page.keyboard.press("k")
+    shows(page, waiting[0])
+
+    page.keyboard.press("a")  # approve; the next one follows, and the approval can still be undone
+    shows(page, waiting[1])
+    assert state(waiting[0]) == "approved"
+    expect(page.locator("#undo")).to_contain_text(f"Cancel {waiting[0].order_id}")
+    page.get_by_role("button", name="Undo").click()
+    shows(page, waiting[0])
+    assert state(waiting[0]) == "requested"
+
+    page.keyboard.press("r")  # the cursor is in the note; Ctrl+Enter would send, Tab leads to Reject
+    expect(page.get_by_label("Note to customer")).to_be_focused()
+    page.keyboard.type("It runs already")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    shows(page, waiting[1])
+    assert (state(waiting[0]), Request.objects.get(pk=waiting[0].pk).note) == ("denied", "It runs already")
+
+    page.keyboard.press("e")
+    expect(page.get_by_label("Internal note, customers never see it")).to_be_focused()
+    page.keyboard.type("asked them")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("#pane")).to_contain_text("asked them")
+    shows(page, waiting[1])
+
+    page.keyboard.press("x")
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    expect(page.locator("#many")).to_contain_text("2 selected")
+    shot(page, "review-picked")
+    page.get_by_role("button", name="Approve", exact=True).first.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("2 requests approved")).to_be_visible()
+    assert [state(request) for request in waiting] == ["denied", "approved", "approved"] + ["requested"] * 3
+
+    page.keyboard.press("o")
+    page.wait_for_url(f"**/staff/orders/{waiting[3].order_id}")
+
+
+def test_on_a_phone_each_request_is_a_page_of_its_own(
+    open_page: Open, rita: User, waiting: list[Request]
+) -> None:
+    page = open_page("/staff/review", user=rita, width=390)
+    expect(page.locator("#pane")).to_be_hidden()
+    page.get_by_role("link", name="Start with the first").click()
+    page.wait_for_url(f"**/staff/review/{waiting[0].pk}")
+    page.get_by_role("button", name="Approve").click()
+    page.wait_for_url(f"**/staff/review/{waiting[1].pk}")
+    assert state(waiting[0]) == "approved"
+    expect(page.get_by_role("button", name="Undo")).to_be_visible()
+
+
+def test_it_works_without_script(open_page: Open, rita: User, waiting: list[Request]) -> None:
+    page = open_page("/staff/review", user=rita, script=False)
+    page.get_by_role("link", name=str(waiting[2].order_id), exact=True).click()
+    page.get_by_label("Note to customer").fill("It runs already")
+    page.get_by_role("button", name="Reject").click()
+    page.wait_for_url(f"**/staff/review/{waiting[3].pk}")
+    assert state(waiting[2]) == "denied"
+
+
+def test_another_window_shows_a_decision_by_itself(
+    open_page: Open, rita: User, waiting: list[Request]
+) -> None:
+    page = open_page("/staff/review", user=rita)
+    Request.objects.filter(pk=waiting[5].pk).update(state="denied")
+    page.evaluate("window.htmx.trigger(document.getElementById('queue'), 'live')")
+    expect(page.locator(f"#request-{waiting[5].pk}")).to_have_count(0)
+    expect(page.locator("tbody tr")).to_have_count(5)
+    shows(page, waiting[0])
