@@ -15,7 +15,9 @@ from providers.alerts import close_alert, raise_alert
 from providers.connecting import adapter_for, options_of, read_failed, read_worked
 from providers.exchange import exchange_to_panel
 from providers.lanes import LaneBusy, hold
+from providers.metering import metered
 from providers.models import Alert, BalanceReading, Lane, Provider
+from providers.throttle import RATE_USED_UP, wait_for
 
 ZERO = Decimal(0)
 AMOUNT = Decimal("0.000001")
@@ -56,12 +58,16 @@ def read_balance(provider: Provider, *, wait_s: float | None = None) -> BalanceR
     Waits `wait_s` for the lane (None: one deadline). A refused key pauses the provider; the pause ends elsewhere,
     at the first good reading that covers the next order.
     """
-    deadline = options_of(provider)["deadline_s"]
+    options = options_of(provider)
+    deadline = options["deadline_s"]
     try:
         adapter = adapter_for(provider)
         wait_s = deadline if wait_s is None else wait_s
         with hold(provider.pk, Lane.Kind.BALANCE, seconds=deadline + 30, wait_s=wait_s):
-            found = adapter.balance()
+            if not wait_for(provider.pk, options["rate_per_minute"], wait_s):
+                return _not_read(provider, RATE_USED_UP)
+            with metered(adapter, provider.pk, Lane.Kind.BALANCE):
+                found = adapter.balance()
     except LaneBusy:
         return _not_read(provider, "The balance is being read already.")
     except ProviderError as error:

@@ -40,10 +40,13 @@ from providers.comparing import (
     storable,
 )
 from providers.connecting import adapter_for, options_of, read_failed, read_worked
+from providers.denying import HELD, DenyList
 from providers.lanes import LaneBusy, hold
 from providers.locking import lock_offers
+from providers.metering import metered
 from providers.models import Alert, CatalogChange, Lane, Offer, Provider
 from providers.repricing import reprice_provider
+from providers.throttle import RATE_USED_UP, wait_for
 
 State = CatalogChange.State
 
@@ -106,7 +109,11 @@ def sync_catalog(provider: Provider, *, apply: bool, wait_s: float | None = None
         adapter = adapter_for(provider)
         wait_s = deadline if wait_s is None else wait_s
         with hold(provider.pk, Lane.Kind.CATALOG, seconds=deadline + 30, wait_s=wait_s):
-            catalog = adapter.services()
+            if not wait_for(provider.pk, options["rate_per_minute"], wait_s):
+                result.error, result.failed = RATE_USED_UP, True
+                return result
+            with metered(adapter, provider.pk, Lane.Kind.CATALOG):
+                catalog = adapter.services()
     except LaneBusy:
         result.error, result.failed = "The catalog is being read already.", True
         return result
@@ -132,14 +139,24 @@ def _compare_and_write(
 ) -> Comparison:
     now = timezone.now()
     known = _known(provider.pk)
-    compared = compare(known, listed, rise_limit)
+    denied = DenyList().objections(listed)
+    held_back = [external_id for external_id in denied if external_id not in known]
+    if held_back:
+        listed = {pk: values for pk, values in listed.items() if pk not in denied or pk in known}
+        result.ignored += len(held_back)
+        result.problems += tuple(f"Service {pk} was left out. {denied[pk]}" for pk in held_back)
+    standing = _standing(provider.pk)
+    waiting = [change.after for (_, kind), change in standing.items() if kind == "new"]
+    compared = compare(known, listed, rise_limit, waiting)
     result.new, result.changed = compared.new, compared.changed
     result.missing, result.unchanged = compared.missing, compared.unchanged
     result.error = compared.refused
     if not listed:
+        if held_back:
+            compared.refused = result.error = "Every service of the list is on the deny-list."
         return compared
     apply = apply and not compared.refused
-    plan = _plan(compared, known, _standing(provider.pk), apply, now)
+    plan = _plan(compared, known, standing, apply, now)
     revision = uuid.uuid4()
     if plan.overtaken:
         CatalogChange.objects.filter(pk__in=plan.overtaken).update(state=State.SUPERSEDED, decided_at=now)
@@ -150,7 +167,8 @@ def _compare_and_write(
     if plan.staged:
         _insert_changes(provider.pk, plan.staged, State.STAGED, None, now)
     if apply:
-        created = _apply(provider, plan, compared, known, now)
+        denials = {known[pk].offer_id: sentence[:200] for pk, sentence in denied.items() if pk in known}
+        created = _apply(provider, plan, compared, known, denials, now)
         if plan.fresh:
             _insert_changes(provider.pk, plan.fresh, State.APPLIED, revision, now, created)
         result.applied = len(plan.due)
@@ -198,11 +216,12 @@ def _apply(
     plan: _Plan,
     compared: Comparison,
     known: Mapping[str, Known],
+    denials: Mapping[int, str],
     now: datetime,
 ) -> dict[str, int]:
     """Bring offers, services and prices in line with the plan. Returns the ids of new offers by external id."""
     created: dict[str, int] = {}
-    holds = holds_of(compared.changes)
+    holds = {**denials, **holds_of(compared.changes)}
     missing = {change.offer_id for change in compared.changes if change.kind == "missing"}
     held = {offer.offer_id: offer.on_hold for offer in known.values() if offer.on_hold}
     fresh_holds = {pk: reason for pk, reason in holds.items() if held.get(pk) != reason}
@@ -300,7 +319,8 @@ def _tell(provider: Provider, compared: Comparison) -> None:
 
 def tell_about_holds(provider: Provider) -> None:
     """One alert for all of a provider's services that wait for a decision; it ends with the last of them."""
-    waiting = Offer.objects.filter(provider=provider, routes__service__published=True).exclude(on_hold="")
+    waiting = Offer.objects.filter(provider=provider, routes__service__published=True)
+    waiting = waiting.exclude(on_hold="").exclude(on_hold__startswith=HELD)
     count = waiting.distinct().count()
     key = f"holds:{provider.pk}"
     if count:

@@ -101,9 +101,12 @@ def storable(rows: Iterable[OfferRow]) -> tuple[dict[str, dict[str, Any]], list[
 
 
 def compare(
-    known: Mapping[str, Known], listed: Mapping[str, Mapping[str, Any]], rise_limit_percent: float
+    known: Mapping[str, Known],
+    listed: Mapping[str, Mapping[str, Any]],
+    rise_limit_percent: float,
+    waiting: Iterable[Mapping[str, Any]] = (),
 ) -> Comparison:
-    """All differences. An empty list, or one that lacks more than 10 % of what we know, is refused: such a
+    """All differences. `waiting`: new services that are not decided yet, whose types may be mapped by hand too. An empty list, or one that lacks more than 10 % of what we know, is refused: such a
     list never means that everything was dropped; an admin decides."""
     result = Comparison()
     alive = [external_id for external_id, offer in known.items() if not offer.gone]
@@ -117,7 +120,7 @@ def compare(
             f"{len(missing)} of {len(alive)} services are missing from the list, more than 10 %;"
             " nothing was changed until an admin decides."
         )
-    mapped = _types_mapped_by_hand(known.values())
+    mapped = _types_mapped_by_hand([*(offer.values for offer in known.values()), *waiting])
     for external_id, values in listed.items():
         offer = known.get(external_id)
         values = _with_mapped_type(values, offer, mapped)
@@ -184,13 +187,9 @@ def limits_fit(code: str, minimum: int, maximum: int) -> bool:
     return minimum <= maximum and (one or maximum > 0)
 
 
-def _types_mapped_by_hand(known: Iterable[Known]) -> dict[str, str]:
+def _types_mapped_by_hand(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """What an admin decided about words that our table does not know: word → code. New rows follow it."""
-    return {
-        offer.values["type_raw"]: offer.values["service_type"]
-        for offer in known
-        if offer.values["service_type"] and offer.values["type_raw"]
-    }
+    return {row["type_raw"]: row["service_type"] for row in rows if row["service_type"] and row["type_raw"]}
 
 
 def _with_mapped_type(

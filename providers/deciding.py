@@ -22,6 +22,7 @@ from providers.applying import (
     set_holds,
 )
 from providers.catalog import tell_about_holds
+from providers.denying import hold_denied
 from providers.locking import lock_offers
 from providers.models import CatalogChange, Provider
 from providers.repricing import reprice_provider
@@ -75,6 +76,7 @@ def accept_changes(
             if new:
                 link_new_offers({change.pk: created[change.external_id] for change in new})
             clear_decided_holds({change.offer_id for change in changes if change.offer_id})
+            hold_denied(provider.pk)  # an admin's yes to a change is not one to what is on the deny-list
             _carry_over(provider)
             summary = f"{len(changes)} catalog changes of {provider.name} accepted"
             record(by, "catalog.accept", provider, summary, {"revision": str(revision)}, request)

@@ -13,6 +13,7 @@ from limits.storage import storage_from_string
 from limits.strategies import SlidingWindowCounterRateLimiter
 from redis.exceptions import RedisError
 
+RATE_USED_UP = "The rate limit towards this provider is used up for now; it is asked again later."
 _FALLBACK_EVERY_S = 1.0
 _lock = threading.Lock()
 _limiter: SlidingWindowCounterRateLimiter | None = None
@@ -27,6 +28,16 @@ def allowed(provider_id: int, per_minute: int) -> bool:
         return _windows().hit(RateLimitItemPerMinute(per_minute), "provider", str(provider_id))
     except (RedisError, StorageError, OSError):
         return _slowly(provider_id)
+
+
+def wait_for(provider_id: int, per_minute: int, wait_s: float) -> bool:
+    """Take one call from the budget, waiting up to `wait_s` seconds for it; False when there was none."""
+    give_up = time.monotonic() + wait_s
+    while not allowed(provider_id, per_minute):
+        if time.monotonic() >= give_up:
+            return False
+        time.sleep(min(0.25, wait_s))
+    return True
 
 
 def _slowly(provider_id: int) -> bool:

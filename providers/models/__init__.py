@@ -1,19 +1,22 @@
+from providers.models.policy import Denial
 from providers.models.prices import ExchangeRate, MarkupRule, SpecialRate
 from providers.models.sale import Category, Favorite, Route, Service
 from providers.models.upstream import CatalogChange, Offer, Provider
-from providers.models.watch import Alert, BalanceReading, Lane
+from providers.models.watch import Alert, BalanceReading, Lane, ProviderHour
 
 __all__ = [
     "Alert",
     "BalanceReading",
     "CatalogChange",
     "Category",
+    "Denial",
     "ExchangeRate",
     "Favorite",
     "Lane",
     "MarkupRule",
     "Offer",
     "Provider",
+    "ProviderHour",
     "Route",
     "Service",
     "SpecialRate",

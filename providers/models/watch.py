@@ -54,6 +54,26 @@ class BalanceReading(models.Model):
         return f"{self.provider_id} {self.amount} {self.currency}"
 
 
+class ProviderHour(models.Model):
+    """Calls to one provider in one hour, by kind of work: sums that the lanes add to, one statement a run."""
+
+    provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="hours")
+    hour = models.DateTimeField()
+    kind = models.CharField(max_length=8, choices=Lane.Kind.choices)
+    calls = models.PositiveIntegerField(default=0)
+    errors = models.PositiveIntegerField(default=0)  # no answer, or none of use: see providers.metering
+    deadlines = models.PositiveIntegerField(default=0)  # of the errors: those that ran out of time
+    total_ms = models.PositiveBigIntegerField(default=0)  # of the calls that were no errors
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["provider", "hour", "kind"], name="provider_hour_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider_id} {self.hour:%Y-%m-%d %H}h {self.kind}"
+
+
 class Alert(models.Model):
     """Something a person must know. Open once per key; repeats count up; closed by the cause's end or by hand."""
 

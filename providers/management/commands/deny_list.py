@@ -1,0 +1,60 @@
+from datetime import date
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from customers.management.command_line import Command as Base
+from providers.denying import allow, deny
+from providers.models import Denial
+
+
+class Command(Base):
+    help = "Words and categories that are held back when a provider's list is imported."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("act", nargs="?", default="show", choices=["show", "add", "remove"])
+        parser.add_argument("kind", nargs="?", help="word or category; with remove: the number of the entry")
+        parser.add_argument("text", nargs="?")
+        parser.add_argument("--reason", default="")
+        parser.add_argument("--until", default="", metavar="DATE", help="the last day on which it holds")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["act"] == "add":
+            self._add(options)
+        elif options["act"] == "remove":
+            entry = Denial.objects.filter(pk=_number(options["kind"])).first()
+            if entry is None:
+                raise CommandError(f"There is no entry {options['kind']!r}.")
+            shown = _shown(entry)
+            allow(entry)
+            self.say(shown, f"Removed: {entry.kind} {entry.text}")
+        else:
+            for entry in Denial.objects.order_by("kind", "text"):
+                until = f", until {entry.until}" if entry.until else ""
+                self.say(_shown(entry), f"{entry.pk} {entry.kind} {entry.text}: {entry.reason}{until}")
+
+    def _add(self, options: dict[str, Any]) -> None:
+        try:
+            until = date.fromisoformat(options["until"]) if options["until"] else None
+        except ValueError:
+            raise CommandError(f"{options['until']!r} is not a date: use 2026-12-31.") from None
+        try:
+            entry = deny(options["kind"] or "", options["text"] or "", options["reason"], until=until)
+        except ValueError as error:
+            raise CommandError(str(error)) from None
+        self.say(_shown(entry), f"Added: {entry.kind} {entry.text} (entry {entry.pk})")
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else 0
+
+
+def _shown(entry: Denial) -> dict[str, Any]:
+    return {
+        "id": entry.pk,
+        "kind": entry.kind,
+        "text": entry.text,
+        "reason": entry.reason,
+        "until": entry.until,
+    }

@@ -1,0 +1,39 @@
+"""Keeping the series small: balances and hourly sums of calls, as far back as anybody looks at them."""
+
+from datetime import timedelta
+
+from django.db import connection
+from django.utils import timezone
+
+from providers.models import ProviderHour
+
+EACH_FOR = timedelta(days=8)  # every reading; the runway looks at 7 days
+HOURLY_FOR = timedelta(days=90)  # the last reading of each hour
+BATCH = 20_000  # rows one statement deletes, so that no lock is held for long
+
+
+def prune_readings() -> int:
+    """Thin out balance readings; returns how many went. May be run at any time, any number of times."""
+    now, gone = timezone.now(), 0
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                DELETE FROM providers_balancereading WHERE id IN (
+                    SELECT id FROM (
+                        SELECT id, at, lead(at) OVER (PARTITION BY provider_id ORDER BY at, id) AS next_at
+                        FROM providers_balancereading WHERE at < %(each)s
+                    ) reading
+                    WHERE at < %(hourly)s OR date_trunc('hour', at) = date_trunc('hour', next_at)
+                    LIMIT %(batch)s)
+                """,
+                {"each": now - EACH_FOR, "hourly": now - HOURLY_FOR, "batch": BATCH},
+            )
+            gone += cursor.rowcount
+            if cursor.rowcount < BATCH:
+                return gone
+
+
+def prune_hours() -> int:
+    """Drop hourly sums of calls older than 90 days."""
+    return ProviderHour.objects.filter(hour__lt=timezone.now() - HOURLY_FOR).delete()[0]
