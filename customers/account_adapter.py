@@ -8,10 +8,10 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from customers import site_settings
 from customers.encryption import decrypt, encrypt
 from customers.models import User
 
-TERMS_VERSION = "2026-11"
 SIGN_IN_FAILED = _("E-mail or password is not right.")
 
 
@@ -36,11 +36,18 @@ class AccountAdapter(DefaultAccountAdapter):
         # panel.middleware.client_address has already looked behind our own proxies.
         return str(request.META.get("REMOTE_ADDR", ""))
 
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return site_settings.of(request).signup_open
+
+    def format_email_subject(self, subject: str) -> str:
+        return f"{site_settings.load().site_name}: {subject}"
+
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
         """A new account is a customer's, whatever was posted; what was agreed to is kept with the time."""
         user.name = form.cleaned_data.get("name", "")
         user.role = User.Role.CUSTOMER
-        user.terms_version, user.terms_accepted_at = TERMS_VERSION, timezone.now()
+        user.terms_version = site_settings.of(request).terms_version
+        user.terms_accepted_at = timezone.now()
         return super().save_user(request, user, form, commit)
 
 

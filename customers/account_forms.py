@@ -66,7 +66,11 @@ class SignupForm(Dressed, account.SignupForm):
         max_length=120,
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )
-    field_order = ("name", "email", "password1")
+    terms = forms.BooleanField(
+        label=_("I accept the terms and the rules of acceptable use"),
+        error_messages={"required": _("An account needs your yes to the terms.")},
+    )
+    field_order = ("name", "email", "password1", "terms")
 
 
 class ResetPasswordForm(Dressed, account.ResetPasswordForm):

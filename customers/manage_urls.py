@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from customers.manage_views import audit_log, money, team
+from customers.manage_views import audit_log, money, site, team
 
 urlpatterns = [
     path("money", money.payments, name="manage_money"),
@@ -10,5 +10,6 @@ urlpatterns = [
     path("money/ledger", money.ledger, name="manage_ledger"),
     path("team", team.team, name="manage_team"),
     path("team/<int:pk>", team.member, name="manage_member"),
+    path("settings", site.settings_page, name="manage_settings"),
     path("audit", audit_log.audit_log, name="manage_audit"),
 ]

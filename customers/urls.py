@@ -2,9 +2,13 @@
 
 from django.urls import path
 
-from customers.views import wallet
+from customers.views import account, wallet
 
 urlpatterns = [
+    path("account/", account.profile, name="account_profile"),
+    path("account/notices", account.notices, name="account_notices"),
+    path("account/data", account.own_data, name="account_data"),
+    path("account/terms", account.accept_terms, name="accept_terms"),
     path("wallet/", wallet.wallet, name="wallet"),
     path("wallet/statement.csv", wallet.statement_csv, name="statement_csv"),
 ]

@@ -6,9 +6,11 @@ from celery import shared_task
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
+from customers.notices import forget_old, send_waiting
 from orders.asking_again import providers_to_ask
 from orders.ledger_watch import check_and_tell
 from orders.models import Request, Submission
+from orders.notices import write_due
 from orders.request_lane import refills_lane as run_refills_lane
 from orders.request_lane import requests_lane as run_requests_lane
 from orders.resuming import due_for_a_reading, resume_covered
@@ -94,3 +96,11 @@ def sweep() -> None:
 def check_ledger(whole: bool = False) -> None:
     """Hourly on what changed, nightly on all; drift is an alert until a check of all is clean."""
     check_and_tell(None if whole else timezone.now() - timedelta(hours=3))
+
+
+@shared_task(queue="sync")
+def mail_notices() -> None:
+    """Every minute: mails about what happened to orders are written, then sent."""
+    write_due()
+    send_waiting()
+    forget_old()

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from orders.views import asking, home, listing, ordering, showing
+from orders.views import asking, home, listing, ordering, own_data, showing
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -12,6 +12,7 @@ urlpatterns = [
     path("orders/bulk", listing.bulk, name="orders_bulk"),
     path("orders/new", ordering.new_order, name="new_order"),
     path("orders/new/details", ordering.details, name="new_order_details"),
+    path("account/data.json", own_data.own_data, name="own_data"),
     path("orders/quote", ordering.quote, name="order_quote"),
     path("orders/services", ordering.services, name="order_services"),
     path("orders/<int:order_id>", showing.order, name="order"),

@@ -4,11 +4,13 @@ import re
 from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
+from customers import brand as colors
+from customers import site_settings
 from customers.models import User
 from panel.shell import Shell, leads_somewhere
 
@@ -25,6 +27,35 @@ def acceptable_use(request: HttpRequest) -> HttpResponse:
 @require_safe
 def terms(request: HttpRequest) -> HttpResponse:
     return render(request, "pages/terms.html")
+
+
+@login_not_required
+@require_safe
+def brand_css(request: HttpRequest) -> HttpResponse:
+    """The operator's color as a sheet of its own, because pages may hold no inline style."""
+    sheet = colors.stylesheet(site_settings.of(request).brand_color)
+    return _kept(HttpResponse(sheet, content_type="text/css; charset=utf-8"))
+
+
+@login_not_required
+@require_safe
+def brand_logo(request: HttpRequest) -> HttpResponse:
+    logo = site_settings.of(request).logo
+    if not logo:
+        raise Http404
+    kind, data = site_settings.logo_file(logo)
+    return _kept(HttpResponse(data, content_type=kind))
+
+
+def _kept(response: HttpResponse) -> HttpResponse:
+    """The address carries a hash of the content, so a copy is good for ever."""
+    response["Cache-Control"] = "public, max-age=31536000, immutable"
+    return response
+
+
+@require_safe
+def help_page(request: HttpRequest) -> HttpResponse:
+    return render(request, "pages/help.html")
 
 
 @require_POST

@@ -85,6 +85,8 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "panel.reader.time_zone",
     "panel.reader.second_factor",
+    "panel.gates.maintenance",
+    "panel.gates.terms",
     "axes.middleware.AxesMiddleware",
 ]
 

@@ -1,19 +1,23 @@
 """What the frame around every page needs: navigation by role, the counts in it, the balance, the banners.
 
 Context processor `context`. Everything costs a query only when a template asks for it, so that an API answer or an
-anonymous page asks the database nothing. A link is shown only if its address leads somewhere.
+anonymous page asks the database nothing but the name and looks of the site. A link is shown only if its address
+leads somewhere.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import Resolver404, resolve
+from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
+
+from customers import site_settings
 
 
 @dataclass(frozen=True)
@@ -154,7 +158,7 @@ class Shell:
         known = [link.address for group in groups for link in group.links]
         return max((a for a in known if path == a or _continues(path, a)), key=len, default="")
 
-    @property
+    @cached_property
     def balance(self) -> Decimal:
         from customers.wallet import balance_of
 
@@ -200,6 +204,7 @@ def _continues(path: str, address: str) -> bool:
 def context(request: HttpRequest) -> dict[str, Any]:
     return {
         "shell": Shell(request),
-        "site_name": settings.SITE_NAME,
+        "site_settings": SimpleLazyObject(lambda: site_settings.of(request)),
+        "site_name": SimpleLazyObject(lambda: site_settings.of(request).site_name),
         "currency": settings.CURRENCY,
     }

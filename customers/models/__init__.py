@@ -1,5 +1,6 @@
 from customers.models.access import ApiKey
 from customers.models.money import Account, DepositRequest, Transfer
+from customers.models.notices import Notice
 from customers.models.people import PriceGroup, User
 from customers.models.records import AuditEntry, Heartbeat, Setting
 
@@ -9,6 +10,7 @@ __all__ = [
     "AuditEntry",
     "DepositRequest",
     "Heartbeat",
+    "Notice",
     "PriceGroup",
     "Setting",
     "Transfer",

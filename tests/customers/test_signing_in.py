@@ -90,6 +90,7 @@ def test_a_new_account_is_a_customer_who_agreed_and_confirms_by_mail(client: Cli
         "name": "Priya Nair",
         "email": "Priya@Example.com",
         "password1": PASSWORD,
+        "terms": "on",
         "role": "admin",
         "is_staff": "1",
     }
@@ -107,7 +108,9 @@ def test_a_new_account_is_a_customer_who_agreed_and_confirms_by_mail(client: Cli
 
 def test_signing_up_twice_tells_the_owner_and_nobody_else(client: Client) -> None:
     person()
-    answer = client.post("/account/signup/", {"email": "alice@example.com", "password1": PASSWORD})
+    answer = client.post(
+        "/account/signup/", {"email": "alice@example.com", "password1": PASSWORD, "terms": "on"}
+    )
     assert answer.headers["Location"] == "/account/confirm-email/"
     assert "There is one already" in mail.outbox[0].body
     assert User.objects.count() == 1

@@ -1,0 +1,155 @@
+"""Forms of the settings page. What is right is decided by customers.site_settings; these only carry it."""
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+
+from customers.site_settings import MOST_METHODS, SiteSettings, logo_of
+
+
+class Part(forms.Form):
+    """A group of settings: initial values are the present ones."""
+
+    def __init__(self, site: SiteSettings, data: Any = None, files: Any = None) -> None:
+        super().__init__(data, files)
+        for name, field in self.fields.items():
+            field.initial = getattr(site, name, None)
+
+    def values(self) -> dict[str, Any]:
+        return dict(self.cleaned_data)
+
+
+class LooksForm(Part):
+    site_name = forms.CharField(label=_("Name"), max_length=40)
+    logo_file = forms.FileField(
+        label=_("Logo"), required=False, help_text=_("A square PNG, JPEG, GIF or WebP, at most 100 kB.")
+    )
+    remove_logo = forms.BooleanField(label=_("Use the built-in logo"), required=False)
+    brand_color = forms.CharField(
+        label=_("Brand color"),
+        required=False,
+        max_length=7,
+        help_text=_(
+            "Such as #2a59c9. White or dark text on it must reach a contrast of 4.5:1. Empty: our blue."
+        ),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "class": "mono maxw-9", "spellcheck": "false"}),
+    )
+    support_contact = forms.CharField(
+        label=_("Support contact"),
+        required=False,
+        max_length=200,
+        help_text=_("An e-mail address or an https address; customers see it in Help."),
+    )
+
+    def clean_logo_file(self) -> str:
+        given = self.cleaned_data["logo_file"]
+        if given is None:
+            return ""
+        try:
+            return logo_of(given.read())
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from None
+
+    def values(self) -> dict[str, Any]:
+        values = dict(self.cleaned_data)
+        logo, removed = values.pop("logo_file", ""), values.pop("remove_logo", False)
+        if logo or removed:
+            values["logo"] = logo
+        return values
+
+
+class TermsForm(Part):
+    signup_open = forms.BooleanField(
+        label=_("People may sign up themselves"),
+        required=False,
+        widget=forms.CheckboxInput(attrs={"role": "switch"}),
+    )
+    terms_version = forms.CharField(
+        label=_("Version of the terms"),
+        max_length=20,
+        help_text=_("After a change everybody who accepted an earlier version is asked once more."),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "class": "maxw-13"}),
+    )
+    terms_text = forms.CharField(
+        label=_("Text of the terms"),
+        required=False,
+        help_text=_("Plain text. Empty: the text that comes with the panel."),
+        widget=forms.Textarea(attrs={"rows": 8}),
+    )
+
+
+class MaintenanceForm(Part):
+    maintenance = forms.BooleanField(
+        label=_("Maintenance"),
+        required=False,
+        help_text=_(
+            "Customers get a page that says so, the API answers 503; staff work on. Orders go on being delivered."
+        ),
+        widget=forms.CheckboxInput(attrs={"role": "switch"}),
+    )
+    maintenance_note = forms.CharField(
+        label=_("What customers read"),
+        required=False,
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+
+
+FORMS: dict[str, type[Part]] = {"looks": LooksForm, "terms": TermsForm, "maintenance": MaintenanceForm}
+
+
+class MethodForm(forms.Form):
+    name = forms.CharField(label=_("Name"), required=False, max_length=40)
+    note = forms.CharField(
+        label=_("In a few words"),
+        required=False,
+        max_length=80,
+        help_text=_("Such as: 1 to 2 working days, no fee"),
+    )
+    minimum = forms.CharField(
+        label=_("Minimum, %(currency)s") % {"currency": settings.CURRENCY},
+        required=False,
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "class": "tn"}),
+    )
+    maximum = forms.CharField(
+        label=_("Maximum, %(currency)s") % {"currency": settings.CURRENCY},
+        required=False,
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "class": "tn"}),
+    )
+    instructions = forms.CharField(
+        label=_("Instructions"),
+        required=False,
+        max_length=2000,
+        help_text=_("Where to pay, and what to name as the reference."),
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+
+
+class _Methods(forms.BaseFormSet):
+    refusal = ""
+
+
+MethodFormSet = forms.formset_factory(
+    MethodForm, formset=_Methods, extra=1, max_num=MOST_METHODS, absolute_max=20
+)
+
+
+def methods_of(site: SiteSettings) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": method.name,
+            "note": method.note,
+            "minimum": f"{method.minimum:f}" if method.minimum else "",
+            "maximum": "" if method.maximum is None else f"{method.maximum:f}",
+            "instructions": method.instructions,
+        }
+        for method in site.deposit_methods
+    ]
+
+
+def read_methods(formset: Any) -> list[dict[str, Any]]:
+    """The rows that say anything; one that was emptied is a method taken away."""
+    rows = [form.cleaned_data for form in formset.forms if hasattr(form, "cleaned_data")]
+    return [row for row in rows if any(str(value).strip() for value in row.values())]

@@ -1,0 +1,280 @@
+"""What admins set while the panel runs: name and looks, terms, ways to pay, maintenance.
+
+Each setting is declared here with its default and its check, and nowhere else. Rows of `Setting` hold JSON; a row
+that no longer passes its check counts as absent, so that a page never fails over a setting. Read once per request:
+`of(request)`; outside of requests `load()`. Writing is one act with an audit entry.
+"""
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.text import slugify
+
+from customers import brand
+from customers.audit import record
+from customers.models import Setting, User
+
+LARGEST_LOGO = 100_000  # bytes; it is part of every page
+MOST_METHODS = 8
+# Told by content, because a name says nothing. No SVG: it may hold script.
+IMAGES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
+
+
+class BadSetting(ValueError):
+    """Nothing was changed. `key` says which setting, the text why."""
+
+    def __init__(self, key: str, text: str) -> None:
+        super().__init__(text)
+        self.key = key
+
+
+@dataclass(frozen=True)
+class DepositMethod:
+    """A way to pay. Amounts in panel currency; `name` is kept on every payment and is unique among the methods."""
+
+    name: str
+    note: str
+    instructions: str
+    minimum: Decimal
+    maximum: Decimal | None
+
+
+@dataclass(frozen=True)
+class SiteSettings:
+    """All settings with their present values."""
+
+    site_name: str = field(default_factory=lambda: settings.SITE_NAME)
+    logo: str = ""  # "image/png;<base64>", or "" for our own
+    brand_color: str = ""  # "#rrggbb", or "" for our own
+    support_contact: str = ""  # an e-mail address or an https address
+    signup_open: bool = True
+    terms_version: str = "2026-11"
+    terms_text: str = ""  # "" for the text that comes with the panel
+    maintenance: bool = False
+    maintenance_note: str = ""
+    deposit_methods: tuple[DepositMethod, ...] = ()
+
+    @property
+    def support_link(self) -> str:
+        return f"mailto:{self.support_contact}" if "@" in self.support_contact else self.support_contact
+
+    @property
+    def logo_address(self) -> str:
+        return f"{reverse('brand_logo')}?v={_digest(self.logo)}" if self.logo else ""
+
+    @property
+    def sheet_address(self) -> str:
+        return f"{reverse('brand_css')}?v={_digest(self.brand_color)}" if self.brand_color else ""
+
+    def method(self, name: str) -> DepositMethod | None:
+        return next((known for known in self.deposit_methods if known.name == name), None)
+
+
+def load() -> SiteSettings:
+    """All settings as they are now; one query."""
+    values: dict[str, Any] = {}
+    for key, stored in Setting.objects.filter(key__in=CHECKS).values_list("key", "value"):
+        try:
+            values[key] = CHECKS[key](stored)
+        except ValueError:
+            continue
+    return SiteSettings(**values)
+
+
+def of(request: HttpRequest) -> SiteSettings:
+    """The settings of this request, read on first use."""
+    known: SiteSettings | None = getattr(request, "_site_settings", None)
+    if known is None:
+        known = load()
+        request._site_settings = known  # type: ignore[attr-defined]
+    return known
+
+
+def change(
+    values: Mapping[str, Any], *, by: User | None = None, request: HttpRequest | None = None
+) -> tuple[str, ...]:
+    """Check and store settings; the keys that really changed, with one audit entry. BadSetting changes nothing."""
+    checked: dict[str, Any] = {}
+    for key, value in values.items():
+        try:
+            checked[key] = CHECKS[key](value)
+        except KeyError:
+            raise BadSetting(key, f"{key} is not a setting.") from None
+        except ValueError as error:
+            raise BadSetting(key, str(error)) from None
+    with transaction.atomic():
+        before = load()
+        changed = tuple(key for key, value in checked.items() if getattr(before, key) != value)
+        for key in changed:
+            Setting.objects.update_or_create(
+                key=key, defaults={"value": _plain(checked[key]), "changed_by": by}
+            )
+        if changed:
+            details = {key: [_told(key, getattr(before, key)), _told(key, checked[key])] for key in changed}
+            record(
+                by, "settings.change", "settings", f"Settings changed: {', '.join(changed)}", details, request
+            )
+    if request is not None:
+        request._site_settings = None  # type: ignore[attr-defined]
+    return changed
+
+
+def logo_file(logo: str) -> tuple[str, bytes]:
+    """Content type and bytes of a stored logo."""
+    kind, _, data = logo.partition(";")
+    return kind, base64.b64decode(data)
+
+
+def logo_of(data: bytes) -> str:
+    """An uploaded picture as it is stored. ValueError with a sentence."""
+    kind = next((name for start, name in IMAGES.items() if data.startswith(start)), None)
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        kind = "image/webp"
+    if kind is None:
+        raise ValueError("The logo must be a PNG, JPEG, GIF or WebP picture.")
+    if len(data) > LARGEST_LOGO:
+        raise ValueError(f"The logo must not be larger than {LARGEST_LOGO // 1000} kB.")
+    return f"{kind};{base64.b64encode(data).decode()}"
+
+
+# ── checks: a raw value (from a form or from JSON) becomes the setting's own type, or ValueError says why ──────────
+
+
+def _line(longest: int, *, required: str = "") -> Callable[[Any], str]:
+    def check(raw: Any) -> str:
+        text = " ".join(str(raw or "").split())
+        if len(text) > longest:
+            raise ValueError(f"At most {longest} characters.")
+        if required and not text:
+            raise ValueError(required)
+        return text
+
+    return check
+
+
+def _prose(longest: int) -> Callable[[Any], str]:
+    def check(raw: Any) -> str:
+        text = str(raw or "").replace("\r\n", "\n").strip()
+        if len(text) > longest:
+            raise ValueError(f"At most {longest:,} characters.")
+        return text
+
+    return check
+
+
+def _switch(raw: Any) -> bool:
+    if not isinstance(raw, bool):
+        raise ValueError("Yes or no.")
+    return raw
+
+
+def _color(raw: Any) -> str:
+    return brand.read_color(str(raw)) if raw else ""
+
+
+def _logo(raw: Any) -> str:
+    if not raw:
+        return ""
+    try:
+        return logo_of(logo_file(str(raw))[1])
+    except binascii.Error:
+        raise ValueError("The logo must be a picture.") from None
+
+
+def _contact(raw: Any) -> str:
+    text = _line(200)(raw)
+    if text and "@" not in text and not text.startswith("https://"):
+        raise ValueError("An e-mail address, or an address that begins with https://.")
+    return text
+
+
+def _methods(raw: Any) -> tuple[DepositMethod, ...]:
+    if not isinstance(raw, list | tuple):
+        raise ValueError("A list of ways to pay.")
+    found = tuple(known if isinstance(known, DepositMethod) else _method(known) for known in raw)
+    if len({slugify(known.name, allow_unicode=True) for known in found}) < len(found):
+        raise ValueError("Each way to pay needs a name of its own.")
+    if len(found) > MOST_METHODS:
+        raise ValueError(f"At most {MOST_METHODS} ways to pay.")
+    return found
+
+
+def _method(raw: Any) -> DepositMethod:
+    if not isinstance(raw, Mapping):
+        raise ValueError("A way to pay has a name and instructions.")
+    minimum = _amount(raw.get("minimum")) or Decimal(0)
+    maximum = _amount(raw.get("maximum"))
+    if maximum is not None and maximum < max(minimum, Decimal("0.01")):
+        raise ValueError("The maximum of a way to pay is below its minimum.")
+    instructions = _prose(2000)(raw.get("instructions"))
+    if not instructions:
+        raise ValueError("A way to pay needs instructions: customers read them after choosing it.")
+    return DepositMethod(
+        _line(40, required="A way to pay needs a name.")(raw.get("name")),
+        _line(80)(raw.get("note")),
+        instructions,
+        minimum,
+        maximum,
+    )
+
+
+def _amount(raw: Any) -> Decimal | None:
+    if raw is None or raw == "":
+        return None
+    try:
+        amount = Decimal(str(raw))
+    except InvalidOperation:
+        raise ValueError("An amount is a number such as 10.00.") from None
+    if not amount.is_finite() or amount < 0 or amount >= 10**12 or amount != round(amount, 6):
+        raise ValueError("An amount is a number such as 10.00.")
+    return amount
+
+
+CHECKS: dict[str, Callable[[Any], Any]] = {
+    "site_name": _line(40, required="The panel needs a name."),
+    "logo": _logo,
+    "brand_color": _color,
+    "support_contact": _contact,
+    "signup_open": _switch,
+    "terms_version": _line(20, required="The terms need a version, such as 2026-11."),
+    "terms_text": _prose(50_000),
+    "maintenance": _switch,
+    "maintenance_note": _prose(500),
+    "deposit_methods": _methods,
+}
+assert set(CHECKS) == {known.name for known in fields(SiteSettings)}  # noqa: S101  # a declaration, not input
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [
+            {
+                "name": method.name,
+                "note": method.note,
+                "instructions": method.instructions,
+                "minimum": f"{method.minimum:f}",
+                "maximum": None if method.maximum is None else f"{method.maximum:f}",
+            }
+            for method in value
+        ]
+    return value
+
+
+def _told(key: str, value: Any) -> Any:
+    """What the audit trail keeps: all but pictures and long texts."""
+    if key == "logo":
+        return f"picture of {len(value)} characters" if value else ""
+    return f"{len(value)} characters" if key == "terms_text" else _plain(value)

@@ -1,0 +1,77 @@
+"""Profile and security: a person's own account. Password, second step, e-mail and sessions are allauth's pages."""
+
+from typing import Any
+from urllib.parse import quote
+
+from allauth.mfa.utils import is_mfa_enabled
+from allauth.usersessions.models import UserSession
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from customers import site_settings
+from customers.access import staff_of as signed_in
+from customers.api_keys import live_keys
+from customers.models import User
+from customers.profile_forms import NoticesForm, ProfileForm
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def profile(request: HttpRequest) -> HttpResponse:
+    user = signed_in(request)
+    form = ProfileForm(request.POST or None, instance=User.objects.get(pk=user.pk))
+    if request.method == "POST" and form.is_valid():
+        form.instance.save(update_fields=list(form.Meta.fields))
+        messages.success(request, _("Saved."))
+        return redirect("account_profile")
+    context = {"form": form, "security": _security(user)}
+    return render(request, "account/profile.html", context, status=422 if form.is_bound else 200)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def notices(request: HttpRequest) -> HttpResponse:
+    user = signed_in(request)
+    form = NoticesForm(user, request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        User.objects.filter(pk=user.pk).update(notices=form.chosen())
+        messages.success(request, _("Saved. It counts from the next mail on."))
+        return redirect("account_notices")
+    return render(request, "account/notices.html", {"form": form}, status=422 if form.is_bound else 200)
+
+
+@require_safe
+def own_data(request: HttpRequest) -> HttpResponse:
+    signed_in(request)
+    return render(request, "account/data.html")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def accept_terms(request: HttpRequest) -> HttpResponse:
+    """The terms changed since this person accepted them: read, accept, go on where he was going."""
+    user, site = signed_in(request), site_settings.of(request)
+    back = request.POST.get("next") or request.GET.get("next") or "/"
+    if not url_has_allowed_host_and_scheme(back, {request.get_host()}, request.is_secure()):
+        back = "/"
+    if request.method == "POST":
+        # What was read is what is accepted: a version that came meanwhile asks again.
+        if request.POST.get("version") == site.terms_version:
+            User.objects.filter(pk=user.pk).update(
+                terms_version=site.terms_version, terms_accepted_at=timezone.now()
+            )
+            return redirect(back)
+        return redirect(f"{reverse('accept_terms')}?next={quote(back)}")
+    return render(request, "account/accept_terms.html", {"next": back, "before": user.terms_version})
+
+
+def _security(user: User) -> dict[str, Any]:
+    return {
+        "second_step": is_mfa_enabled(user),
+        "sessions": UserSession.objects.filter(user=user).count(),
+        "keys": live_keys(user).count(),
+        "waiting": user.emailaddress_set.filter(verified=False).first(),  # type: ignore[attr-defined]
+    }
