@@ -3,27 +3,50 @@
 from typing import Any
 from urllib.parse import urlencode
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
-from customers import ledger
+from customers import ledger, site_settings
 from customers.access import staff_of as signed_in
+from customers.announcing import CannotAnnounce, announce
+from customers.deposit_forms import DepositForm
 from customers.exporting import csv_download
+from customers.figures import money
 from customers.ledger import EXPORT_HEADER, Asked
+from customers.models import DepositRequest
+from customers.notices import low_below
 from customers.wallet import owed_by, wallet_of
 
+ANNOUNCED_SHOWN = 5
 
-@require_safe
+
+@require_http_methods(["GET", "HEAD", "POST"])
 def wallet(request: HttpRequest) -> HttpResponse:
-    user, asked = signed_in(request), Asked.read(request.GET)
+    """The page; a POST announces a payment. A refused one keeps what was typed."""
+    user, asked, site = signed_in(request), Asked.read(request.GET), site_settings.of(request)
+    form = DepositForm(site.deposit_methods, request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        values = form.cleaned_data
+        try:
+            made = announce(user, form.methods[values["method"]], values["amount"], values["reference"])
+        except CannotAnnounce as error:
+            form.add_error(error.field or None, str(error))
+        else:
+            text = _("Thank you. %s is added to your balance when we see the payment.")
+            messages.success(request, text % money(made.amount))
+            return redirect("wallet")
     account = wallet_of(user)
     shown = ledger.page(account, asked)
     context = {
         "balance": account.balance,
+        "deposit": form,
+        "announced": DepositRequest.objects.filter(user=user).order_by("-pk")[:ANNOUNCED_SHOWN],
+        "low_below": below if (below := low_below(user)) and (account.balance or 0) < below else None,
         "owed": owed_by(user),
         "sums": ledger.month_sums(account),
         "page": shown,
@@ -38,7 +61,7 @@ def wallet(request: HttpRequest) -> HttpResponse:
         "chips": _chips(asked),
         "statement_query": urlencode(_kept(asked)),
     }
-    return render(request, "customers/wallet.html", context)
+    return render(request, "customers/wallet.html", context, status=422 if form.is_bound else 200)
 
 
 @require_safe
