@@ -1,0 +1,119 @@
+"""The admins' pages in a real browser: readable for everybody at every width, and the preview follows the typing."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from customers.enrolling import enrol_totp
+from customers.models import DepositRequest, PriceGroup, User
+from providers.alerts import raise_alert
+from providers.models import CatalogChange, MarkupRule, Provider, Service
+from tests import staff_world, world
+from tests.browser.conftest import AXE, SECRET, Open, shot
+
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+
+
+@pytest.fixture
+def adam() -> User:
+    adam = world.admin()
+    enrol_totp(adam, SECRET)
+    return adam
+
+
+@pytest.fixture
+def service() -> Service:
+    MarkupRule.objects.create(scope="everything", percent=Decimal(100))
+    return world.service(world.offer(world.provider()))
+
+
+@pytest.fixture
+def pages(service: Service) -> list[str]:
+    """Every page, with something on it."""
+    alice, provider = world.customer(balance="1000"), Provider.objects.get()
+    staff_world.accepted(world.order(alice, service, "https://example.org/1"))
+    staff_world.doubtful(world.order(alice, service, "https://example.org/2"))
+    offer = service.routes.get().offer
+    CatalogChange.objects.create(
+        provider=provider, external_id="1", offer=offer, kind="price", beyond_limits=True,
+        before={"rate": "1.00000000"}, after={"rate": "1.50000000"},
+    )  # fmt: skip
+    world.offer(provider, "2", name="Not on sale yet")
+    DepositRequest.objects.create(user=alice, method="bank", amount=5, reference="REF-1")
+    PriceGroup.objects.create(name="Agencies")
+    raise_alert("word:1:x", "A word we do not know", provider_id=provider.pk)
+    rule = MarkupRule.objects.get()
+    return [
+        "/manage/", "/manage/?period=30", "/manage/providers", "/manage/providers/add",
+        f"/manage/providers/{provider.pk}", f"/manage/providers/{provider.pk}/connection",
+        f"/manage/providers/{provider.pk}/offers", "/manage/catalog", "/manage/services",
+        f"/manage/services/{service.pk}", "/manage/markup", f"/manage/markup/{rule.pk}", "/manage/markup/add",
+        "/manage/rates", "/manage/alerts", "/manage/money", "/manage/money/ledger", "/manage/money/check",
+        "/manage/team", "/manage/audit",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1440, False), (390, True)])
+def test_nothing_is_out_of_reach(
+    open_page: Open, adam: User, pages: list[str], width: int, dark: bool
+) -> None:
+    page = open_page("/manage/", user=adam, width=width, dark=dark)
+    script, found = next(Path(AXE).rglob("axe.min.js")).read_text(), []
+    for path in pages:
+        page.goto(path)
+        name = path.strip("/").replace("/", "-").replace("?", "-")
+        shot(page, f"{name}-{width}{'-dark' if dark else ''}")
+        wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        if wider > 0:
+            found.append(f"{path} scrolls sideways by {wider} px")
+        page.evaluate(script)  # not a script tag: the page's own policy would refuse it
+        result = page.evaluate("tags => axe.run(document, {runOnly: tags})", RULES)
+        found += [f"{path}: {one['id']} {one['nodes'][0]['html'][:120]}" for one in result["violations"]]
+    assert not found, "\n".join(found)
+
+
+def test_the_preview_follows_the_typing_and_saves_nothing(
+    open_page: Open, adam: User, service: Service
+) -> None:
+    rule = MarkupRule.objects.get()
+    page = open_page(f"/manage/markup/{rule.pk}", user=adam)
+    preview = page.locator("#preview")
+    expect(preview).to_contain_text("50.0% → 50.0%")
+    page.get_by_label("Markup, %").fill("300")
+    expect(preview).to_contain_text("50.0% → 75.0%")
+    page.get_by_label("Markup, %").fill("")
+    expect(preview).to_contain_text("This field is required.")
+    rule.refresh_from_db()
+    assert rule.percent == 100
+    page.get_by_label("Markup, %").fill("300")
+    page.get_by_role("button", name="Save rule").click()
+    expect(page.locator("#messages")).to_contain_text("Rule saved.")
+    service.refresh_from_db()
+    assert service.rate == Decimal("4.00")
+
+
+def test_sending_is_stopped_in_a_dialog_that_asks_why(open_page: Open, adam: User) -> None:
+    page: Page = open_page("/manage/", user=adam)
+    page.get_by_role("link", name="Stop sending").click()
+    dialog = page.locator("#pause-dispatch")
+    expect(dialog.get_by_role("button", name="Go on sending")).to_be_focused()
+    dialog.get_by_label("Why").fill("Wrong prices")
+    dialog.get_by_role("button", name="Stop sending").click()
+    expect(page.get_by_role("heading", name="Sending is stopped")).to_be_visible()
+    page.get_by_role("button", name="Send again").click()
+    expect(page.locator("#messages")).to_contain_text("Sending goes on.")
+
+
+def test_the_kill_switch_and_the_rule_work_without_script(
+    open_page: Open, adam: User, service: Service
+) -> None:
+    page = open_page("/manage/markup/add", user=adam, script=False)
+    page.get_by_label("Applies to").select_option("category")
+    page.get_by_label("Category").select_option(label="Display")
+    page.get_by_label("Markup, %").fill("200")
+    page.get_by_role("button", name="Preview").click()
+    expect(page.locator("#preview")).to_contain_text("50.0% → 66.7%")
+    page.get_by_role("button", name="Save rule").click()
+    assert MarkupRule.objects.filter(scope="category", percent=200).exists()
