@@ -151,16 +151,21 @@
       if (before) before();
       window.htmx.swap(part, html, { swapStyle: "innerHTML", swapDelay: 0, settleDelay: 0 }, { eventInfo: { target: part, elt: part } });
       if (shown) shown();
-    }).catch(function () {}).then(function () { // failed: the next change asks again, and sending asks the server
+    }).catch(function () {}).then(function () {
+      if (target === "order-details" && mine === asking[target]) detailsDue = false;
+    }).then(function () { // failed: the next change asks again, and sending asks the server
       waitingFor -= 1;
       if (!waitingFor && sendWhenKnown) send();
     });
   }
+  var detailsDue = false; // the parts of another service are on their way; it is priced with them
   function details() {
+    detailsDue = true;
     clearTimeout(quoteTimer);
     quoteTimer = 0;
     var typed = {}, focus = "";
     ask(form.dataset.detailsUrl, "order-details", function () {
+      detailsDue = false;
       panel.all("#order-details [name]").forEach(function (e) {
         if (e.name in typed) { if (e.type === "checkbox") e.checked = typed[e.name]; else e.value = typed[e.name]; }
         if (focus && e.name === focus) e.focus();
@@ -196,7 +201,7 @@
   function price() {
     clearTimeout(quoteTimer);
     quoteTimer = 0;
-    if (!number.value || key() === priced) return;
+    if (!number.value || detailsDue || key() === priced) return;
     priced = key();
     ask(form.dataset.quoteUrl, "quote");
   }
