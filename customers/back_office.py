@@ -12,7 +12,7 @@ from django.db import models
 from django.http import HttpRequest
 
 
-class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
+class ReadOnly(admin.ModelAdmin):
     """Rows to look at. No adding, changing or deleting, whatever permissions an account has.
 
     `hidden` names fields that hold secrets; they are not even fetched for the page.

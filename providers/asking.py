@@ -16,6 +16,7 @@ from providers.models import CatalogChange, Lane, Provider
 # As long as a person waits before a page: the provider's own deadlines are for workers.
 IMPATIENT: dict[str, Any] = {"deadline_s": 15, "batch_deadline_s": 30}
 ALIVE = timedelta(seconds=45)
+TAKEN_UP, WRITING = timedelta(seconds=30), timedelta(seconds=60)
 
 
 def worker_runs() -> bool:
@@ -60,13 +61,12 @@ class Reading:
 def reading_of(provider: Provider, asked: datetime | None) -> Reading:
     """Where the catalog reading is that was asked for at `asked` (None: the last one)."""
     lane = Lane.objects.filter(provider=provider, kind=Lane.Kind.CATALOG).first()
-    now = timezone.now()
-    ran = lane.ran_at if lane else None
     error = provider.last_error if provider.last_error.startswith("Catalog: ") else ""
-    if lane and lane.lease_until and lane.lease_until > now:
+    now = timezone.now()
+    if asked and not _answered_since(provider, error, asked):
+        state = _on_its_way(lane, asked, now)
+    elif lane and lane.lease_until and lane.lease_until > now:
         state = "reading"
-    elif asked and (ran is None or ran < asked):
-        state = "lost" if now - asked > timedelta(seconds=30) or not worker_runs() else "waiting"
     elif error:
         state = "failed"
     else:
@@ -77,3 +77,17 @@ def reading_of(provider: Provider, asked: datetime | None) -> Reading:
         dict(changes.values_list("state").annotate(n=Count("pk")).order_by()) if changes is not None else {}
     )
     return Reading(state, provider.last_catalog_at, error, found)
+
+
+def _answered_since(provider: Provider, error: str, asked: datetime) -> bool:
+    ends = (provider.last_catalog_at, provider.last_error_at if error else None)
+    return any(end is not None and end >= asked for end in ends)
+
+
+def _on_its_way(lane: Lane | None, asked: datetime, now: datetime) -> str:
+    """The lane is free again once the list is here; comparing and writing it takes a little longer."""
+    held = lane is not None and lane.lease_until is not None and lane.lease_until > now
+    ran = lane.ran_at if lane else None
+    if held or (ran is not None and ran >= asked and now - ran < WRITING):
+        return "reading"
+    return "lost" if now - asked > TAKEN_UP or not worker_runs() else "waiting"
