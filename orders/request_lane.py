@@ -23,6 +23,7 @@ from providers.adapters.errors import NotSent, ProviderError, Refused
 from providers.adapters.results import RefillWord, RequestAnswer
 from providers.connecting import adapter_or_none, options_of
 from providers.lanes import hold
+from providers.metering import metered
 from providers.models import Lane, Provider
 from providers.throttle import allowed
 
@@ -54,6 +55,7 @@ def requests_lane(provider_id: int, *, force: bool = False, wait_s: float = 0) -
     hold_s = options["batch_deadline_s"] + LEASE_MARGIN_S
     with (
         hold(provider_id, Lane.Kind.REQUESTS, seconds=hold_s, wait_s=wait_s) as holding,
+        metered(adapter, provider_id, Lane.Kind.REQUESTS),
         slots.take(1, slow=holding.slow) as slot,
     ):
         done = set[int]()
@@ -217,6 +219,7 @@ def refills_lane(provider_id: int, *, force: bool = False, wait_s: float = 0) ->
     hold_s = options["batch_deadline_s"] + LEASE_MARGIN_S
     with (
         hold(provider_id, Lane.Kind.REFILLS, seconds=hold_s, wait_s=wait_s) as holding,
+        metered(adapter, provider_id, Lane.Kind.REFILLS),
         slots.take(1, slow=holding.slow) as slot,
     ):
         after, started = 0, timezone.now()

@@ -25,6 +25,7 @@ from providers.adapters.errors import Misconfigured, ProviderError, Refused, Una
 from providers.adapters.results import Statuses
 from providers.connecting import adapter_or_none, options_of
 from providers.lanes import Holding, hold
+from providers.metering import metered
 from providers.models import Lane, Provider
 from providers.throttle import allowed
 
@@ -67,6 +68,7 @@ def status_lane(provider_id: int, *, force: bool = False, wait_s: float = 0, bud
     hold_s = options["batch_deadline_s"] + LEASE_MARGIN_S
     with (
         hold(provider_id, Lane.Kind.STATUS, seconds=hold_s, wait_s=wait_s) as holding,
+        metered(adapter, provider_id, Lane.Kind.STATUS),
         slots.take(options["concurrency"], slow=holding.slow) as width,
     ):
         started, size, after = timezone.now(), min(100, options["batch_size"]), 0

@@ -19,6 +19,7 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from orders.loss_lock import alert_losses
 from orders.models import Order, OrderEvent, Submission
 from orders.projecting import Known, Projection, project
 from orders.settlement import end_completed, end_partial, end_with_full_refund, lock_order
@@ -56,12 +57,16 @@ def apply_observations(batch: Sequence[Followed], answers: Statuses, sequence: i
     quiet: list[Followed] = []
     untold: list[Followed] = []
     changed: list[tuple[Followed, Observation, Projection]] = []
+    charges: dict[int, tuple[Decimal, str]] = {}
     for row in batch:
         seen = answers.found.get(row.upstream_id)
         if seen is None or sequence <= row.submission.observed_seq:
             untold.append(row)
             continue
         projection = project(row.known, seen)
+        charge = _charge(seen)
+        if charge and charge != row.submission.reported_charge:
+            charges[row.order.pk] = charge, seen.currency
         if seen.word is None:
             _alert_unknown_word(row, seen)
         if projection.ends:
@@ -72,7 +77,9 @@ def apply_observations(batch: Sequence[Followed], answers: Statuses, sequence: i
             quiet.append(row)
     touch(quiet, sequence)
     touch(untold)
-    return ended + _apply_changed(changed, sequence)
+    ended += _apply_changed(changed, sequence)
+    alert_losses(charges)
+    return ended
 
 
 def _differs(row: Followed, seen: Observation, to: Projection) -> bool:

@@ -1,0 +1,106 @@
+"""The loss lock: a provider that charges more for an order than it was sold for is told to an admin.
+
+The cost was frozen when the order was placed. What a provider reports as charge is evidence only, never booked:
+some report the rate per 1000 there, and that raises no alert.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from orders.models import Order
+from providers.alerts import raise_alert
+from providers.exchange import exchange_rates
+from providers.models import Alert
+
+ZERO = Decimal(0)
+LIKE_THE_RATE = Decimal("0.01")  # a charge this near to the rate (as a share of it) is the rate
+SMALLEST = Decimal("0.01")  # panel currency: less is rounding, and not worth anybody's time
+
+
+@dataclass(frozen=True)
+class Sold:
+    """An order as it was sold. `cost`, `charge`: panel currency. `rate`: of the provider, per 1000 units (per order
+    for package types), its own `currency`."""
+
+    cost: Decimal
+    charge: Decimal
+    total: int
+    per_order: bool
+    rate: Decimal
+    currency: str
+
+
+def loss_on(sold: Sold, reported: Decimal, currency: str, exchange: Mapping[str, Decimal]) -> Decimal | None:
+    """What is lost on the order if the provider really takes `reported`, in panel currency; None: nothing, or not known.
+
+    A loss is what goes beyond the frozen cost and the margin on it, that is beyond what the customer paid.
+    `currency` is that of the report, "" for the provider's own.
+    """
+    factor = exchange.get(currency or sold.currency)
+    if factor is None or reported <= 0 or _is_the_rate(sold, reported, exchange):
+        return None
+    loss = reported * factor - sold.charge
+    return loss.quantize(Decimal("0.000001")) if loss >= SMALLEST else None
+
+
+def _is_the_rate(sold: Sold, reported: Decimal, exchange: Mapping[str, Decimal]) -> bool:
+    if sold.per_order:
+        return False
+    rates = [sold.rate]
+    factor = exchange.get(sold.currency)
+    if factor and sold.total > 0:
+        rates.append(sold.cost * 1000 / sold.total / factor)  # the rate at which it was sold
+    return any(abs(reported - rate) <= rate * LIKE_THE_RATE for rate in rates)
+
+
+def alert_losses(charges: Mapping[int, tuple[Decimal, str]]) -> int:
+    """Raise an alert for each service sold at a loss; `charges`: (charge, currency) newly reported, by order id.
+
+    Two statements and one for each loss; none where nothing new was reported. Returns how many losses there are.
+    """
+    if not charges:
+        return 0
+    exchange, losses = exchange_rates(), 0
+    for order in _orders(list(charges)):
+        offer = order.submission.offer
+        sold = Sold(
+            order.cost,
+            order.charge,
+            order.total,
+            order.per_order,
+            offer.rate,
+            order.submission.provider.currency,
+        )
+        reported, currency = charges[order.pk]
+        loss = loss_on(sold, reported, currency, exchange)
+        if loss is None:
+            continue
+        losses += 1
+        raise_alert(
+            f"loss:{order.submission.provider_id}:{order.service_id}",
+            f"{order.submission.provider.name} reports {reported.normalize():f} {currency or sold.currency} as charge of"
+            f" order {order.pk}, which was sold for {order.charge.normalize():f}. Check the price of service"
+            f" {order.service_id}.",
+            level=Alert.Level.CRITICAL,
+            provider_id=order.submission.provider_id,
+            order_number=order.pk,
+            at_risk=loss,
+        )
+    return losses
+
+
+def _orders(ids: list[int]) -> list[Order]:
+    orders = Order.objects.filter(pk__in=ids).select_related("submission__offer", "submission__provider")
+    return list(
+        orders.only(
+            "cost",
+            "charge",
+            "total",
+            "per_order",
+            "service_id",
+            "submission__provider__name",
+            "submission__provider__currency",
+            "submission__offer__rate",
+        )
+    )

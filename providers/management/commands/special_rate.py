@@ -1,0 +1,72 @@
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from customers.management.command_line import Command as Base
+from customers.management.command_line import decimal, find_user
+from providers.models import Service
+from providers.special_rates import (
+    InvalidRate,
+    copy_special_rates,
+    prices_of,
+    reset_special_rates,
+    set_special_rate,
+)
+
+
+class Command(Base):
+    help = "A customer's own prices: show, set, copy from another customer, reset."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("email")
+        parser.add_argument("act", nargs="?", default="show", choices=["show", "set", "copy", "reset"])
+        parser.add_argument("--service", type=int, help="service number; reset without it ends all")
+        parser.add_argument("--rate", help="per 1000 (or per order), panel currency")
+        parser.add_argument("--discount", help="percent off what he would pay")
+        parser.add_argument("--from", dest="source", help="e-mail of the customer to copy from")
+        parser.add_argument("--note", default="")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        customer = find_user(options["email"])
+        try:
+            if options["act"] == "set":
+                rate = decimal(options["rate"], "rate") if options["rate"] else None
+                discount = decimal(options["discount"], "discount") if options["discount"] else None
+                service = _service(options["service"])
+                set_special_rate(
+                    customer, service, rate=rate, discount_percent=discount, note=options["note"]
+                )
+            elif options["act"] == "copy":
+                if not options["source"]:
+                    raise CommandError("Say with --from whose prices are to be copied.")
+                count = copy_special_rates(find_user(options["source"]), customer)
+                self.say({"copied": count}, f"{count} special rates copied.")
+                return
+            elif options["act"] == "reset":
+                one = _service(options["service"]) if options["service"] else None
+                count = reset_special_rates(customer, one)
+                self.say({"ended": count}, f"{count} special rates ended.")
+                return
+        except InvalidRate as error:
+            raise CommandError(str(error)) from None
+        for price in prices_of(customer):
+            told = {
+                "service": price.service.pk,
+                "rate": price.special.rate,
+                "discount_percent": price.special.discount_percent,
+                "list_rate": price.list_rate,
+                "pays": price.pays,
+                "note": price.special.note,
+            }
+            self.say(
+                told,
+                f"{price.service}: pays {price.pays.normalize():f}, listed {price.list_rate.normalize():f}",
+            )
+
+
+def _service(number: int | None) -> Service:
+    service = Service.objects.filter(pk=number or 0).first()
+    if service is None:
+        raise CommandError(f"There is no service {number}." if number else "Say with --service which one.")
+    return service
