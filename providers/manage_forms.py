@@ -102,7 +102,7 @@ class OptionsForm(forms.Form):
             return forms.BooleanField(label=label, required=False, help_text=help_text)
         if option.kind == "choice":
             return forms.ChoiceField(
-                label=label, choices=[(c, c) for c in option.choices], help_text=help_text
+                label=label, choices=[(c, c) for c in option.choices], required=False, help_text=help_text
             )
         if option.kind == "pairs":
             area = forms.Textarea(attrs={**CODE, "rows": 2, "class": "mono"})
@@ -251,17 +251,17 @@ class RuleForm(forms.ModelForm):
             values[name] = values.get(name) or Decimal(0)
         for name, default in (("places", 2), ("position", 0)):
             values[name] = default if values.get(name) is None else values[name]
-        number, values["service"] = values.get("service"), None
+        number, service = values.get("service"), None
         if scope == MarkupRule.Scope.SERVICE:
-            values["service"] = Service.objects.filter(pk=number).first() if number else None
-            if values["service"] is None:
+            service = Service.objects.filter(pk=number).first() if number else None
+            if service is None and "service" not in self.errors:
                 self.add_error("service", _("There is no service with this number."))
         for name in ("category", "provider"):
             if scope != name:
                 values[name] = None
             elif values.get(name) is None and name not in self.errors:
                 self.add_error(name, _("Choose what the rule applies to."))
-        self.instance.service = values["service"]
+        values["service"] = self.instance.service = service
         return values
 
 
