@@ -35,6 +35,7 @@ from providers.adapters.errors import NotSent, ProviderError, Refused, Uncertain
 from providers.adapters.results import Accepted, AddRequest
 from providers.connecting import adapter_or_none, options_of
 from providers.lanes import Holding, hold
+from providers.metering import metered
 from providers.models import Lane, Provider
 from providers.throttle import allowed
 
@@ -94,7 +95,10 @@ def submit_lane(provider_id: int, *, force: bool = False, wait_s: float = 0, bud
     if adapter is None:
         return Tally()  # its orders wait; the provider's page says what is missing
     hold_s = options["deadline_s"] + LEASE_MARGIN_S + BATCH_S
-    with hold(provider_id, Lane.Kind.SUBMIT, seconds=hold_s, wait_s=wait_s) as holding:
+    with (
+        hold(provider_id, Lane.Kind.SUBMIT, seconds=hold_s, wait_s=wait_s) as holding,
+        metered(adapter, provider_id, Lane.Kind.SUBMIT),
+    ):
         run = _Run(provider, options, adapter, holding, threading.Semaphore(options["concurrency"]))
         until = time.monotonic() + budget_s
         tried: set[int] = set()
