@@ -161,6 +161,7 @@
   var detailsDue = false; // the parts of another service are on their way; it is priced with them
   function details() {
     detailsDue = true;
+    if (asking.quote) asking.quote.abort();
     clearTimeout(quoteTimer);
     quoteTimer = 0;
     var typed = {}, focus = "";
