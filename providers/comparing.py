@@ -106,8 +106,11 @@ def compare(
     rise_limit_percent: float,
     waiting: Iterable[Mapping[str, Any]] = (),
 ) -> Comparison:
-    """All differences. `waiting`: new services that are not decided yet, whose types may be mapped by hand too. An empty list, or one that lacks more than 10 % of what we know, is refused: such a
-    list never means that everything was dropped; an admin decides."""
+    """All differences. `waiting`: new services that are not decided yet, whose types may be mapped by hand too.
+
+    An empty list, or one that lacks more than 10 % of what we know, is refused: such a list never means that
+    everything was dropped; an admin decides.
+    """
     result = Comparison()
     alive = [external_id for external_id, offer in known.items() if not offer.gone]
     missing = [external_id for external_id in alive if external_id not in listed]

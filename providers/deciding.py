@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -24,7 +24,8 @@ from providers.applying import (
 from providers.catalog import tell_about_holds
 from providers.denying import hold_denied
 from providers.locking import lock_offers
-from providers.models import CatalogChange, Provider
+from providers.models import CatalogChange, Provider, Route
+from providers.publishing import unpublish
 from providers.repricing import reprice_provider
 
 State = CatalogChange.State
@@ -117,18 +118,21 @@ def undo_revision(
 ) -> int:
     """Give the offers of one revision their earlier values; returns how many changes were undone.
 
-    New services stay (they can be unpublished). An undone price rise leaves its service on hold, because the
-    provider still charges the new price. Raises CannotUndo when a later change touched the same values.
+    New services stay as offers, because the provider lists them; what was put on sale of them and has no other
+    way to be delivered is unpublished, its open orders go on. An undone price rise leaves its service on hold,
+    because the provider still charges the new price. Raises CannotUndo when a later change touched the same values.
     """
     now = timezone.now()
     with transaction.atomic():
         lock_offers(provider.pk)
-        changes = list(
-            CatalogChange.objects.filter(provider=provider, revision=revision, state=State.APPLIED)
-            .exclude(kind=Kind.NEW)
-            .select_related("offer")
+        applied = list(
+            CatalogChange.objects.filter(
+                provider=provider, revision=revision, state=State.APPLIED
+            ).select_related("offer")
         )
-        if not changes:
+        changes = [change for change in applied if change.kind != Kind.NEW]
+        withdrawn = _unpublish_new([change for change in applied if change.kind == Kind.NEW], by, request)
+        if not changes and not withdrawn:
             raise CannotUndo("There is nothing to undo in this revision.")
         _refuse_if_overtaken(changes)
         apply_to_offers(provider.pk, (_reversed(change) for change in changes), now)
@@ -139,13 +143,26 @@ def undo_revision(
         }
         if holds:
             set_holds(holds, now)
-        CatalogChange.objects.filter(pk__in=[change.pk for change in changes]).update(
-            state=State.UNDONE, decided_at=now, decided_by=by
-        )
+        undone = [change.pk for change in (*changes, *withdrawn)]
+        CatalogChange.objects.filter(pk__in=undone).update(state=State.UNDONE, decided_at=now, decided_by=by)
         _carry_over(provider)
-        summary = f"{len(changes)} catalog changes of {provider.name} undone"
+        summary = f"{len(undone)} catalog changes of {provider.name} undone"
         record(by, "catalog.undo", provider, summary, {"revision": str(revision)}, request)
-    return len(changes)
+    return len(undone)
+
+
+def _unpublish_new(
+    new: Iterable[CatalogChange], by: User | None, request: HttpRequest | None
+) -> list[CatalogChange]:
+    """Take off the list what is delivered by these new offers only; returns the changes that were on sale by it."""
+    by_offer = {change.offer_id: change for change in new if change.offer_id}
+    routes = Route.objects.filter(offer__in=by_offer, service__published=True)
+    elsewhere = Route.objects.filter(service=OuterRef("service"), enabled=True).exclude(offer__in=by_offer)
+    only = dict(routes.exclude(Exists(elsewhere)).values_list("service_id", "offer_id"))
+    if not only:
+        return []
+    unpublish(list(only), by=by, request=request)
+    return [by_offer[offer_id] for offer_id in set(only.values())]
 
 
 def _staged(

@@ -79,7 +79,7 @@ def simulate_rule(
     now_book = RuleBook(rule.price_group_id)
     then_book = RuleBook.of(_rules_then(rule, replaces, removed))
     list_book = RuleBook() if rule.price_group_id else None
-    exchange, sold = exchange_rates(), _sold()
+    exchange, sold = exchange_rates(), units_sold()
     services = {service.pk: service for service in _services(published_only)}
     rows = []
     for supply in supplies_of(_services(published_only)):
@@ -119,7 +119,7 @@ def _rules_then(rule: MarkupRule, replaces: MarkupRule | None, removed: bool) ->
     return [*others, *([] if removed or not rule.enabled else [rule])]
 
 
-def _sold() -> dict[int, tuple[int, int]]:
+def units_sold() -> dict[int, tuple[int, int]]:
     """service id → (units, orders) of the last 30 days that were not canceled."""
     recent = Q(orders__created_at__gte=timezone.now() - timedelta(days=SOLD_DAYS)) & ~Q(
         orders__status="Canceled"

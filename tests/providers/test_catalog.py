@@ -444,3 +444,38 @@ def test_a_list_that_does_not_tell_drip_feed_leaves_it_to_the_type(shop: Upstrea
     provider = connected(shop)
     sync_catalog(provider, apply=True)
     assert [offer_of(provider, number).dripfeed for number in (1, 2, 3)] == [True, False, False]
+
+
+def test_undoing_a_revision_takes_back_what_was_put_on_sale_of_its_new_services(
+    shop: Upstream, selling: Provider
+) -> None:
+    shop.list(1, rate="1.05")
+    shop.list(91)
+    shop.list(92)
+    sync_catalog(selling, apply=True)
+    revision = CatalogChange.objects.filter(provider=selling, kind="price").latest("pk").revision
+    assert revision
+    publish(selling, ["91"])
+    assert undo_revision(selling, revision) == 2
+    service = service_of(selling, 91)
+    assert (service.published, offer_of(selling, 91).gone_at) == (False, None)
+    assert offer_of(selling, 1).rate == Decimal("1.00")
+    states = CatalogChange.objects.filter(revision=revision).values_list("external_id", "state")
+    assert dict(states) == {"1": "undone", "91": "undone", "92": "applied"}
+    publish(selling, ["91"])  # an admin may put it on sale again
+    assert service_of(selling, 91).on_sale
+
+
+def test_names_are_stored_without_control_and_bidi_characters(shop: Upstream) -> None:
+    shop.list(
+        1,
+        name="Safe\u202e\u0007 text\u0000",
+        category="A\u2066b",
+        desc="<b>One</b><br>two\u200f",
+        type="De\u202dfault",
+    )
+    provider = connected(shop)
+    sync_catalog(provider, apply=True)
+    offer = offer_of(provider, 1)
+    assert (offer.name, offer.category, offer.description) == ("Safe text", "Ab", "One\ntwo")
+    assert (offer.type_raw, offer.service_type) == ("Default", "default")
