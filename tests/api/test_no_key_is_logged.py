@@ -88,7 +88,7 @@ def _send_everywhere(port: int, key: str, service: int) -> int:
     for method, path, body, headers in calls:
         client = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
         client.request(method, path, body, headers)
-        assert client.getresponse().status < 500
+        assert client.getresponse().status < 500, f"{method} {path[:20]}"
         client.close()
     with socket.create_connection(("127.0.0.1", port), timeout=20) as raw:
         raw.sendall(f"GET /api/v2?key={key} HTTP/9.9\r\nHost: x\r\n\r\n".encode())
