@@ -1,27 +1,9 @@
 """request_cancel ORDER_ID: ask for a cancel, as the customer would."""
 
-from typing import Any
-
-from django.core.management.base import CommandError, CommandParser
-
-from customers.management.command_line import Command as Base
-from orders.management.command_line import find_order
-from orders.requests import NotAllowed, ask_cancel
-from orders.showing import request_json
+from orders.management.asking import AskCommand
+from orders.requests import ask_cancel
 
 
-class Command(Base):
+class Command(AskCommand):
     help = "Ask for a cancel of an order; repeated, it returns the open request."
-
-    def add_arguments(self, parser: CommandParser) -> None:
-        super().add_arguments(parser)
-        parser.add_argument("order", type=int)
-        parser.add_argument("--reason", default="")
-
-    def handle(self, *args: Any, **options: Any) -> None:
-        order = find_order(options["order"])
-        try:
-            request = ask_cancel(order.pk, by="command line", reason=options["reason"])
-        except NotAllowed as error:
-            raise CommandError(str(error)) from error
-        self.say(request_json(request), f"Request {request.pk}: {request.get_state_display()}.")
+    ask = staticmethod(ask_cancel)
