@@ -88,6 +88,32 @@ def charge_order(user: User, amount: Decimal, order_number: int, actor: str) -> 
     )
 
 
+def charge_orders(user: User, charges: Sequence[tuple[int, Decimal]], actor: str) -> Sequence[int]:
+    """Take the charges of many new orders at once, each as a transfer of its own: all of them or none.
+
+    `charges` holds (order number, amount); the balance after each is as if they had come one after another.
+    One statement whatever their number; the ids of the transfers, in the same order. InsufficientFunds (with the
+    sum) moves nothing; the caller's transaction must then end.
+    """
+    if not charges or any(amount <= 0 or amount != amount.quantize(CENT_OF_CENTS) for _, amount in charges):
+        raise ValueError("Each charge needs a positive amount with at most 6 decimals.")
+    total = sum((amount for _, amount in charges), ZERO)
+    values: dict[str, Any] = {
+        "user": user.pk,
+        "target": Account.HOUSE_IDS[Account.Kind.SALES],
+        "total": total,
+        "orders": [number for number, _ in charges],
+        "amounts": [amount for _, amount in charges],
+        "actor": actor[:254],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_charge_many, values)
+        rows = cursor.fetchall()
+    if not rows:
+        raise InsufficientFunds(total, balance_of(user))
+    return [row[0] for row in rows]
+
+
 def refund_order(
     user: User, amount: Decimal, refunded_to: Decimal, order_number: int, note: str, actor: str
 ) -> Transfer:
@@ -203,6 +229,20 @@ _charge = f"""
     INSERT INTO customers_transfer {_COLUMNS}
     SELECT clock_timestamp(), wallet.id, %(target)s, %(amount)s, %(cause)s, %(order)s, %(note)s, %(actor)s, wallet.balance FROM wallet
     RETURNING id, balance_after, source_id
+"""
+_charge_many = f"""
+    WITH wallet AS (
+        UPDATE customers_account SET balance = balance - %(total)s
+        WHERE user_id = %(user)s AND kind = 'wallet' AND balance >= %(total)s RETURNING id, balance
+    ), charge AS (
+        SELECT number, amount, place, sum(amount) OVER (ORDER BY place) AS upto
+        FROM unnest(%(orders)s::bigint[], %(amounts)s::numeric[]) WITH ORDINALITY AS listed(number, amount, place)
+    )
+    INSERT INTO customers_transfer {_COLUMNS}
+    SELECT clock_timestamp(), wallet.id, %(target)s, charge.amount, 'order:' || charge.number || ':charge', charge.number, '', %(actor)s,
+        wallet.balance + %(total)s - charge.upto
+    FROM wallet, charge ORDER BY charge.place
+    RETURNING id
 """
 _give = f"""
     WITH wallet AS (

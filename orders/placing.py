@@ -14,9 +14,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -89,31 +91,36 @@ class Quote:
 
 def find_service(service_id: int) -> tuple[Service, Route]:
     """The service and the route it would be sent by. Raises NotOnSale, also for a service that does not exist."""
-    routes = (
-        Route.objects.filter(
-            service_id=service_id,
-            enabled=True,
-            offer__gone_at=None,
-            offer__on_hold="",
-            offer__provider__archived_at=None,
-        )
-        .select_related("service", "offer__provider")
-        .only(*FOR_PLACING)
-        .order_by("position", "id")
-    )
-    route = routes.first()
+    route = usable_routes().filter(service_id=service_id).first()
     if route is None or not route.service.on_sale:
         raise NotOnSale(_("This service is not on sale now. Nothing was charged."))
     return route.service, route
 
 
+def usable_routes() -> QuerySet[Route]:
+    """The routes that orders may be sent by, the preferred one of a service first."""
+    return (
+        Route.objects.filter(
+            enabled=True, offer__gone_at=None, offer__on_hold="", offer__provider__archived_at=None
+        )
+        .select_related("service", "offer__provider")
+        .only(*FOR_PLACING)
+        .order_by("position", "id")
+    )
+
+
 def quote(user: User, service_id: int, raw: Mapping[str, str]) -> Quote:
     """Price an order without placing it. Raises NotOnSale or InvalidOrder."""
     service, route = find_service(service_id)
+    return priced(route, rate_for(user, service, route.offer.provider_id), raw)
+
+
+def priced(route: Route, rate: Decimal, raw: Mapping[str, str]) -> Quote:
+    """What was asked, checked and priced at the customer's rate; no query. Raises InvalidOrder."""
+    service = route.service
     ordered = read_order(service.type, raw, service.minimum, service.maximum)
     if ordered.runs and not service.dripfeed:
         raise InvalidOrder({"runs": _("This service cannot be delivered in several runs.")}, {"runs": "bad"})
-    rate = rate_for(user, service, route.offer.provider_id)
     charge = charge_for(rate, ordered.total, per_order=service.per_order)
     if charge > LARGEST_CHARGE:
         raise InvalidOrder({"quantity": _("This quantity is too large.")}, {"quantity": "max"})
@@ -138,16 +145,16 @@ def place_order(
     """
     if user.orders_suspended or not user.is_active:
         raise Suspended(_("Ordering is suspended for this account. Nothing was charged."))
-    asked = _hash_of(service_id, raw)
+    asked = hash_of(service_id, raw)
     if request_id and (first := _placed_before(user, request_id, asked)):
         return first
     try:
         with transaction.atomic():
-            priced = quote(user, service_id, raw)
-            if shown_charge is not None and shown_charge != priced.charge:
-                raise PriceChanged(shown_charge, priced.charge)
+            offered = quote(user, service_id, raw)
+            if shown_charge is not None and shown_charge != offered.charge:
+                raise PriceChanged(shown_charge, offered.charge)
             return _write(
-                user, priced, source=source, request_id=request_id, asked=asked, reference=reference
+                user, offered, source=source, request_id=request_id, asked=asked, reference=reference
             )
     except IntegrityError:
         # Two requests with one id at the same moment: the other one won, and is the answer to both.
@@ -157,12 +164,33 @@ def place_order(
 
 
 def _write(
-    user: User, priced: Quote, *, source: str, request_id: str | None, asked: str, reference: str
+    user: User, asked_for: Quote, *, source: str, request_id: str | None, asked: str, reference: str
 ) -> Order:
-    service, ordered, offer, now = priced.service, priced.ordered, priced.route.offer, timezone.now()
-    order = Order.objects.create(
+    now = timezone.now()
+    order = order_of(user, asked_for, now, source, request_id, asked, reference)
+    order.save(force_insert=True)
+    submission_of(order, asked_for.route).save(force_insert=True)
+    placed_event(order).save(force_insert=True)
+    charge_order(user, order.charge, order.pk, actor="customer")
+    if not waits_for_staff(asked_for.route):
+        hint_submit(asked_for.route.offer.provider_id)
+    return order
+
+
+def order_of(
+    user: User,
+    asked_for: Quote,
+    now: datetime,
+    source: str,
+    request_id: str | None,
+    asked: str,
+    reference: str,
+) -> Order:
+    """The row of an order, not saved yet. Price and cost are frozen in it."""
+    ordered = asked_for.ordered
+    return Order(
         user=user,
-        service=service,
+        service=asked_for.service,
         created_at=now,
         source=source,
         link=ordered.link,
@@ -172,38 +200,46 @@ def _write(
         total=ordered.total,
         fields=dict(ordered.fields),
         reference=reference.strip()[:120],
-        rate=priced.rate,
-        per_order=service.per_order,
-        charge=priced.charge,
-        cost=priced.cost,
+        rate=asked_for.rate,
+        per_order=asked_for.service.per_order,
+        charge=asked_for.charge,
+        cost=asked_for.cost,
         status_at=now,
         request_id=request_id,
         request_hash=asked,
     )
-    waits_for_staff = service.hold_for_review or not offer.provider.sends_by_itself
-    Submission.objects.create(
+
+
+def submission_of(order: Order, route: Route) -> Submission:
+    """The intent to send a saved order by this route, not saved yet."""
+    return Submission(
         order=order,
-        state=Submission.State.HELD if waits_for_staff else Submission.State.QUEUED,
-        state_at=now,
-        next_at=now,
-        queued_since=now,
-        provider_id=offer.provider_id,
-        offer=offer,
-        route=priced.route,
+        state=Submission.State.HELD if waits_for_staff(route) else Submission.State.QUEUED,
+        state_at=order.created_at,
+        next_at=order.created_at,
+        queued_since=order.created_at,
+        provider_id=route.offer.provider_id,
+        offer=route.offer,
+        route=route,
     )
-    OrderEvent.objects.create(
+
+
+def placed_event(order: Order) -> OrderEvent:
+    """The first line of a saved order's story, not saved yet."""
+    return OrderEvent(
         order=order,
-        at=now,
+        at=order.created_at,
         kind=OrderEvent.Kind.STATUS,
         actor="customer",
         after=Order.Status.PENDING,
         why="Placed and paid",
         amount=order.charge,
     )
-    charge_order(user, order.charge, order.pk, actor="customer")
-    if not waits_for_staff:
-        hint_submit(offer.provider_id)
-    return order
+
+
+def waits_for_staff(route: Route) -> bool:
+    """Whether an order by this route is held until somebody lets it go, or worked by hand."""
+    return route.service.hold_for_review or not route.offer.provider.sends_by_itself
 
 
 def _placed_before(user: User, request_id: str, asked: str) -> Order | None:
@@ -213,7 +249,7 @@ def _placed_before(user: User, request_id: str, asked: str) -> Order | None:
     return first
 
 
-def _hash_of(service_id: int, raw: Mapping[str, str]) -> str:
+def hash_of(service_id: int, raw: Mapping[str, str]) -> str:
     """A fingerprint of what was asked, blind to the order of fields and to absent ones."""
     asked = {key: str(value) for key, value in raw.items() if str(value).strip()}
     return hashlib.sha256(json.dumps([service_id, asked], sort_keys=True).encode()).hexdigest()

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from orders.views import asking, home, listing, ordering, own_data, showing
+from orders.views import asking, home, listing, mass, ordering, own_data, showing
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -13,6 +13,9 @@ urlpatterns = [
     path("orders/new", ordering.new_order, name="new_order"),
     path("orders/new/details", ordering.details, name="new_order_details"),
     path("account/data.json", own_data.own_data, name="own_data"),
+    path("orders/mass", mass.mass_order, name="mass_order"),
+    path("orders/mass/<uuid:token>", mass.result, name="mass_result"),
+    path("orders/mass/<uuid:token>.csv", mass.result_csv, name="mass_result_csv"),
     path("orders/quote", ordering.quote, name="order_quote"),
     path("orders/services", ordering.services, name="order_services"),
     path("orders/<int:order_id>", showing.order, name="order"),

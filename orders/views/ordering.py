@@ -92,7 +92,7 @@ def _place(request: HttpRequest, draft: Draft) -> HttpResponse:
             source="web",
             request_id=draft.request_id,
             reference=form.reference,
-            shown_charge=_amount(post.get("shown_charge", "")),
+            shown_charge=amount_of(post.get("shown_charge", "")),
         )
     except InvalidOrder as error:
         form.refuse(error)
@@ -304,7 +304,7 @@ def _balance_note(draft: Draft, charge: Decimal, balance: Decimal) -> dict[str, 
     return _note("err", text, strong, link="/wallet/", link_text=_("Add funds"))
 
 
-def _amount(text: str) -> Decimal | None:
+def amount_of(text: str) -> Decimal | None:
     try:
         amount = Decimal(text)
     except InvalidOperation:

@@ -1,0 +1,375 @@
+"""Mass orders: read, judged, placed in one transaction by the rules of single orders, charged once."""
+
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+
+import pytest
+from django.db import connection, connections
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from customers import wallet
+from customers.models import Transfer, User
+from orders.mass_lines import MOST_LINES, Line, Unreadable, read_lines
+from orders.mass_placing import HasProblems, judge, place_all, place_valid
+from orders.models import Order, OrderEvent, Submission
+from orders.placing import PriceChanged, RequestIdReused, Suspended, place_order
+from providers.models import Service, SpecialRate
+from tests import world
+from tests.staff_world import signed_in
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def alice() -> User:
+    return world.customer(balance="1000")
+
+
+@pytest.fixture
+def shop() -> Service:
+    return world.service(world.offer(world.provider()))
+
+
+@pytest.fixture
+def package(shop: Service) -> Service:
+    offer = world.offer(
+        world.provider(name="Boxes"), "9", service_type="package", minimum=1, maximum=1, dripfeed=False
+    )
+    return world.service(offer, rate="3.5")
+
+
+def token() -> str:
+    return uuid.uuid4().hex
+
+
+# ── reading ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_it_reads_lines_with_bars() -> None:
+    found = read_lines("12 | https://e.org/a | 1000\r\n\r\n #7|b|2,000 \n9 | only a link\n x | y | z")
+    assert found == [
+        Line(1, "12 | https://e.org/a | 1000", 12, {"link": "https://e.org/a", "quantity": "1000"}),
+        Line(3, "#7|b|2,000", 7, {"link": "b", "quantity": "2,000"}),
+        Line(4, "9 | only a link", 9, {"link": "only a link"}),
+        Line(5, "x | y | z", 0, {"link": "y", "quantity": "z"}),
+    ]
+
+
+def test_a_link_may_hold_a_bar() -> None:
+    assert read_lines("1|https://e.org/a|b|50")[0].raw == {"link": "https://e.org/a|b", "quantity": "50"}
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_it_reads_csv_with_and_without_a_header(delimiter: str) -> None:
+    plain = delimiter.join(["12", "https://e.org/a", "1000"])
+    assert read_lines(plain)[0].raw == {"link": "https://e.org/a", "quantity": "1000"}
+    header = delimiter.join(["Service", "Comments", "Link", "Reference"])
+    cells = delimiter.join(["12", '"one\ntwo"', "https://e.org/a", "mine"])
+    (line,) = read_lines(f"\ufeff{header}\n{cells}\n")
+    assert line.raw == {"link": "https://e.org/a", "comments": "one\ntwo"}
+    assert (line.number, line.service, line.reference) == (2, 12, "mine")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "at least one line"),
+        (" \n \r\n", "at least one line"),
+        ("service,link\n", "at least one line"),
+        ("service,link,color\n1,a,red", "color"),
+        ('1,"a\n', "cannot be read"),
+        ("1|a|1\n" * (MOST_LINES + 1), "At most 5,000"),
+    ],
+)
+def test_it_says_what_cannot_be_read(text: str, says: str) -> None:
+    with pytest.raises(Unreadable, match=says):
+        read_lines(text)
+
+
+@given(st.text(max_size=300))
+@settings(max_examples=200, deadline=None)
+def test_any_text_is_read_or_refused_in_words(text: str) -> None:
+    try:
+        lines = read_lines(text)
+    except Unreadable as error:
+        assert str(error)
+    else:
+        assert lines and all(isinstance(line.service, int) for line in lines)
+
+
+# ── placing ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_each_line_becomes_an_order_like_a_single_one(alice: User, shop: Service, package: Service) -> None:
+    lines = read_lines(
+        f"{shop.pk}|https://e.org/1|1000\n{package.pk}|https://e.org/2\n{shop.pk}|https://e.org/3|10"
+    )
+    placed = place_all(alice, lines, token=token())
+    single = place_order(alice, shop.pk, {"link": "https://e.org/1", "quantity": "1000"}, source="web")
+    assert [order.charge for order in placed] == [Decimal("2"), Decimal("3.5"), Decimal("0.02")]
+    first = Order.objects.get(pk=placed[0].pk)
+    for name in (
+        "service_id",
+        "link",
+        "quantity",
+        "total",
+        "rate",
+        "charge",
+        "cost",
+        "status",
+        "request_hash",
+    ):
+        assert getattr(first, name) == getattr(single, name), name
+    assert first.source == "mass"
+    assert list(Submission.objects.values_list("state", flat=True).distinct()) == ["queued"]
+    assert OrderEvent.objects.filter(why="Placed and paid").count() == 4
+    world.sane()
+
+
+def test_each_charge_is_a_transfer_with_the_balance_after_it(alice: User, shop: Service) -> None:
+    orders = place_all(
+        alice, read_lines(f"{shop.pk}|a|1000\n{shop.pk}|b|2000\n{shop.pk}|c|500"), token=token()
+    )
+    found = Transfer.objects.filter(order_number__isnull=False).order_by("pk")
+    assert [(row.cause, row.amount, row.balance_after) for row in found] == [
+        (f"order:{orders[0].pk}:charge", Decimal("2"), Decimal("998")),
+        (f"order:{orders[1].pk}:charge", Decimal("4"), Decimal("994")),
+        (f"order:{orders[2].pk}:charge", Decimal("1"), Decimal("993")),
+    ]
+    assert wallet.balance_of(alice) == 993
+    world.sane()
+
+
+def test_all_or_nothing_is_nothing_when_one_line_is_wrong(alice: User, shop: Service) -> None:
+    lines = read_lines(f"{shop.pk}|a|1000\n{shop.pk}|b|1\n999999|c|100")
+    with pytest.raises(HasProblems, match="minimum"):
+        place_all(alice, lines, token=token())
+    assert not Order.objects.exists() and wallet.balance_of(alice) == 1000
+    assert [order.link for order in place_valid(alice, lines, token=token())] == ["a"]
+    world.sane()
+
+
+def test_the_valid_ones_of_none_are_none(alice: User) -> None:
+    with pytest.raises(HasProblems):
+        place_valid(alice, read_lines("999999|c|100"), token=token())
+
+
+def test_too_small_a_balance_places_nothing(alice: User, shop: Service) -> None:
+    lines = read_lines(f"{shop.pk}|a|400000\n{shop.pk}|b|100001")
+    with pytest.raises(wallet.InsufficientFunds) as caught:
+        place_all(alice, lines, token=token())
+    assert (caught.value.amount, caught.value.missing) == (Decimal("1000.002"), Decimal("0.002"))
+    assert not Order.objects.exists() and wallet.balance_of(alice) == 1000
+    world.sane()
+
+
+def test_the_last_cent_may_be_spent(alice: User, shop: Service) -> None:
+    place_all(alice, read_lines(f"{shop.pk}|a|400000\n{shop.pk}|b|100000"), token=token())
+    assert wallet.balance_of(alice) == 0
+    world.sane()
+
+
+def test_a_repeat_is_the_first_and_other_lines_are_refused(alice: User, shop: Service) -> None:
+    lines, once = read_lines(f"{shop.pk}|a|1000\n{shop.pk}|b|1000"), token()
+    first = place_all(alice, lines, token=once)
+    again = place_all(alice, lines, token=once)
+    assert [order.pk for order in first] == [order.pk for order in again]
+    with pytest.raises(RequestIdReused):
+        place_all(alice, read_lines(f"{shop.pk}|a|1000\n{shop.pk}|c|1000"), token=once)
+    assert wallet.balance_of(alice) == 996
+    assert place_all(world.bob(), lines, token=once)[0].pk not in {order.pk for order in first}
+    world.sane()
+
+
+def test_a_changed_price_is_asked_about(alice: User, shop: Service) -> None:
+    lines = read_lines(f"{shop.pk}|a|1000")
+    shown = judge(alice, lines).total
+    Service.objects.filter(pk=shop.pk).update(rate=Decimal("2.5"))
+    with pytest.raises(PriceChanged) as caught:
+        place_all(alice, lines, token=token(), shown_total=shown)
+    assert (caught.value.shown, caught.value.now) == (Decimal("2"), Decimal("2.5"))
+    assert not Order.objects.exists()
+
+
+def test_a_customers_own_rate_counts(alice: User, shop: Service) -> None:
+    SpecialRate.objects.create(user=alice, service=shop, rate=Decimal("1.5"))
+    assert judge(alice, read_lines(f"{shop.pk}|a|1000")).total == Decimal("1.5")
+
+
+def test_the_suspended_place_nothing(alice: User, shop: Service) -> None:
+    alice.orders_suspended = True
+    with pytest.raises(Suspended):
+        place_all(alice, read_lines(f"{shop.pk}|a|1000"), token=token())
+
+
+def test_a_service_that_waits_for_staff_is_held(alice: User, shop: Service) -> None:
+    Service.objects.filter(pk=shop.pk).update(hold_for_review=True)
+    (order,) = place_all(alice, read_lines(f"{shop.pk}|a|1000"), token=token())
+    assert world.state_of(order) == "held"
+
+
+def test_doubles_are_named_and_not_forbidden(alice: User, shop: Service) -> None:
+    world.order(alice, shop, link="open")
+    found = judge(alice, read_lines(f"{shop.pk}|open|100\n{shop.pk}|x|100\n{shop.pk}|x|100"))
+    assert [row.twin for row in found.rows] == [
+        "The same link has an open order of this service.",
+        "",
+        "Same service and link as line 2.",
+    ]
+    assert len(place_all(alice, [row.line for row in found.rows], token=token())) == 3
+    world.sane()
+
+
+def test_the_number_of_statements_is_constant(alice: User, shop: Service) -> None:
+    def statements(n: int) -> int:
+        lines = read_lines("\n".join(f"{shop.pk}|https://e.org/{n}/{i}|10" for i in range(n)))
+        with CaptureQueriesContext(connection) as captured:
+            place_all(alice, lines, token=token())
+        return len(captured)
+
+    statements(1)
+    assert statements(2) == statements(400)
+    world.sane()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_same_form_from_several_tabs_is_placed_once(alice: User, shop: Service) -> None:
+    lines, once = read_lines("\n".join(f"{shop.pk}|https://e.org/{i}|100" for i in range(40))), token()
+
+    def send(_: int) -> list[int]:
+        try:
+            return [order.pk for order in place_all(alice, lines, token=once)]
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(send, range(6)))
+    assert all(answer == answers[0] for answer in answers)
+    assert Order.objects.count() == 40
+    assert wallet.balance_of(alice) == Decimal("992")
+    world.sane()
+
+
+def test_5000_lines_are_placed_in_one_go(alice: User, shop: Service) -> None:
+    text = "\n".join(f"{shop.pk} | https://example.org/page/{i} | {10 + i % 50}" for i in range(5000))
+    began = time.perf_counter()
+    lines = read_lines(text)
+    placed = place_all(alice, lines, token=token())
+    took = time.perf_counter() - began
+    assert len(placed) == 5000
+    assert wallet.balance_of(alice) == 1000 - sum(order.charge for order in placed)
+    assert took < 15, took  # the figure that is promised (3 s) is measured by benches/mass_order.py
+    world.sane()
+
+
+amounts = st.lists(st.integers(min_value=1, max_value=3000), min_size=1, max_size=12)
+
+
+@given(quantities=amounts, cents=st.integers(min_value=0, max_value=3000))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_sent_the_books_are_in_order(shop: Service, quantities: list[int], cents: int) -> None:
+    user = world.customer(f"{uuid.uuid4().hex}@example.org", balance=Decimal(cents) / 100)
+    lines = read_lines("\n".join(f"{shop.pk}|https://e.org/{i}|{q}" for i, q in enumerate(quantities)))
+    before = wallet.balance_of(user)
+    try:
+        placed = place_valid(user, lines, token=token())
+    except (wallet.InsufficientFunds, HasProblems):
+        placed = []
+    assert wallet.balance_of(user) == before - sum((order.charge for order in placed), Decimal(0))
+    assert wallet.balance_of(user) >= 0
+    assert len(placed) in (0, sum(1 for q in quantities if q >= 10))
+    world.sane()
+
+
+# ── the pages ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def field_of(page: str, name: str) -> str:
+    return page.partition(f'name="{name}" value="')[2].partition('"')[0]
+
+
+def checked(client: Client, text: str) -> dict[str, str]:
+    page = client.post("/orders/mass", {"lines": text, "check": "1"}).content.decode()
+    return {"lines": text} | {name: field_of(page, name) for name in ("token", "total", "checked")}
+
+
+def test_it_checks_first_and_charges_nothing(alice: User, shop: Service) -> None:
+    client = signed_in(alice)
+    text = f"{shop.pk} | https://e.org/1 | 1000\n{shop.pk} | https://e.org/2 | 1\nfoo"
+    answer = client.post("/orders/mass", {"lines": text, "check": "1"})
+    page = answer.content.decode()
+    assert answer.status_code == 200
+    assert "The minimum for this service is 10." in page
+    assert "The line must begin with the number of a service." in page
+    assert "$2.00" in page and "Place the one good line" in page
+    assert not Order.objects.exists()
+
+
+def test_it_places_what_was_checked_and_shows_the_result(alice: User, shop: Service) -> None:
+    client = signed_in(alice)
+    form = checked(client, f"{shop.pk} | https://e.org/1 | 1000\n{shop.pk} | https://e.org/2 | 500")
+    answer = client.post("/orders/mass", form | {"place": "all"})
+    assert answer.status_code == 302
+    assert client.post("/orders/mass", form | {"place": "all"})["Location"] == answer["Location"]
+    page = client.get(answer["Location"]).content.decode()
+    assert "2 orders placed" in page and "$3.00 charged" in page
+    rows = b"".join(client.get(answer["Location"] + ".csv").streaming_content).decode().splitlines()  # type: ignore[attr-defined]
+    assert len(rows) == 3 and rows[1].startswith(f"1,{Order.objects.earliest('pk').pk},{shop.pk}")
+    assert signed_in(world.bob()).get(answer["Location"]).status_code == 404
+    assert wallet.balance_of(alice) == 997
+    world.sane()
+
+
+def test_the_good_lines_are_placed_and_the_others_come_back(alice: User, shop: Service) -> None:
+    client = signed_in(alice)
+    form = checked(client, f"{shop.pk} | https://e.org/1 | 1000\n{shop.pk} | https://e.org/2 | 1")
+    assert client.post("/orders/mass", form | {"place": "all"}).status_code == 422
+    assert not Order.objects.exists()
+    answer = client.post("/orders/mass", form | {"place": "valid"})
+    page = client.get(answer["Location"]).content.decode()
+    assert "One order placed" in page and f"{shop.pk} | https://e.org/2 | 1</textarea>" in page
+    world.sane()
+
+
+def test_other_lines_than_the_checked_ones_are_checked_first(alice: User, shop: Service) -> None:
+    client = signed_in(alice)
+    form = checked(client, f"{shop.pk} | https://e.org/1 | 1000")
+    answer = client.post(
+        "/orders/mass", form | {"lines": f"{shop.pk} | https://e.org/other | 1000", "place": "all"}
+    )
+    assert answer.status_code == 422
+    assert "not the ones that were checked" in answer.content.decode()
+    assert not Order.objects.exists()
+
+
+def test_a_file_is_taken_in_place_of_the_lines(alice: User, shop: Service) -> None:
+    from django.core.files.uploadedfile import SimpleUploadedFile
+
+    client = signed_in(alice)
+    file = SimpleUploadedFile(
+        "orders.csv", f"service;link;quantity\n{shop.pk};https://e.org/1;1000\n".encode()
+    )
+    page = client.post("/orders/mass", {"lines": "", "check": "1", "file": file}).content.decode()
+    assert "https://e.org/1" in page and "Place one order" in page
+    broken = SimpleUploadedFile("orders.csv", b"\xff\xfe\x00a")
+    assert client.post("/orders/mass", {"check": "1", "file": broken}).status_code == 422
+
+
+def test_it_says_how_much_is_missing(alice: User, shop: Service) -> None:
+    client = signed_in(alice)
+    form = checked(client, f"{shop.pk} | https://e.org/1 | 600000")
+    answer = client.post("/orders/mass", form | {"place": "all"})
+    assert answer.status_code == 422
+    assert "These orders cost $1,200.00 and your balance is $1,000.00." in answer.content.decode()
+    assert wallet.balance_of(alice) == 1000
+
+
+def test_the_two_kinds_of_order_lead_to_each_other(alice: User) -> None:
+    client = signed_in(alice)
+    assert 'href="/orders/mass"' in client.get("/orders/new").content.decode()
+    assert 'href="/orders/new"' in client.get("/orders/mass").content.decode()
