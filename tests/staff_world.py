@@ -89,7 +89,7 @@ def _begun(order: Order) -> Sent:
     row = Submission.objects.filter(pk=order.pk)
     row.update(state="claimed", fence=1, lease_until=lease)
     row.update(state="sending")
-    attempt = SubmissionAttempt.objects.create(
+    SubmissionAttempt.objects.create(
         submission=submission,
         fence=1,
         provider_id=submission.provider_id,
