@@ -47,7 +47,7 @@ _TAKE = f"""
           AND NOT EXISTS (SELECT 1 FROM providers_provider p WHERE p.id = a.provider_id AND p.paused_at IS NOT NULL)
         ORDER BY a.asked_again_at NULLS FIRST, a.id LIMIT 1 FOR UPDATE OF a, s SKIP LOCKED
     )
-    RETURNING id, submission_id, fence, provider_id, params_hash
+    RETURNING submission_id, fence, provider_id, params_hash
 """
 _PROVIDERS = f"""
     SELECT DISTINCT a.provider_id FROM orders_submissionattempt a
@@ -94,7 +94,7 @@ def _take(provider_id: int) -> tuple[Sent, str] | None:
     with connection.cursor() as cursor:
         cursor.execute(_TAKE, {"provider": provider_id, **_TIMES})
         row = cursor.fetchone()
-    return (Sent(row[0], row[1], row[2], row[3]), row[4]) if row else None
+    return (Sent(row[0], row[1], row[2]), row[3]) if row else None
 
 
 def _ask(adapter: Adapter, sent: Sent, params_hash: str, begun_at: float) -> Accepted | ProviderError:

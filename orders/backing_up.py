@@ -34,6 +34,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, connections, transaction
 from django.db.migrations.loader import MigrationLoader
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from orders.dispatch import NEEDS_A_DECISION
@@ -46,7 +47,7 @@ NOT_COPIED = ("orders_dispatchswitch",)
 ASIDE = "before_restore"
 # Numbers that may have been given out between the backup and the loss are skipped.
 SKIPPED_NUMBERS = 10_000
-NUMBERED = ("orders_order", "orders_request")
+NUMBERED = ("orders_order", "orders_request", "orders_submissionattempt")
 
 
 class BackupFailed(Exception):
@@ -121,10 +122,12 @@ def restore(file: Path, *, without_keys: bool = False) -> Restored:
                 f"The backup could not be loaded, so nothing was changed: {error}."
             ) from error
     _pause(manifest)
+    call_command("migrate", verbosity=0, interactive=False, skip_checks=True)
+    DispatchSwitch.objects.update(restored_at=Now())
+    raise_alert("dispatch:restored", NEEDS_A_DECISION, level=Alert.Level.CRITICAL)
     _skip_numbers()
     with connection.cursor() as cursor:
         cursor.execute(f"DROP SCHEMA {ASIDE} CASCADE")
-    call_command("migrate", verbosity=0, interactive=False)
     return Restored(
         datetime.fromisoformat(manifest["taken_at"]),
         Order.objects.count(),
@@ -227,17 +230,14 @@ def _cut_off_others() -> None:
 
 
 def _pause(manifest: dict[str, Any]) -> None:
+    """In plain SQL: the loaded tables may be of an earlier version, and migrate would make a switch that is on."""
     reason = f"Restored from the backup of {manifest['taken_at'][:19]} UTC: orders may have been sent since."
-    with transaction.atomic():
-        DispatchSwitch.objects.create(
-            pk=1,
-            paused_at=timezone.now(),
-            paused_by="restore",
-            reason=reason,
-            restored=True,
-            counter=manifest["dispatch_counter"],
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO orders_dispatchswitch (id, paused_at, paused_by, reason, restored, counter)"
+            " VALUES (1, now(), 'restore', %s, true, %s)",
+            [reason, manifest["dispatch_counter"]],
         )
-        raise_alert("dispatch:restored", NEEDS_A_DECISION, level=Alert.Level.CRITICAL)
 
 
 def _skip_numbers() -> None:

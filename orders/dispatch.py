@@ -13,20 +13,37 @@ import redis
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F
+from django.db.models.functions import Now
 from django.utils import timezone
 
-from orders.models import DispatchSwitch, OrderEvent, Request, Submission
+from orders.models import DispatchSwitch, OrderEvent, Request, Submission, SubmissionAttempt
 from providers.alerts import close_alert, raise_alert
 from providers.models import Alert
 
 log = logging.getLogger(__name__)
 _REDIS: redis.Redis | None = None
+# No fence that was given out after the backup may be given again: its holder may still come with an answer.
+FENCES_SKIPPED = 1000
 NEEDS_A_DECISION = "Sending is paused: the database was restored or failed over. Decide with resume_dispatch --after-restore."
 
 
 def is_paused() -> bool:
     """Also while the switch is missing, as in the middle of a restore."""
     return not DispatchSwitch.objects.filter(paused_at=None).exists()
+
+
+def went_back() -> bool:
+    """Whether the database is known to be older than what was sent from it, and nobody has decided yet.
+
+    Then "queued" does not mean that nothing was sent: an order is neither withdrawn nor given another route.
+    """
+    return not DispatchSwitch.objects.filter(restored=False).exists()
+
+
+def predates_a_restore(attempt: SubmissionAttempt) -> bool:
+    """Whether the attempt was begun before the database last went back. What became of the order after the backup
+    is not known here (it may have been sent again), so a late refusal of this attempt proves nothing any more."""
+    return DispatchSwitch.objects.filter(restored_at__gte=attempt.started_at).exists()
 
 
 def pause_dispatch(by: str, reason: str) -> bool:
@@ -72,6 +89,7 @@ def open_dispatch() -> bool:
             switch.paused_at, switch.paused_by, switch.restored = timezone.now(), "system", True
             switch.reason = "The database is older than what was sent from it (restored or failed over)."
             switch.save()
+            DispatchSwitch.objects.filter(pk=1).update(restored_at=Now())
         else:
             DispatchSwitch.objects.filter(pk=1).update(counter=F("counter") + 1)
             switch.counter += 1
@@ -114,18 +132,22 @@ def _doubt_everything_open(by: str) -> int:
             """
             INSERT INTO orders_submissionattempt (submission_id, fence, provider_id, offer_id, cost, state, reason, message, candidate_id,
                                                   params_hash, excerpt, started_at, ended_at)
-            SELECT s.order_id, s.fence + 1, s.provider_id, s.offer_id, o.cost, 'unknown', 'restored',
+            SELECT s.order_id, s.fence + %s, s.provider_id, s.offer_id, o.cost, 'unknown', 'restored',
                    'The database was restored; the order may have been sent after the backup.', '', '', '', now(), now()
             FROM orders_submission s JOIN orders_order o ON o.id = s.order_id WHERE s.order_id = ANY(%s) AND s.state = 'queued'
             """,
-            [ids],
+            [FENCES_SKIPPED, ids],
         )
         cursor.execute(
             "UPDATE orders_submissionattempt SET state = 'unknown', reason = 'restored', ended_at = now() WHERE submission_id = ANY(%s) AND state = 'sending'",
             [ids],
         )
+        Submission.objects.filter(state=Submission.State.UNKNOWN).update(fence=F("fence") + FENCES_SKIPPED)
         Submission.objects.filter(order_id__in=ids).update(
-            state=Submission.State.UNKNOWN, state_at=timezone.now(), lease_until=None, fence=F("fence") + 1
+            state=Submission.State.UNKNOWN,
+            state_at=timezone.now(),
+            lease_until=None,
+            fence=F("fence") + FENCES_SKIPPED,
         )
         OrderEvent.objects.bulk_create(
             OrderEvent(

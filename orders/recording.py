@@ -13,11 +13,12 @@ import json
 import random
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
+from orders.dispatch import predates_a_restore
 from orders.models import Order, OrderEvent, Request, Submission, SubmissionAttempt
 from orders.routing import WORTH_ANOTHER_ROUTE, other_route, take_route
 from orders.settlement import end_with_full_refund, lock_order, withdraw
@@ -25,6 +26,9 @@ from providers.adapters.errors import NotSent, ProviderError, Refused, Uncertain
 from providers.adapters.results import Accepted
 from providers.alerts import raise_alert
 from providers.models import Alert
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
 
 FIRST_POLL_S = 2
 LONGEST_WAIT_S = 600
@@ -36,9 +40,9 @@ WAITS = frozenset({"auth", "provider_funds", "rate_limit", "duplicate_link"})
 
 @dataclass(frozen=True)
 class Sent:
-    """One attempt in flight: the ids that T2 committed."""
+    """One attempt in flight, as T2 committed it. Order and fence name it: a row's number would be given again
+    by a database that went back in time."""
 
-    attempt_id: int
     order_id: int
     fence: int
     provider_id: int
@@ -62,7 +66,7 @@ _ACCEPT = """
     WITH attempt AS (
         UPDATE orders_submissionattempt
         SET state = 'accepted', ended_at = clock_timestamp(), http_status = %(http)s, excerpt = %(excerpt)s
-        WHERE id = %(attempt)s AND state = 'sending' RETURNING submission_id, fence
+        WHERE submission_id = %(order)s AND fence = %(fence)s AND state = 'sending' RETURNING submission_id, fence
     ), submission AS (
         UPDATE orders_submission s
         SET state = 'accepted', state_at = clock_timestamp(), lease_until = NULL, waits_for = '', provider_order_id = %(id)s,
@@ -78,7 +82,8 @@ _ACCEPT = """
 
 def _accepted(sent: Sent, answer: Accepted) -> str:
     values: dict[str, Any] = {
-        "attempt": sent.attempt_id,
+        "order": sent.order_id,
+        "fence": sent.fence,
         "http": answer.http_status,
         "excerpt": answer.excerpt[:500],
         "id": answer.order_id,
@@ -122,6 +127,12 @@ def _alarm_repeated_id(sent: Sent, answer: Accepted) -> None:
     )
 
 
+def _sending(sent: Sent) -> "QuerySet[SubmissionAttempt]":
+    return SubmissionAttempt.objects.filter(
+        submission_id=sent.order_id, fence=sent.fence, state=SubmissionAttempt.State.SENDING
+    )
+
+
 # ── provably not accepted ───────────────────────────────────────────────────────────────────────────
 
 
@@ -129,9 +140,12 @@ def _not_accepted(sent: Sent, error: Refused | NotSent) -> str:
     kind = error.kind if isinstance(error, Refused) else "not_sent"
     with transaction.atomic():
         order = lock_order(sent.order_id)
-        closed = SubmissionAttempt.objects.filter(
-            pk=sent.attempt_id, state=SubmissionAttempt.State.SENDING
-        ).update(state=SubmissionAttempt.State.NOT_ACCEPTED, reason=kind, **_evidence(error))
+        attempt = _sending(sent).first()
+        if attempt is not None and predates_a_restore(attempt):
+            return _unknown(sent, _no_proof_after_a_restore(error))
+        closed = _sending(sent).update(
+            state=SubmissionAttempt.State.NOT_ACCEPTED, reason=kind, **_evidence(error)
+        )
         if not closed:
             submission = None
         else:
@@ -209,9 +223,7 @@ def _wait_after(attempts: int) -> float:
 def _unknown(sent: Sent, error: ProviderError) -> str:
     candidate = error.candidate_id if isinstance(error, Uncertain) else ""
     with transaction.atomic():
-        closed = SubmissionAttempt.objects.filter(
-            pk=sent.attempt_id, state=SubmissionAttempt.State.SENDING
-        ).update(
+        closed = _sending(sent).update(
             state=SubmissionAttempt.State.UNKNOWN,
             reason=error.reason[:40],
             candidate_id=candidate[:100],
@@ -239,13 +251,21 @@ def _unknown(sent: Sent, error: ProviderError) -> str:
 def _late(sent: Sent, outcome: Accepted | ProviderError) -> str:
     """The attempt is not `sending` any more: repair unknown, recognise our own earlier commit, or keep evidence."""
     with transaction.atomic():
-        order = lock_order(sent.order_id)
+        order = Order.objects.select_for_update(no_key=True).filter(pk=sent.order_id).first()
         submission = (
             Submission.objects.select_for_update(no_key=True, of=("self",))
             .select_related("provider")
-            .get(order_id=sent.order_id)
+            .filter(order_id=sent.order_id)
+            .first()
         )
-        attempt = SubmissionAttempt.objects.select_for_update().get(pk=sent.attempt_id)
+        attempt = (
+            SubmissionAttempt.objects.select_for_update()
+            .filter(submission_id=sent.order_id, fence=sent.fence)
+            .first()
+        )
+        if order is None or submission is None or attempt is None:
+            _alarm_forgotten(sent, outcome)
+            return "unknown"
         if attempt.reason == LOST and isinstance(outcome, Uncertain):
             _keep_the_doubtful_answer(attempt, outcome)
         if _is_our_own_commit(submission, attempt, outcome):
@@ -262,13 +282,14 @@ def _late(sent: Sent, outcome: Accepted | ProviderError) -> str:
                 return "accepted"
             _alarm_repeated_id(sent, outcome)
             return "unknown"
-        if undecided and isinstance(outcome, Refused | NotSent):
+        proof = attempt.asked_again_at is None and not predates_a_restore(attempt)
+        if undecided and proof and isinstance(outcome, Refused | NotSent):
             kind = outcome.kind if isinstance(outcome, Refused) else "not_sent"
             SubmissionAttempt.objects.filter(pk=attempt.pk).update(
                 state=SubmissionAttempt.State.NOT_ACCEPTED, reason=kind, **_evidence(outcome)
             )
             return _after_refusal(order, submission, kind, outcome)
-        if undecided:
+        if undecided and proof:
             return "unknown"
         _keep_evidence(order, attempt, outcome)
     return "unknown"
@@ -320,6 +341,33 @@ def accept_unknown(
         return False
     _event(order, Submission.State.UNKNOWN, Submission.State.ACCEPTED, f"{why} as {order_id}", actor)
     return True
+
+
+def _no_proof_after_a_restore(error: Refused | NotSent) -> Uncertain:
+    return Uncertain(
+        f"Refused, but the database went back meanwhile, so the order may have been sent again: {error.message}",
+        reason="restored",
+        http_status=error.http_status,
+        excerpt=error.excerpt,
+    )
+
+
+def _alarm_forgotten(sent: Sent, outcome: Accepted | ProviderError) -> None:
+    """An answer about a send that this database does not know of: it went back in time. The id is for the desk."""
+    if isinstance(outcome, Accepted):
+        SubmissionAttempt.objects.filter(
+            submission_id=sent.order_id,
+            provider_id=sent.provider_id,
+            state=SubmissionAttempt.State.UNKNOWN,
+            candidate_id="",
+        ).update(candidate_id=outcome.order_id)
+        raise_alert(
+            f"forgotten:{sent.provider_id}:{outcome.order_id}",
+            f"The provider accepted order {sent.order_id} as {outcome.order_id}, but this database does not know"
+            " that it was sent: it was restored meanwhile.",
+            level=Alert.Level.CRITICAL,
+            provider_id=sent.provider_id,
+        )
 
 
 def _keep_evidence(order: Order, attempt: SubmissionAttempt, outcome: Accepted | ProviderError) -> None:

@@ -8,10 +8,11 @@ and call this last, because posting takes the wallet's lock until the commit.
 from datetime import datetime
 from decimal import Decimal
 
+from django.db.models import Exists
 from django.utils import timezone
 
 from customers.wallet import refund_order, write_off_order
-from orders.models import Order, OrderEvent, Request, Submission
+from orders.models import DispatchSwitch, Order, OrderEvent, Request, Submission
 from providers.pricing import refund_target
 
 ZERO = Decimal("0")
@@ -112,9 +113,11 @@ def _pay(order: Order, amount: Decimal, why: str, actor: str, now: datetime, *, 
 def withdraw(order: Order, why: str, actor: str) -> bool:
     """Cancel an order of which nothing was sent: one compare-and-set against the claim, so exactly one wins.
 
-    The caller holds the order's lock. False: a worker has it already (or it is past that), nothing changed.
+    The caller holds the order's lock. False: a worker has it already (or it is past that), nothing changed. So it
+    is too in a database that went back in time: there, "queued" does not say that nothing was sent.
     """
-    won = Submission.objects.filter(order_id=order.pk, state__in=Submission.NOTHING_SENT_YET).update(
+    unsent = Submission.objects.filter(order_id=order.pk, state__in=Submission.NOTHING_SENT_YET)
+    won = unsent.filter(Exists(DispatchSwitch.objects.filter(restored=False))).update(
         state=Submission.State.WITHDRAWN, state_at=timezone.now()
     )
     if not won:

@@ -239,7 +239,7 @@ _BEGIN = """
     INSERT INTO orders_submissionattempt
         (submission_id, fence, provider_id, offer_id, cost, state, reason, message, candidate_id, params_hash, excerpt, started_at)
     SELECT order_id, fence, provider_id, offer_id, %(cost)s, 'sending', '', '', '', %(hash)s, '', clock_timestamp() FROM submission
-    RETURNING id, provider_id
+    RETURNING provider_id
 """
 
 
@@ -259,7 +259,7 @@ def _begin(order: Order, fence: int, params_hash: str, deadline_s: float) -> Sen
     if row is None:
         _release(order.pk, fence)
         return None
-    return Sent(attempt_id=row[0], order_id=order.pk, fence=fence, provider_id=row[1])
+    return Sent(order_id=order.pk, fence=fence, provider_id=row[0])
 
 
 # ── the POST ────────────────────────────────────────────────────────────────────────────────────────

@@ -9,6 +9,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from orders.dispatch import went_back
 from orders.models import Order, Request, Submission
 from orders.routing import other_route, take_route
 from orders.settlement import lock_order, withdraw
@@ -73,6 +74,8 @@ def _doubt_expired_sends() -> int:
 
 def _reroute_what_cannot_be_sent() -> int:
     """Queued for long because nothing could be sent, or because the breaker is open: another route, where one fits."""
+    if went_back():
+        return 0  # it may have been sent by its present route already
     now = timezone.now()
     waiting = Submission.objects.filter(
         state=Submission.State.QUEUED, queued_since__lt=now - TRY_ELSEWHERE_AFTER

@@ -175,6 +175,7 @@ class DispatchSwitch(models.Model):
     restored = models.BooleanField(
         default=False
     )  # paused because the counter says the database went back in time
+    restored_at = models.DateTimeField(null=True, blank=True)  # when it last went back, as far as noticed
     counter = models.BigIntegerField(default=0)
 
     class Meta:

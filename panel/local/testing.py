@@ -1,5 +1,7 @@
 """./test: pytest on a database and a broker of its own, which are gone afterwards.
 
+`./test --campaign …` is the long tier of the fault campaigns instead (tests/faults, docs/reliability.md).
+
 Runs beside ./run and beside other ./test: everything lies in a folder named after this process.
 """
 
@@ -39,6 +41,8 @@ def test_environment(database: str, broker: str, home: Path) -> dict[str, str]:
 
 
 def main() -> int:
+    if "--campaign" in sys.argv[1:]:
+        return subprocess.call([sys.executable, "-m", "tests.faults", *sys.argv[1:]], cwd=ROOT)
     sweep_old_folders()
     home = VAR / f"test-{os.getpid()}"
     # pytest gets Ctrl-C from the terminal itself; SIGTERM is passed on; this process only has to clean up

@@ -14,9 +14,15 @@ from customers.models import User
 from orders.backing_up import BackupFailed, backup
 from orders.dispatch import resume_dispatch
 from orders.models import DispatchSwitch, Order, Submission
-from orders.submission import submit_lane
+from orders.recording import record
+from orders.requests import ask_cancel
+from orders.submission import _claim, submit_lane
+from orders.sweeping import sweep
+from providers.adapters.errors import Refused
+from providers.adapters.results import Accepted
 from providers.models import Alert, Provider, Service
 from tests import world
+from tests.orders.test_submission import begin
 from tests.sandbox import Sandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -115,3 +121,43 @@ def test_a_backup_never_overwrites_a_file(views: Service, tmp_path: Path) -> Non
         backup(tmp_path / "mine")
     assert (tmp_path / "mine").read_text() == "precious"
     assert [path.name for path in tmp_path.iterdir() if path.name != "truth-0.jsonl"] == ["mine"]
+
+
+def test_what_a_restored_database_calls_queued_is_neither_withdrawn_nor_sent_elsewhere(
+    upstream: Sandbox, views: Service, meridian: Provider, tmp_path: Path
+) -> None:
+    order = world.order(world.customer(), views)
+    backup(tmp_path / "panel.backup")
+    assert submit_lane(meridian.pk).accepted == 1
+    call_command("restore", str(tmp_path / "panel.backup"))
+    # It says queued, but it was sent: a cancel waits instead of giving the money back for what is being delivered.
+    assert ask_cancel(order.pk, by="customer").state == "approved"
+    sweep()
+    order.refresh_from_db()
+    assert (world.state_of(order), order.status, order.refunded) == ("queued", "Pending", 0)
+    resume_dispatch("adam", after_restore=True)
+    assert (world.state_of(order), sweep().withdrawn) == ("unknown", 0)
+    world.sane()
+
+
+def test_answers_that_come_after_the_restore_repair_or_warn_but_never_refund(
+    upstream: Sandbox, views: Service, meridian: Provider, tmp_path: Path
+) -> None:
+    alice = world.customer()
+    before, later = world.order(alice, views, link(1), 100), world.order(alice, views, link(2), 100)
+    sent = {}
+    for order in (before, later):
+        if order == later:
+            backup(tmp_path / "panel.backup")  # the first is being sent in it, the second is queued
+        ((order_id, fence),) = _claim(meridian.pk, 1, force=False, besides=set())
+        sent[order_id] = begin(order_id, fence)
+    call_command("restore", str(tmp_path / "panel.backup"))
+    assert record(sent[before.pk], Refused("Bad link", kind="link")) == "unknown"  # type: ignore[arg-type]
+    resume_dispatch("adam", after_restore=True)
+    answer = Accepted("4711", 200, '{"order": 4711}')
+    assert record(sent[later.pk], answer) == "unknown"  # type: ignore[arg-type]
+    assert {world.state_of(before), world.state_of(later)} == {"unknown"}
+    before.refresh_from_db()
+    assert before.refunded == 0, "the refusal proves nothing: it may have been sent again in what was lost"
+    assert Submission.objects.get(pk=later.pk).attempts.get().candidate_id == "4711", "the desk offers the id"
+    world.sane()

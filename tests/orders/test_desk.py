@@ -119,7 +119,7 @@ def test_nothing_can_be_decided_in_quarantine_or_without_a_reason(doubted: Order
 
 def sent_of(order: Order) -> Sent:
     attempt = SubmissionAttempt.objects.get(submission_id=order.pk)
-    return Sent(attempt.pk, order.pk, attempt.fence, attempt.provider_id)
+    return Sent(order.pk, attempt.fence, attempt.provider_id)
 
 
 def test_a_late_acceptance_repairs_unknown(doubted: Order, upstream: Sandbox) -> None:
