@@ -1,7 +1,5 @@
 """All addresses. Each app names its own; this file only hangs them up."""
 
-from importlib.util import find_spec
-
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
@@ -31,11 +29,5 @@ urlpatterns = [
     path("staff/", include("orders.staff_urls")),
     path("staff/", include("customers.staff_urls")),
 ]
-urlpatterns += [
-    path("manage/", include(f"{app}.manage_urls")) for app in ("customers", "providers", "orders")
-]
-urlpatterns += [
-    path("", include(f"{app}.urls"))
-    for app in ("customers", "providers", "orders")
-    if find_spec(f"{app}.urls")
-]
+for app in ("customers", "providers", "orders"):
+    urlpatterns += [path("manage/", include(f"{app}.manage_urls")), path("", include(f"{app}.urls"))]
