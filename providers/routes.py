@@ -1,5 +1,7 @@
 """The ways by which a service is delivered: which offers, in which order. Open orders keep the one they have."""
 
+from decimal import Decimal
+
 from django.db import transaction
 from django.db.models import Max
 from django.http import HttpRequest
@@ -8,6 +10,7 @@ from customers.audit import record
 from customers.models import User
 from providers.applying import refresh_services
 from providers.comparing import sellable_type
+from providers.exchange import exchange_rates
 from providers.models import Offer, Route, Service
 from providers.repricing import reprice
 
@@ -75,6 +78,53 @@ def remove_route(route: Route, *, by: User | None = None, request: HttpRequest |
         service = route.service
         route.delete()
         _follow(service, text, by, request)
+
+
+def cheapest_first(service: Service, *, by: User | None = None, request: HttpRequest | None = None) -> bool:
+    """Put the routes in the order of what they cost now, in panel currency; True when the order changed.
+
+    Those without an exchange rate come last; equal costs keep their order. It is done once, by this act: later
+    price changes do not move routes by themselves.
+    """
+    with transaction.atomic():
+        Service.objects.select_for_update().get(pk=service.pk)
+        routes = list(service.routes.select_related("offer__provider").order_by("position", "id"))
+        exchange = exchange_rates()
+
+        def cost(route: Route) -> tuple[bool, Decimal]:
+            factor = exchange.get(route.offer.provider.currency)
+            return factor is None, route.offer.rate * (factor or 0)
+
+        ordered = sorted(routes, key=cost)
+        if ordered == routes:
+            return False
+        for position, route in enumerate(ordered):
+            Route.objects.filter(pk=route.pk).update(position=position)
+        first = ordered[0].offer
+        text = f"routes ordered by cost, first {first.provider.name} {first.external_id}"
+        _follow(service, text, by, request)
+    return True
+
+
+def move_to_offer(
+    service: Service, offer: Offer, *, by: User | None = None, request: HttpRequest | None = None
+) -> Route:
+    """Deliver the service by this offer from now on; the routes that it has stay behind it, for fail-over.
+
+    Open orders stay where they are: they know their own offer. Name, limits and price follow the new one, but for
+    what an admin set himself. Raises CannotRoute where the offer cannot deliver it.
+    """
+    with transaction.atomic():
+        route = service.routes.filter(offer=offer).first() or add_route(
+            service, offer, by=by, request=request
+        )
+        others = service.routes.exclude(pk=route.pk).order_by("position", "id")
+        for position, other in enumerate([route, *others]):
+            Route.objects.filter(pk=other.pk).update(position=position)
+        Route.objects.filter(pk=route.pk).update(enabled=True)
+        _follow(service, f"moved to {offer.provider.name} {offer.external_id}", by, request)
+    route.refresh_from_db()
+    return route
 
 
 def _follow(service: Service, what: str, by: User | None, request: HttpRequest | None) -> None:

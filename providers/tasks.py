@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from providers import balances, catalog
+from providers import balances, catalog, pruning, quality
 from providers.models import Provider
 
 _WORTHLESS_AFTER_S = 300  # a hint that waited so long is overtaken by the clock's next one
@@ -36,3 +36,11 @@ def read_balance(provider_id: int) -> None:
 def read_catalog(provider_id: int) -> None:
     provider = Provider.objects.get(pk=provider_id)
     catalog.sync_catalog(provider, apply=True, wait_s=0)
+
+
+@shared_task
+def tidy() -> None:
+    """Nightly (harmless more often): thin out the series, bring the usual delivery times up to date."""
+    pruning.prune_readings()
+    pruning.prune_hours()
+    quality.write_medians()

@@ -1,0 +1,148 @@
+"""Routes: by hand or cheapest first, moving a service, archiving a provider, a new key; open orders stay."""
+
+import json
+from decimal import Decimal
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from orders.models import Submission
+from orders.status_lane import status_lane
+from orders.submission import submit_lane
+from providers.archiving import CannotArchive, archive, bring_back
+from providers.models import ExchangeRate, MarkupRule, Provider, Service
+from providers.routes import CannotRoute, add_route, cheapest_first, move_route, move_to_offer, remove_route
+from tests import world
+from tests.providers.shop import Upstream, connected
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def north() -> Provider:
+    MarkupRule.objects.create(scope="everything", percent=100)
+    return world.provider(name="North")
+
+
+@pytest.fixture
+def south() -> Provider:
+    ExchangeRate.objects.create(currency="EUR", rate="2", date="2026-01-01")
+    return world.provider(name="South", currency="EUR")
+
+
+def order_of(service: Service) -> list[str]:
+    return [str(route.offer.provider) for route in service.routes.select_related("offer__provider")]
+
+
+def test_cheapest_first_compares_in_the_panels_currency(north: Provider, south: Provider) -> None:
+    service = world.service(world.offer(north))
+    add_route(service, world.offer(south, rate=Decimal("0.60")))
+    third = world.offer(world.provider(name="Third", currency="XTS"), rate=Decimal("0.01"))
+    add_route(service, third)
+    add_route(service, world.offer(world.provider(name="Cheap"), rate=Decimal("0.80"), name="Other words"))
+    assert cheapest_first(service)
+    assert order_of(service) == ["Cheap", "North", "South", "Third"]
+    assert (service.cost_rate, service.rate, service.name) == (
+        Decimal("0.80"),
+        Decimal("1.60"),
+        "Other words",
+    )
+    assert not cheapest_first(service)
+
+
+def test_the_order_by_hand_stands_until_it_is_changed(north: Provider, south: Provider) -> None:
+    service = world.service(world.offer(north))
+    dearer = add_route(service, world.offer(south))
+    move_route(dearer, -1)
+    assert order_of(service) == ["South", "North"]
+    assert (service.cost_rate, service.rate) == (Decimal(2), Decimal(4))
+
+
+def test_a_service_moves_to_another_offer_and_open_orders_stay(north: Provider, south: Provider) -> None:
+    service, alice = world.service(world.offer(north)), world.customer()
+    before = world.order(alice, service)
+    there = world.offer(south, "77", minimum=50, name="Southern words")
+    move_to_offer(service, there)
+    after = world.order(alice, service)
+    assert order_of(service) == ["South", "North"]
+    assert Submission.objects.get(pk=before.pk).provider_id == north.pk
+    assert Submission.objects.get(pk=after.pk).offer_id == there.pk
+    assert (service.minimum, service.cost_rate, service.name) == (50, Decimal(2), "Southern words")
+    assert (after.cost, before.cost) == (Decimal("2.000000"), Decimal("1.000000"))
+    move_to_offer(service, service.routes.get(offer__provider=north).offer)
+    assert order_of(service) == ["North", "South"]
+    world.sane()
+
+
+def test_it_does_not_move_to_what_is_another_thing(north: Provider, south: Provider) -> None:
+    service = world.service(world.offer(north))
+    with pytest.raises(CannotRoute, match="Package"):
+        move_to_offer(service, world.offer(south, service_type="package"))
+    assert order_of(service) == ["North"]
+
+
+def test_the_last_route_away_takes_the_service_off_sale_and_keeps_its_orders(north: Provider) -> None:
+    service, alice = world.service(world.offer(north)), world.customer()
+    placed = world.order(alice, service)
+    remove_route(service.routes.get())
+    assert service.off_sale == "No provider delivers it."
+    assert Submission.objects.get(pk=placed.pk).offer.provider == north
+
+
+@pytest.mark.django_db(transaction=True)
+def test_archiving_waits_for_what_is_not_sent_and_leaves_accepted_orders_open(
+    shop: Upstream, south: Provider
+) -> None:
+    MarkupRule.objects.create(scope="everything", percent=100)
+    north = connected(shop, "North")
+    shop.answers["add"] = shop.json({"order": 9})
+    service, alice = world.service(world.offer(north)), world.customer()
+    add_route(service, world.offer(south))
+    placed = world.order(alice, service)
+    with pytest.raises(CannotArchive, match="1 orders still wait"):
+        archive(north)
+    assert submit_lane(north.pk).accepted == 1
+    archive(north)
+    service.refresh_from_db()
+    assert north.archived_at and world.state_of(placed) == "accepted"
+    assert (service.on_sale, service.cost_rate) == (True, Decimal(2))
+    assert status_lane(north.pk, force=True).calls == 1  # it is followed to its end
+    bring_back(north)
+    service.refresh_from_db()
+    assert (north.archived_at, service.cost_rate) == (None, Decimal(1))
+
+
+def said(command: str, *arguments: str) -> list[str]:
+    out = StringIO()
+    call_command(command, *arguments, stdout=out)
+    return out.getvalue().splitlines()
+
+
+def test_the_route_command(north: Provider, south: Provider) -> None:
+    service = world.service(world.offer(north, "5"))
+    world.offer(south, "7", rate=Decimal("0.25"))
+    number = str(service.pk)
+    assert said("route", number) == ["1. North 5: 1 USD"]
+    assert said("route", number, "add", "South", "7") == ["1. North 5: 1 USD", "2. South 7: 0.25 EUR"]
+    assert said("route", number, "cheapest")[0] == "1. South 7: 0.25 EUR"
+    told = [json.loads(line) for line in said("route", number, "first", "North", "5", "--json")]
+    assert [row["offer"] for row in told] == ["5", "7"]
+    assert said("route", number, "remove", "South", "7") == ["1. North 5: 1 USD"]
+    for wrong in (["999"], [number, "add"], [number, "add", "South", "8"], [number, "remove", "South", "7"]):
+        with pytest.raises(CommandError):
+            said("route", *wrong)
+
+
+def test_a_key_is_rotated_and_an_address_changed_by_command(north: Provider) -> None:
+    said("provider_change", "North", "--key", "a-new-key", "--option", "batch_size=50")
+    north.refresh_from_db()
+    assert (north.key, north.options["batch_size"]) == ("a-new-key", 50)
+    told = json.loads(said("provider_change", "North", "--url", "https://new.example/api", "--json")[0])
+    assert (told["key_set"], told["archived"]) == (False, False)
+    assert said("provider_change", "North", "--archive") == ["North changed; it has no key."]
+    north.refresh_from_db()
+    assert north.archived_at
+    for wrong in (["--url", "nowhere"], ["--option", "x"], ["--option", "x=1"], ["--adapter", "nonsense"]):
+        with pytest.raises(CommandError):
+            said("provider_change", "North", *wrong)
