@@ -130,7 +130,7 @@ def _drift() -> list[str]:
     found = [f"{row['invariant']} {row['id']}" for row in report.broken]
     for wallet in Account.objects.filter(kind="wallet"):
         # Not from transfers alone, as check_ledger does, but from what the orders say.
-        paid = Order.objects.filter(user_id=wallet.user_id).aggregate(c=Sum("charge"), r=Sum("refunded"))
+        paid = Order.objects.filter(user=wallet.user).aggregate(c=Sum("charge"), r=Sum("refunded"))
         put_in = Transfer.objects.filter(target=wallet, cause__startswith="deposit:").aggregate(
             s=Sum("amount")
         )

@@ -8,6 +8,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from random import Random
 from typing import Any
 from urllib.parse import urlencode
@@ -41,16 +42,20 @@ def kills(field: Field, seed: int, *, orders: int, kills: int, minutes: float = 
         while len(names) < 2:
             armed = random.random() < 0.85 and field.kills - before < kills
             name = random.choice(points.SUBMISSION + points.FOLLOWING)
-            nth = random.randint(1, 4) if name in points.SUBMISSION else 1
-            names.append(field.start("worker", **({"point": name, "nth": nth} if armed else {})))
-            ends[names[-1]] = time.monotonic() + random.uniform(1.0, 4.0)
-        due = orders * (field.kills - before + 2) // max(kills, 1)
-        for _ in range(min(10, orders - placed, max(due - placed, 0)) or (placed < orders)):
+            nth = random.choice([1, 1, 1, 2, 3]) if name in points.SUBMISSION else 1
+            point: dict[str, Any] = {"point": name, "nth": nth} if armed else {}
+            names.append(field.start("worker", **point))
+            ends[names[-1]] = time.monotonic() + (
+                random.uniform(4.0, 8.0) if armed else random.uniform(1.0, 3.0)
+            )
+        # Orders come one by one, so that whoever has just started finds some.
+        due = orders * (field.kills - before + 4) // max(kills, 1)
+        if placed < min(orders, due):
             order = field.place(run, placed, random)
             placed += 1
             if random.random() < 0.08:
                 try:
-                    patiently(lambda pk=order.pk: ask_cancel(pk, by="customer"))
+                    patiently(partial(ask_cancel, order.pk, by="customer"))
                 except NotAllowed:
                     pass
         time.sleep(0.05)
@@ -131,7 +136,7 @@ def freeze(field: Field, seed: int) -> dict[str, Any]:
         worker = field.start("worker", point=point, nth=1, signal="STOP")
         order = field.place(run, number, random, service=number)
         hint(order.submission.provider_id)
-        poll(lambda worker=worker: field.freeze_seen(worker), 30, "the freeze")
+        poll(partial(field.freeze_seen, worker), 30, "the freeze")
         frozen.append((point, seconds, time.monotonic(), worker, order.pk))
     answers = {}
     for point, seconds, since, worker, pk in sorted(frozen, key=lambda row: row[1] + row[2]):
@@ -141,7 +146,7 @@ def freeze(field: Field, seed: int) -> dict[str, Any]:
             sweep()
             was = f"{state(pk)}, then "
         os.kill(field.alive[worker], signal.SIGCONT)
-        attempt = poll(lambda pk=pk: _decided(pk), 20, "the end of the frozen attempt")
+        attempt = poll(partial(_decided, pk), 20, "the end of the frozen attempt")
         answers[f"{point} {seconds:.0f} s"] = was + f"{attempt.state} {attempt.reason}".strip()
         field.kill(worker, count=False)
     with staffed(field, workers=1):
@@ -243,7 +248,7 @@ def web_killed(field: Field, seed: int, *, kills: int = 4) -> dict[str, Any]:
         except (OSError, http.client.HTTPException):
             lost_answers += 1
         # gunicorn itself lives: its worker was killed, and a new one answers the client's second try.
-        first = poll(lambda number=number: _tried(lambda: place(number)), 30, "the second answer")
+        first = poll(partial(_tried, partial(place, number)), 30, "the second answer")
         if "order" not in first or place(number) != first:
             raise AssertionError(f"the repeated request was answered {first}")
         field._count_hit(web)
@@ -327,7 +332,7 @@ def provider_faults(field: Field, seed: int, *, each: int = 2) -> dict[str, Any]
                     # Nobody else's order may come between, or the id would be one that we cannot know.
                     field.drain(run, 60, to_the_end=False)
                     first = field.place(run, len(placed) * 1000, random, service=0)
-                    poll(lambda pk=first.pk: state(pk) == "accepted", 30, "an order before")
+                    poll(partial(_is_accepted, first.pk), 30, "an order before")
                 order = field.place(run, number, random, marker=f"-{name}#fault={name}", service=0 if name == "order_repeated" else None)  # fmt: skip
                 placed[order.pk] = name
         for number in range(each * 6):
@@ -457,6 +462,10 @@ def _decided(pk: int) -> Any:
 
     first = SubmissionAttempt.objects.filter(submission_id=pk).order_by("id").first()
     return first if first is not None and first.state not in ("sending", "unknown") else None
+
+
+def _is_accepted(pk: int) -> bool:
+    return state(pk) == "accepted"
 
 
 def begin() -> Any:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-
 # Submission.MOVES, so that the search needs no database; a test holds them against each other.
 MOVES = {
     "held": {"queued", "withdrawn", "rejected"},
