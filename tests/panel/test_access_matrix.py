@@ -74,7 +74,7 @@ class Stage:
             "content_type_id": 1,
             "object_id": 1,
             "code": "no-such-code",
-            "token": "no-such-token",
+            "token": uuid.UUID(int=9),
         }
         alert = Alert.objects.create(key="canary", text="Something", provider=provider)
         # Where a pattern says only <pk>, its folder says of what.
