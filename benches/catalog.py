@@ -2,7 +2,7 @@
 
 The upstream is a server on this machine with no latency of its own. The bound stands beside each figure: reading and
 parsing the same list by the adapter alone, which no way of storing it can undercut. Statements are counted in the
-same run. `more.limit_s` is the promise: 3 s, 1 s, 4 s.
+same run; of what can be repeated the median of five runs is shown. `more.limit_s` is the promise: 3 s, 1 s, 4 s.
 """
 
 import json
@@ -105,8 +105,9 @@ def run() -> list[Figure]:
         MarkupRule.objects.create(scope="provider", provider=provider, percent=50)
         parse = min(_timed(lambda: adapter_for(provider).services())[0] for _ in range(3))
 
-        def measured(name: str, limit_s: float, act: Callable[[], Any]) -> Any:
-            seconds, statements, writes, result = _timed(act)
+        def measured(name: str, limit_s: float, act: Callable[[], Any], times: int = 1) -> Any:
+            runs = sorted((_timed(act) for _ in range(times)), key=lambda run: run[0])
+            seconds, statements, writes, result = runs[times // 2]
             more = {"statements": statements, "writes": writes, "limit_s": limit_s, "services": SERVICES}
             bound_is = "reading and parsing alone"
             figures.append(Figure(name, seconds * 1000, "ms", parse * 1000, bound_is, more))
@@ -116,9 +117,9 @@ def run() -> list[Figure]:
             return sync_catalog(provider, apply=True)
 
         measured("catalog, first sync", 3, sync)
-        measured("catalog, unchanged", 1, sync)
+        measured("catalog, unchanged", 1, sync, times=5)
         measured("catalog, all published", 10, lambda: publish(provider))
-        measured("catalog, unchanged, all on sale", 1, sync)
+        measured("catalog, unchanged, all on sale", 1, sync, times=5)
         prices.set("1.05")
         found = measured("catalog, all prices changed, all on sale", 4, sync)
         if found.changed != SERVICES or found.applied != SERVICES:

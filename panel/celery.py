@@ -46,6 +46,7 @@ SCHEDULE: list[tuple[str, float, str]] = [
     ("orders.tasks.mail_notices", 60, "sync"),
     ("providers.tasks.sync_balances", 300, "sync"),
     ("providers.tasks.sync_catalogs", 1800, "sync"),
+    ("providers.tasks.tidy", 21_600, "sync"),
     ("customers.tasks.beat_heartbeat", 10, "submit"),
 ]
 

@@ -13,7 +13,16 @@ from providers.adapters.classify import Verdict, classify, find_order_id, looks_
 from providers.adapters.errors import Misconfigured, NotSent, Refused, Unavailable, Uncertain
 from providers.adapters.http import Door, Reply
 from providers.adapters.options import OPTIONS, Option, read_options
-from providers.adapters.reading import clean, error_of, find_json, forms_of, pick, redactor, text_of, words_of
+from providers.adapters.reading import (
+    clean,
+    error_of,
+    find_json,
+    landmark_of,
+    pick,
+    redactor,
+    text_of,
+    words_of,
+)
 from providers.adapters.results import (
     Accepted,
     AddRequest,
@@ -163,12 +172,9 @@ class Adapter(ABC):
 
     def _without_key(self, body: bytes) -> bytes:
         """Some providers echo the key; it is gone before anything is read or kept."""
-        if len(self.key) < 8 or not self._shows_key(body.lower()):
+        if len(self.key) < 8 or landmark_of(self.key) not in body.lower():
             return body
         return self._redact(body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
-
-    def _shows_key(self, lowered: bytes) -> bool:
-        return any(form.lower().encode() in lowered for form in forms_of(self.key))
 
     def _read(self, action: str, parameters: Mapping[str, str], cap_bytes: int | None = None) -> Any:
         """The JSON value of a call that may be repeated freely. An error in an envelope is not looked at."""

@@ -136,23 +136,27 @@ def redactor(key: str) -> Callable[[str], str]:
     """A function that hides the key, also as providers echo it: percent-encoded, escaped, in other case."""
     if len(key) < 4:
         return lambda text: text
-    pattern = re.compile("|".join(map(re.escape, forms_of(key))), re.IGNORECASE)
+    pattern = re.compile("".join(map(_spellings, key)), re.IGNORECASE)
     return lambda text: pattern.sub(HIDDEN, text)
 
 
+def _spellings(char: str) -> str:
+    """One character of a key as a pattern: itself, or encoded for an address, for JSON or for HTML. By character,
+    because encoders differ in what they leave alone: "/" may stand as it is beside a "%2B"."""
+    if char.isalnum():
+        return re.escape(char)
+    escaped = json.dumps(char)[1:-1]
+    forms = {char, quote(char, safe=""), quote_plus(char), html.escape(char), escaped, f"\\{char}"}
+    forms |= {f"%{ord(char):02x}", f"\\u{ord(char):04x}", f"&#{ord(char)};", f"&#x{ord(char):x};"}
+    return f"(?:{'|'.join(re.escape(form) for form in sorted(forms, key=len, reverse=True))})"
+
+
 @lru_cache(maxsize=256)
-def forms_of(key: str) -> tuple[str, ...]:
-    """The spellings of a key in an answer, longest first."""
-    escaped = json.dumps(key)[1:-1]
-    forms = {
-        key,
-        quote(key, safe=""),
-        quote_plus(key),
-        html.escape(key),
-        escaped,
-        escaped.replace("/", r"\/"),
-    }
-    return tuple(sorted(forms, key=len, reverse=True))
+def landmark_of(key: str) -> bytes:
+    """The longest run of letters and digits in a key, lower case: what stands in every spelling of it, and is
+    looked for fast."""
+    runs: list[str] = re.findall(r"[^\W_]+", key.lower())
+    return max(runs, key=len, default="").encode()
 
 
 _NUMBER = re.compile(r"([-+]?)\D{0,8}?([-+]?)(\d[\d.,]*|\.\d+)(e[-+]?\d{1,3})?\D{0,12}", re.IGNORECASE)

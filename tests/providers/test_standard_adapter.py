@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from providers.adapters import OPTIONS, StandardAdapter, read_options
 from providers.adapters.errors import Misconfigured, ProviderError, Refused, Unavailable, Uncertain
 from providers.adapters.http import Door, Reply
+from providers.adapters.reading import landmark_of, redactor
 from providers.adapters.results import AddRequest, Catalog, RefillWord, Word
 from providers.service_types import TYPES, Ordered, read_order
 from tests.providers.adapter_contract import AdapterContract
@@ -602,3 +603,21 @@ def test_any_answer_gives_a_result_or_a_named_error(body: bytes, status: int) ->
         except ProviderError as error:
             assert isinstance(error, allowed)
             assert error.message and error.reason and len(error.excerpt) <= 500
+
+
+@pytest.mark.parametrize(
+    "echo",
+    [
+        "se/cret+KEY=0&9",
+        "SE/CRET+key=0&9",
+        "se%2Fcret%2BKEY%3D0%269",
+        "se/cret%2BKEY=0%269",
+        "se\\/cret+KEY=0&amp;9",
+        "se&#47;cret&#x2b;KEY=0\\u00269",
+    ],
+)
+def test_a_key_is_hidden_in_any_mixture_of_spellings(echo: str) -> None:
+    hide = redactor("se/cret+KEY=0&9")
+    assert hide(f"<{echo}>") == "<[key]>"
+    assert landmark_of("se/cret+KEY=0&9") in echo.lower().encode()
+    assert hide("a se/cret") == "a se/cret"
