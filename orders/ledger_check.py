@@ -11,6 +11,8 @@ from typing import Any
 
 from django.db import connection
 
+from orders.balance_witness import unexplained_falls
+
 MOST_ROWS = 50  # named per broken invariant; the count tells the rest
 
 
@@ -152,6 +154,17 @@ def check_ledger(since: datetime | None = None) -> Report:
             report.broken += _rows(cursor, name, says, sql, since)
         for name, (says, sql) in WARNINGS.items():
             report.warnings += _rows(cursor, name, says, sql, since)
+    report.warnings += [
+        {
+            "invariant": "unexplained_spend",
+            "says": f"A provider's balance fell by more than our orders cost, between {fall.since:%H:%M:%S} and"
+            f" {fall.until:%H:%M:%S} UTC on {fall.until:%Y-%m-%d}",
+            "id": fall.provider_id,
+            "expected": f"{fall.expected:f}",
+            "found": f"{fall.found:f}",
+        }
+        for fall in unexplained_falls()[:MOST_ROWS]
+    ]
     report.checked["invariants"] = len(INVARIANTS)
     return report
 

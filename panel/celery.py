@@ -12,6 +12,7 @@ import kombu.exceptions
 import redis.exceptions
 import structlog
 from celery import Celery, Task
+from celery.schedules import crontab
 from celery.signals import beat_init, celeryd_init, setup_logging, worker_shutting_down
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "panel.settings")
@@ -85,6 +86,15 @@ def configuration() -> dict[str, Any]:
         "beat_schedule": {
             task: {"task": task, "schedule": seconds, "options": {"queue": queue, "expires": seconds}}
             for task, seconds, queue in SCHEDULE
+        }
+        | {
+            # Hourly what changed; nightly everything.
+            "check the whole ledger": {
+                "task": "orders.tasks.check_ledger",
+                "schedule": crontab(hour="3", minute="17"),
+                "kwargs": {"whole": True},
+                "options": {"queue": "sync", "expires": 3600},
+            }
         },
         "beat_schedule_filename": str(settings.STATE_DIR / "beat-schedule"),
     }

@@ -14,12 +14,14 @@ from django.db import DatabaseError, connection
 from django.db.models import Count, DurationField, ExpressionWrapper, F, QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from customers.models import Heartbeat
+from orders.ledger_watch import last_check
 
 # Four missed pings of ten seconds, and some: long enough for a busy worker, short enough for an operator.
 STALE_AFTER = timedelta(seconds=45)
@@ -102,9 +104,27 @@ class _Panel:
         yield ages
         yield self._by_state("headwater_submissions", "Submissions", "orders", "Submission", "state")
         yield self._by_state("headwater_requests", "Refill and cancel requests", "orders", "Request", "state")
+        yield from self._ledger()
         took = GaugeMetricFamily("headwater_metrics_seconds", "What this answer cost")
         took.add_metric([], time.monotonic() - started)
         yield took
+
+    def _ledger(self) -> Iterator[Metric]:
+        """What the last ledger check found, and how long ago that was; nothing before the first."""
+        last = last_check()
+        if last is None:
+            return
+        at, said = last
+        age = GaugeMetricFamily("headwater_ledger_check_age_seconds", "Age of the last ledger check")
+        age.add_metric([], (timezone.now() - at).total_seconds())
+        yield age
+        for name, meaning in (
+            ("broken", "Broken rows of the ledger"),
+            ("warnings", "Warnings of the ledger check"),
+        ):
+            family = GaugeMetricFamily(f"headwater_ledger_{name}", meaning)
+            family.add_metric([], len(said.get(name, [])))
+            yield family
 
     def _by_state(self, name: str, meaning: str, app: str, model: str, field: str) -> Metric:
         family = GaugeMetricFamily(name, f"{meaning} by {field}", labels=[field])

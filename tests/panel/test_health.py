@@ -53,6 +53,18 @@ def test_metrics_are_for_this_machine_or_for_the_token(client: Client, settings:
     assert client.get("/metrics", headers=good, REMOTE_ADDR="198.51.100.7").status_code == 200
 
 
+@pytest.mark.django_db
+def test_metrics_tell_what_the_last_ledger_check_found(client: Client) -> None:
+    from orders.ledger_watch import check_and_tell
+
+    assert "headwater_ledger" not in client.get("/metrics").content.decode()
+    check_and_tell()
+    told = client.get("/metrics").content.decode()
+    assert "headwater_ledger_broken 0.0" in told
+    assert "headwater_ledger_warnings 0.0" in told
+    assert "headwater_ledger_check_age_seconds" in told
+
+
 def test_a_real_web_process_answers(live_panel: str) -> None:
     with pytest.raises(urllib.error.HTTPError) as answer:
         urllib.request.urlopen(f"{live_panel}/healthz")
