@@ -111,9 +111,11 @@ def clean(text: str, limit: int = EXCERPT, *, keep_lines: bool = False) -> str:
     """Plain text for people: control, bidirectional and other invisible characters removed, spaces folded,
     at most `limit` characters."""
     text = text[: limit * 20]
+    if text.isprintable() and "  " not in text:
+        return text.strip()[:limit].strip()  # nearly every text, and a catalog has tens of thousands
     spaced = re.sub(r"[^\S\n]+" if keep_lines else r"\s+", " ", text)
     if (spaced.replace("\n", " ") if keep_lines else spaced).isprintable():
-        return spaced.strip()[:limit].strip()  # nearly every text, and a catalog has tens of thousands
+        return spaced.strip()[:limit].strip()
     shown = "".join(
         char
         for char in spaced
@@ -124,6 +126,8 @@ def clean(text: str, limit: int = EXCERPT, *, keep_lines: bool = False) -> str:
 
 def plain(text: str, limit: int) -> str:
     """A description as text: line breaks kept, tags dropped, entities read."""
+    if not any(sign in text for sign in "<&\r\n"):
+        return clean(text, limit)
     text = re.sub(r"<br\s*/?>|</p>|</li>|</div>", "\n", text[: limit * 20], flags=re.IGNORECASE)
     text = html.unescape(re.sub(r"</?[a-zA-Z][^<>]{0,500}>", "", text))
     return re.sub(r"\n\s*\n\s*", "\n\n", clean(text.replace("\r\n", "\n"), limit, keep_lines=True))
@@ -137,7 +141,8 @@ def redactor(key: str) -> Callable[[str], str]:
     if len(key) < 4:
         return lambda text: text
     pattern = re.compile("".join(map(_spellings, key)), re.IGNORECASE)
-    return lambda text: pattern.sub(HIDDEN, text)
+    landmark = landmark_of(key).decode()
+    return lambda text: pattern.sub(HIDDEN, text) if landmark in text.lower() else text
 
 
 def _spellings(char: str) -> str:
@@ -169,7 +174,9 @@ def decimal_of(value: Any) -> Decimal | None:
     """
     if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
         return None
-    if isinstance(value, str):
+    if isinstance(value, str) and not (
+        len(value) < 30 and value.replace(".", "", 1).isdecimal() and value.isascii()
+    ):
         text = re.sub(r"[\s'\u00a0\u202f]", "", value[:100])
         match = _NUMBER.fullmatch(text)
         if match is None:
