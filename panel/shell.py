@@ -196,6 +196,8 @@ class Shell:
 
 
 def _continues(path: str, address: str) -> bool:
+    if address == NEW_ORDER.address:
+        return path.startswith("/orders/mass")
     if address in ("/manage/", "/orders/"):  # index pages: others under them have entries of their own
         return address == "/orders/" and path.startswith("/orders/")
     return path.startswith(address.rstrip("/") + "/")
