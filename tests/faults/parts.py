@@ -1,6 +1,7 @@
 """The parts of a campaign. Each places orders of its own, does its harm, waits until what can end has ended, and
 is judged by the oracle. A part returns one JSON object: counts, verdict, seconds."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -33,6 +34,7 @@ def kills(field: Field, seed: int, *, orders: int, kills: int, minutes: float = 
     before, field.hits[:] = field.kills, []
     beat = field.start("beat")
     names: list[str] = []
+    pks: list[int] = []
     ends: dict[str, float] = {}
     placed = 0
     servers_killed: Counter[str] = Counter()
@@ -53,11 +55,14 @@ def kills(field: Field, seed: int, *, orders: int, kills: int, minutes: float = 
         if placed < min(orders, due):
             order = field.place(run, placed, random)
             placed += 1
-            if random.random() < 0.08:
-                try:
-                    patiently(partial(ask_cancel, order.pk, by="customer"))
-                except NotAllowed:
-                    pass
+            pks.append(order.pk)
+            # Some are canceled at once, some when they are long with the provider.
+            chosen = [
+                pk for pk, share in ((order.pk, 0.06), (random.choice(pks), 0.1)) if random.random() < share
+            ]
+            for pk in chosen:
+                with contextlib.suppress(NotAllowed):
+                    patiently(partial(ask_cancel, pk, by="customer"))
         time.sleep(0.05)
         if field.kills - before < kills:
             for name in names:

@@ -1,0 +1,61 @@
+"""What staff may do with an order that was not sent: hold it, let it go on, or reject it with the charge back.
+
+Each is one compare-and-set against the claim: a worker that was quicker wins, and the person is told.
+"""
+
+from django.db import transaction
+from django.utils import timezone
+
+from orders.dispatch import went_back
+from orders.hints import hint_submit
+from orders.models import Order, OrderEvent, Submission
+from orders.settlement import end_with_full_refund, lock_order
+
+State = Submission.State
+
+
+class NotUnsent(Exception):
+    """The order is past that point, or may be; nothing changed. The text says what it is."""
+
+
+def hold(order_id: int, *, why: str, actor: str) -> None:
+    """queued → held: it waits for a person. Raises NotUnsent."""
+    with transaction.atomic():
+        _move(lock_order(order_id), (State.QUEUED,), State.HELD, why, actor)
+
+
+def release(order_id: int, *, why: str, actor: str) -> None:
+    """held → queued: it is sent next. Raises NotUnsent."""
+    with transaction.atomic():
+        now = timezone.now()
+        _move(
+            lock_order(order_id), (State.HELD,), State.QUEUED, why, actor,
+            next_at=now, queued_since=now, waits_for="",
+        )  # fmt: skip
+        hint_submit(Submission.objects.values_list("provider_id", flat=True).get(pk=order_id))
+
+
+def reject(order_id: int, *, why: str, actor: str) -> None:
+    """held or queued → rejected, the whole charge back; `why` is what the customer reads. Raises NotUnsent."""
+    if went_back():
+        raise NotUnsent("The database was restored: this order may have been sent. Decide that first.")
+    with transaction.atomic():
+        order = lock_order(order_id)
+        _move(order, tuple(Submission.NOTHING_SENT_YET), State.REJECTED, why, actor)
+        end_with_full_refund(order, why, actor)
+
+
+def _move(order: Order, from_: tuple[str, ...], to: str, why: str, actor: str, **fields: object) -> None:
+    submission = Submission.objects.filter(pk=order.pk)
+    before = submission.values_list("state", flat=True).get()
+    if not submission.filter(state__in=from_).update(state=to, state_at=timezone.now(), **fields):
+        raise NotUnsent(f"The order is {Submission.objects.get(pk=order.pk).get_state_display().lower()}.")
+    OrderEvent.objects.create(
+        order=order,
+        kind=OrderEvent.Kind.SUBMISSION,
+        actor=actor,
+        before=before,
+        after=to,
+        why=why[:500],
+        staff_only=True,
+    )
