@@ -5,6 +5,7 @@ from decimal import Decimal
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from customers import site_settings
 from customers.models import User
 
 
@@ -23,6 +24,12 @@ class PaymentForm(forms.Form):
         max_length=120,
         help_text=_("As the bank or payment provider shows it; each is credited once."),
     )
+
+    def clean_method(self) -> str:
+        """A way to pay by the name that customers announce it under, or the references would count twice."""
+        typed = " ".join(str(self.cleaned_data["method"]).split())
+        names = {method.name.casefold(): method.name for method in site_settings.load().deposit_methods}
+        return names.get(typed.casefold(), typed)
 
     def clean_email(self) -> User:
         user = User.objects.filter(email__iexact=self.cleaned_data["email"], role=User.Role.CUSTOMER).first()

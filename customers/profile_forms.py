@@ -35,7 +35,7 @@ class ProfileForm(forms.ModelForm):
         label=_("Single-letter shortcuts"),
         required=False,
         help_text=_(
-            "Such as N for the next row. Press ? for the list. Turn off if you speak to your computer."
+            "Such as J for the next row. Press ? for the list. Turn off if you speak to your computer."
         ),
         widget=forms.CheckboxInput(attrs={"role": "switch"}),
     )

@@ -132,3 +132,10 @@ def test_the_wallet_costs_the_same_however_many_payments_there_are(client: Clien
     with CaptureQueriesContext(connection) as many:
         client.get("/wallet/")
     assert len(many) == len(few)
+
+
+def test_staff_record_under_the_name_that_customers_announce(client: Client) -> None:
+    client.post("/wallet/", SENT)
+    form = {"email": "alice@example.org", "method": "bank  TRANSFER", "amount": "25", "reference": "TX 1"}
+    assert signed_in(world.admin()).post("/manage/money", form).status_code == 422
+    assert DepositRequest.objects.count() == 1

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 from django.db import transaction
 
-from customers import wallet
+from customers import site_settings, wallet
 from customers.enrolling import create_customer, create_staff, enrol_totp
 from customers.management.command_line import Command as Base
 from customers.models import User
@@ -64,12 +64,28 @@ class Command(Base):
         if synced.failed:
             raise CommandError(f"The sandbox's services could not be read: {synced.error}")
         read_balance(provider)
+        _ways_to_pay()
         _everything_else_rule()
         # Only once: what an admin took off sale later stays off sale.
         first = not Service.objects.filter(routes__offer__provider=provider).exists()
         published = len(publish(provider).services) if first else 0
         answer = {"provider": provider.pk, "published": published, "logins": str(kept)}
         self.say(answer, f"{published} services published.\n{as_text(logins)}")
+
+
+def _ways_to_pay() -> None:
+    """One, so that adding funds can be tried; what an admin has set stays."""
+    if site_settings.load().deposit_methods:
+        return
+    method = {
+        "name": "Bank transfer",
+        "note": "1 to 2 working days, no fee",
+        "instructions": "This is a demo: no money is moved. Enter any reference, then credit the payment as admin\n"
+        "under Payments and ledger.",
+        "minimum": "5",
+        "maximum": "5000",
+    }
+    site_settings.change({"deposit_methods": [method]})
 
 
 def people(known: dict[str, Login]) -> dict[str, Login]:
