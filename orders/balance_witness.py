@@ -23,13 +23,13 @@ BEGUN_BEFORE = timedelta(minutes=2)
 _FALLS = """
     WITH readings AS (
         SELECT provider_id, currency, at, amount, lag(at) OVER w AS before_at, lag(amount) OVER w AS before_amount
-        FROM providers_balancereading WHERE at > clock_timestamp() - %(back)s
+        FROM providers_balancereading WHERE at > clock_timestamp() - make_interval(secs => %(back)s)
         WINDOW w AS (PARTITION BY provider_id, currency ORDER BY at, id)
     )
     SELECT r.provider_id, r.currency, r.before_at, r.at, r.before_amount - r.amount, (
         SELECT coalesce(sum(a.cost), 0) FROM orders_submissionattempt a
         WHERE a.provider_id = r.provider_id AND a.state IN ('sending', 'accepted', 'unknown')
-          AND a.started_at > r.before_at - %(begun)s AND a.started_at <= r.at
+          AND a.started_at > r.before_at - make_interval(secs => %(begun)s) AND a.started_at <= r.at
     )
     FROM readings r WHERE r.before_amount > r.amount ORDER BY r.at
 """
@@ -49,7 +49,7 @@ class Unexplained:
 def unexplained_falls() -> list[Unexplained]:
     """All of the last 24 hours, oldest first. Providers without an exchange rate cannot be judged."""
     with connection.cursor() as cursor:
-        cursor.execute(_FALLS, {"back": LOOKS_BACK, "begun": BEGUN_BEFORE})
+        cursor.execute(_FALLS, {"back": LOOKS_BACK.total_seconds(), "begun": BEGUN_BEFORE.total_seconds()})
         rows = cursor.fetchall()
     rates = {currency: exchange_to_panel(currency) for currency in {row[1] for row in rows}}
     found = []
