@@ -3,7 +3,8 @@
     1. balance, services, status of two ids that cannot exist, once together and once singly: never an order
     2. an answer that no later one can mend (address, key, bot check, TLS) ends the test with one sentence
     3. the answers as they came are read once more for what is odd about them
-    4. every other dialect reads the same answers: one that understands more is proposed
+    4. every other dialect reads the same answers, and asks for the statuses in its way where they were not
+       understood: one that does better is proposed
 
 Nothing is written; it works on a row that is not saved yet.
 """
@@ -11,6 +12,7 @@ Nothing is written; it works on a row that is not saved yet.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from providers.adapters import REGISTRY, Adapter
@@ -140,6 +142,7 @@ class _Test:
     replies: dict[str, Reply] = field(default_factory=dict)
     errors: dict[str, ProviderError] = field(default_factory=dict)
     hopeless: bool = False
+    dialect: str = ""  # another one whose question about statuses was understood
 
     def ask(self, name: str, question: Callable[[], Any], *, must_work: bool = True) -> Any:
         """The answer, or None; a failure is kept as one sentence with what to do about it."""
@@ -173,7 +176,7 @@ def _sentence(name: str, error: ProviderError, reason: str) -> str:
 def test_connection(provider: Provider, impatient: Mapping[str, Any] | None = None) -> Found:
     """Ask, grade and propose. `impatient`: options for these calls only, as where a person waits.
 
-    At most four calls, all of them reads. Never raises for what a provider does.
+    Three calls, a few more where statuses were not understood, all of them reads. Never raises for what a provider does.
     """
     try:
         adapter = adapter_for(provider)
@@ -201,7 +204,9 @@ def test_connection(provider: Provider, impatient: Mapping[str, Any] | None = No
     if balance is not None or catalog is not None:
         ids = IMPOSSIBLE if adapter.options["batch_size"] > 1 else IMPOSSIBLE[:1]
         many = test.ask("status", lambda: adapter.statuses(ids), must_work=False)
-        if not _understood(many, ids) and not test.hopeless:
+        if not _understood(many, ids) and not _better_dialect(provider, test):
+            test.dialect = _understood_by(provider, test, options, listening)
+        if not _understood(many, ids) and not test.dialect and not test.hopeless:
             alone = type(adapter)(
                 provider.api_url, provider.key, {**options, "single_status": True}, listening
             )
@@ -216,6 +221,20 @@ def test_connection(provider: Provider, impatient: Mapping[str, Any] | None = No
         quirks=quirks.odd,
         proposals=tuple(proposals),
     )
+
+
+def _understood_by(provider: Provider, test: _Test, options: Mapping[str, Any], listening: _Listening) -> str:
+    """Ask for the statuses in the other dialects' way; the name of the first whose question was understood, or ""."""
+    for name, dialect in REGISTRY.items():
+        if name == provider.adapter or test.hopeless:
+            continue
+        known = known_options(name)
+        own = {option: value for option, value in options.items() if option in known}
+        other = dialect(provider.api_url, provider.key, own, listening)
+        asked = test.ask(f"status as {name}", partial(other.statuses, IMPOSSIBLE), must_work=False)
+        if _understood(asked, IMPOSSIBLE):
+            return name
+    return ""
 
 
 def _catalog_facts(catalog: Catalog) -> dict[str, Any]:
@@ -285,11 +304,12 @@ def _better_dialect(provider: Provider, test: _Test) -> Proposal | None:
     """The dialect that reads more of the very same answers than the one that is set."""
     scores = {name: _score(name, provider, test.replies) for name in REGISTRY}
     best = max(scores, key=lambda name: (scores[name], name == provider.adapter))
-    if scores[best] <= scores.get(provider.adapter, 0):
-        return None
-    return Proposal(
-        "adapter", best, "It understands more of this provider's answers than the one that is set."
-    )
+    if scores[best] > scores.get(provider.adapter, 0):
+        why = "It understands more of this provider's answers than the one that is set."
+        return Proposal("adapter", best, why)
+    if test.dialect:
+        return Proposal("adapter", test.dialect, "The provider understands its way of asking for statuses.")
+    return None
 
 
 def _score(name: str, provider: Provider, replies: Mapping[str, Reply]) -> int:
