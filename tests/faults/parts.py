@@ -340,6 +340,8 @@ def provider_faults(field: Field, seed: int, *, each: int = 2) -> dict[str, Any]
                     poll(partial(_is_accepted, first.pk), 30, "an order before")
                 order = field.place(run, number, random, marker=f"-{name}#fault={name}", service=0 if name == "order_repeated" else None)  # fmt: skip
                 placed[order.pk] = name
+                if name == "order_repeated":
+                    field.drain(run, 60, to_the_end=False)
         for number in range(each * 6):
             field.place(run, 500 + number, random, marker=random.choice(["", "#partial=40", "#cancel", "#late", "#complete"]))  # fmt: skip
         field.drain(run, 120, to_the_end=False)
