@@ -117,7 +117,7 @@ class Wallet(RuleBasedStateMachine):
 
 
 def test_the_wallet_follows_its_model() -> None:
-    run_state_machine_as_test(Wallet, settings=STEPS)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(Wallet, settings=STEPS)
     # The machine's charges have no order behind them; everything else has to be in order.
     broken = {row["invariant"] for row in check_ledger().broken}
     assert broken <= {"charge_of_no_order"}
@@ -255,5 +255,5 @@ class Sending(RuleBasedStateMachine):
 
 def test_sending_follows_its_model(settings: Any) -> None:
     settings.UNKNOWN_QUARANTINE_SECONDS = 0
-    run_state_machine_as_test(Sending, settings=STEPS)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(Sending, settings=STEPS)
     world.sane()
