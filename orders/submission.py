@@ -73,12 +73,18 @@ class _Run:
     tally: Tally = field(default_factory=Tally)
     lock: threading.Lock = field(default_factory=threading.Lock)
     stop: threading.Event = field(default_factory=threading.Event)
+    enough: threading.Event = field(default_factory=threading.Event)  # begin no more; what was begun goes on
     one_only: threading.Event = field(default_factory=threading.Event)
     half_open: bool = False
 
     @property
     def ends(self) -> bool:
         """No order is begun any more: the provider is to be left alone, or this process is stopping."""
+        return self.enough.is_set() or self.halted
+
+    @property
+    def halted(self) -> bool:
+        """Not even what was begun is posted."""
         return self.stop.is_set() or slots.closing.is_set()
 
 
@@ -120,7 +126,7 @@ def submit_lane(provider_id: int, *, force: bool = False, wait_s: float = 0, bud
             _send_all(run, batch, min(until, time.monotonic() + BATCH_S))
             if time.monotonic() >= until:
                 break
-        if not run.stop.is_set():
+        if not run.ends:
             run.tally.accepted += ask_again(provider, run.adapter, until=until)
     return run.tally
 
@@ -176,7 +182,7 @@ def _send_all(run: _Run, batch: list[tuple[int, int]], until: float) -> None:
     wanted = 1 if one else min(len(batch), concurrency + ahead)
     with slots.take(wanted, slow=run.holding.slow) as count:
         if count == 0:
-            run.stop.set()  # other providers hold all slots; beat asks again soon
+            run.enough.set()  # other providers hold all slots; beat asks again soon
         jobs: list[Future[None]] = [
             slots.threads.submit(_work, run, work, orders, until, number) for number in range(count)
         ]
@@ -207,7 +213,8 @@ def _work(
 def _send_one(run: _Run, order: Order, fence: int) -> str | None:
     """T2, the POST and T3 of one order; the word for the tally, or None when nothing was begun."""
     if not allowed(run.provider.pk, run.options["rate_per_minute"]):
-        run.stop.set()
+        # The budget of calls is used up. Those who got a call of it are to use it.
+        run.enough.set()
         _release(order.pk, fence)
         return None
     request = request_for(order, with_key=run.options["request_id"])
@@ -274,7 +281,7 @@ def _post(run: _Run, request: AddRequest, begun_at: float) -> Accepted | Provide
     if not run.permits.acquire(timeout=SEND_WITHIN_S):
         return NotSent("All connections to this provider were busy; nothing was sent.", reason="busy")
     try:
-        if run.ends:
+        if run.halted:
             return NotSent(
                 "Sending to this provider stopped a moment ago; nothing was sent.", reason="stopped"
             )

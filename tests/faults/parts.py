@@ -188,7 +188,7 @@ def redis_away(field: Field, seed: int, *, orders: int = 20) -> dict[str, Any]:
         slowest = 0.0
         for number in range(orders // 4, orders):
             at = time.monotonic()
-            field.place(run, number, random)
+            field.place(run, number, random, service=0 if number % 4 == 0 else None)
             slowest = max(slowest, time.monotonic() - at)
         call_command("submit_pending", "Provider 0", stdout=_Nowhere())
         without = patiently(lambda: count(run, "accepted"))

@@ -92,6 +92,7 @@ def test_without_redis_orders_are_taken_and_later_sent(part: Part) -> None:
     no_harm(result)
     assert result["verdict"]["states"] == {"accepted": 20}
     assert result["slowest_placing_s"] < 2.0
+    assert result["accepted_without_redis"] >= 1, "sent in the foreground while Redis was away"
 
 
 def test_a_killed_database_forgets_nothing_that_was_acknowledged(part: Part) -> None:

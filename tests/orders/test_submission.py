@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from django.db import IntegrityError, connection
 from django.utils import timezone
+from redis.exceptions import RedisError
 
 from orders.dispatch import pause_dispatch
 from orders.models import DispatchSwitch, Order, Submission, SubmissionAttempt
@@ -305,3 +306,24 @@ def test_a_restored_database_pauses_sending_and_says_so(
     assert switch.paused_at is not None
     assert switch.restored
     assert len(upstream.truth("order")) == 1
+
+
+def test_without_redis_one_order_a_second_is_sent_and_none_is_begun_in_vain(
+    upstream: Sandbox, views: Service, meridian: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from providers import throttle
+
+    def away() -> None:
+        raise RedisError("away")
+
+    monkeypatch.setattr(throttle, "_windows", away)
+    monkeypatch.setattr(throttle, "_last_without_redis", {})
+    Provider.objects.filter(pk=meridian.pk).update(options={"rate_per_minute": 600})
+    alice = world.customer()
+    for n in range(5):
+        world.order(alice, views, f"https://example.org/{n}", 100)
+    tally = submit_lane(meridian.pk)
+    assert (tally.accepted, tally.requeued) == (1, 0), "whoever got the call uses it"
+    assert SubmissionAttempt.objects.count() == 1
+    assert Submission.objects.filter(state="queued").count() == 4
+    world.sane()
