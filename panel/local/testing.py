@@ -40,6 +40,13 @@ def test_environment(database: str, broker: str, home: Path) -> dict[str, str]:
     }
 
 
+def side_by_side(arguments: list[str]) -> list[str]:
+    """The whole suite runs in two processes, each on a database of its own; named tests run in one."""
+    names_tests = any((ROOT / argument.split("::")[0]).exists() for argument in arguments)
+    has_own_way = any(argument.startswith(("-n", "--pdb", "--co", "--version")) for argument in arguments)
+    return [] if names_tests or has_own_way or (os.cpu_count() or 1) < 2 else ["-n", "2"]
+
+
 def main() -> int:
     if "--campaign" in sys.argv[1:]:
         return subprocess.call([sys.executable, "-m", "tests.faults", *sys.argv[1:]], cwd=ROOT)
@@ -54,7 +61,7 @@ def main() -> int:
             hold(kind, home / kind, home / f"{kind}.log", throwaway=True) for kind in ("postgres", "valkey")
         ]
         pytest = subprocess.Popen(
-            [sys.executable, "-m", "pytest", *sys.argv[1:]],
+            [sys.executable, "-m", "pytest", *side_by_side(sys.argv[1:]), *sys.argv[1:]],
             cwd=ROOT,
             env=test_environment(holds[0].url, holds[1].url, home),
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
