@@ -22,7 +22,9 @@ def browser() -> Client:
 
 def test_every_list_opens_and_offers_no_way_to_add(browser: Client) -> None:
     world.order(world.customer(), world.service(world.offer(world.provider())))
-    assert browser.get("/admin/").status_code == 200  # loads the addresses, which close what others registered
+    assert (
+        browser.get("/admin/").status_code == 200
+    )  # loads the addresses, which close what others registered
     for model in list(admin.site._registry):
         name = f"{model._meta.app_label}_{model._meta.model_name}"
         assert browser.get(reverse(f"admin:{name}_changelist")).status_code == 200, name
