@@ -47,6 +47,13 @@ class Field:
         self._marks: dict[str, Path] = {}
 
     def __enter__(self) -> "Field":
+        try:
+            return self._set_up()
+        except BaseException:
+            self.__exit__()  # nothing of a start that failed is left
+            raise
+
+    def _set_up(self) -> "Field":
         (self.home / "state").mkdir(parents=True)
         self.cluster = postgres.Cluster(self.home / "postgres")  # not a throw-away one: fsync stays on
         self.broker = valkey.Server(self.home / "valkey")
