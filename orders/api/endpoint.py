@@ -45,6 +45,7 @@ ACTIONS = {
 }
 
 
+# Clients are scripts with a key and no cookie: there is no session that a forged request could ride on.
 @csrf_exempt
 @login_not_required
 def endpoint(request: HttpRequest) -> HttpResponse:

@@ -38,7 +38,7 @@
       searching = null;
       list.removeAttribute("aria-busy");
       var box = document.createElement("template");
-      box.innerHTML = html;
+      box.innerHTML = html; // our own autoescaped partial, parsed in an inert template
       var counted = box.content.querySelector("#picker-count");
       form.querySelector("#picker-count").textContent = counted.textContent;
       counted.remove();
