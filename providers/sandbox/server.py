@@ -51,12 +51,21 @@ class Server:
         """Close the listener now, and idle connections with it; connects are refused until it reopens."""
         if self._listener is None:
             return
-        self._listener.close()
-        self._listener = None
+        listener, self._listener = self._listener, None
+        loop = asyncio.get_running_loop()
+        for sock in listener.sockets:
+            loop.remove_reader(sock.fileno())
+        loop.create_task(self._close(listener))
+        loop.call_later(seconds, lambda: loop.create_task(self._listen()))
+
+    async def _close(self, listener: asyncio.Server) -> None:
+        # asyncio forgets, open and unread, a connection accepted in the very round that closes its server:
+        # the client would wait in vain. So nothing new is accepted, and what was accepted gets its start first.
+        for _ in range(3):
+            await asyncio.sleep(0)
+        listener.close()
         for connection in list(self.connections):
             connection.close_when_idle()
-        loop = asyncio.get_running_loop()
-        loop.call_later(seconds, lambda: loop.create_task(self._listen()))
 
     def stop(self) -> None:
         if self._listener is not None:
