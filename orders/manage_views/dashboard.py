@@ -12,9 +12,9 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
 from customers.access import admins_only
+from customers.charting import Chart, chart
 from customers.figures import MINUS, count, money, percent
 from orders import dashboard as figures
-from orders.chart import Chart, chart
 from orders.dashboard import Period, Slot, Totals
 from orders.models import DispatchSwitch, Submission
 from providers.overview import standings

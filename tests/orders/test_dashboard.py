@@ -10,9 +10,9 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
+from customers.charting import chart
 from customers.models import AuditEntry, Transfer
 from orders import dashboard
-from orders.chart import chart
 from orders.dashboard import Slot
 from orders.models import DispatchSwitch, Order, Submission
 from orders.settlement import end_partial, end_with_full_refund, lock_order

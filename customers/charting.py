@@ -2,9 +2,21 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
-from orders.dashboard import Slot
 
+class Slot(Protocol):
+    """One hour or day: what there was in all, how much of it failed, and whether it is still running."""
+
+    @property
+    def placed(self) -> int: ...
+    @property
+    def failed(self) -> int: ...
+    @property
+    def running(self) -> bool: ...
+
+
+OfSlot = TypeVar("OfSlot", bound=Slot)
 GAP = 1.5
 FOOT, HEAD, SIDE = 22.0, 8.0, 34.0
 
@@ -42,14 +54,14 @@ class Chart:
 
 
 def chart(
-    slots: Sequence[Slot],
+    slots: Sequence[OfSlot],
     width: int,
     height: int,
     *,
     slots_in_all: int,
     every: int,
-    label: Callable[[Slot], str],
-    title: Callable[[Slot], str],
+    label: Callable[[OfSlot], str],
+    title: Callable[[OfSlot], str],
 ) -> Chart:
     """Bars for `slots`, with room for `slots_in_all` of them; every `every`-th has a label below."""
     top = _nice(max((slot.placed for slot in slots), default=0))
