@@ -3,15 +3,17 @@
 The list and providers.pricing agree with orders.placing: a service without a usable route is not shown.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from django.db.models import Case, Count, IntegerField, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.utils.translation import gettext as _
 
 from customers.models import User
+from providers import price_history
 from providers.models import Favorite, Route, Service
+from providers.price_history import Moved, Price
 from providers.rates import CustomerRates
 
 LARGEST_ID = 2**63 - 1
@@ -26,6 +28,7 @@ class Wanted:
     favorites: bool = False
     refill: bool = False
     cancel: bool = False
+    changed: bool = False  # only those whose price for him changed lately
 
     @classmethod
     def read(cls, query: Mapping[str, str]) -> "Wanted":
@@ -36,6 +39,7 @@ class Wanted:
             favorites=query.get("favorites") == "1",
             refill=query.get("refill") == "1",
             cancel=query.get("cancel") == "1",
+            changed=query.get("changed") == "1",
         )
 
     @property
@@ -50,6 +54,8 @@ class Line:
     service: Service
     rate: Decimal
     favorite: bool
+    prices: list[Price] = field(default_factory=list)  # newest first; only the price list asks for them
+    moved: Moved | None = None
 
     @property
     def time(self) -> str:
@@ -84,9 +90,11 @@ def offered() -> QuerySet[Service]:
     )
 
 
-def matching(user: User, wanted: Wanted) -> QuerySet[Service]:
-    """The offered services that fit; one whose number was typed comes first."""
+def matching(user: User, wanted: Wanted, changed: Collection[int] | None = None) -> QuerySet[Service]:
+    """The offered services that fit; one whose number was typed comes first. `changed`: those of price_changes."""
     found = offered()
+    if wanted.changed:
+        found = found.filter(pk__in=price_changes(user) if changed is None else changed)
     if wanted.category:
         found = found.filter(category_id=wanted.category)
     if wanted.favorites:
@@ -105,12 +113,35 @@ def matching(user: User, wanted: Wanted) -> QuerySet[Service]:
     return found.filter(words | Q(pk=number)).order_by(exact_first, *Service._meta.ordering or ())
 
 
-def lines(user: User, services: Iterable[Service]) -> list[Line]:
+def lines(user: User, services: Iterable[Service], rates: CustomerRates | None = None) -> list[Line]:
     """Services with this customer's rates and stars; at most four queries for any number of them."""
     listed = list(services)
-    rates = CustomerRates(user)
+    rates = rates or CustomerRates(user)
     starred = set(Favorite.objects.filter(user=user, service__in=listed).values_list("service_id", flat=True))
     return [Line(service, rates.rate(service), service.pk in starred) for service in listed]
+
+
+def lines_with_prices(
+    user: User, services: Iterable[Service], rates: CustomerRates | None = None
+) -> list[Line]:
+    """As `lines`, each with what it cost this customer before; one query more."""
+    rates = rates or CustomerRates(user)
+    listed = lines(user, services, rates)
+    past = price_history.histories(rates, [line.service for line in listed])
+    moves = price_history.moved(past)
+    return [
+        replace(line, prices=past.get(line.service.pk, []), moved=moves.get(line.service.pk))
+        for line in listed
+    ]
+
+
+def price_changes(user: User, rates: CustomerRates | None = None) -> dict[int, Moved]:
+    """The services on sale whose price for this customer changed in the last days; four queries, one if none did."""
+    ids = price_history.recent_ids()
+    if not ids:
+        return {}
+    services = offered().filter(pk__in=ids)
+    return price_history.moved(price_history.histories(rates or CustomerRates(user), services))
 
 
 def line(user: User, service_id: int) -> Line | None:

@@ -1,4 +1,4 @@
-"""Keeping the series small: balances and hourly sums of calls, as far back as anybody looks at them."""
+"""Keeping the series small: balances, hourly sums of calls and old prices, as far back as anybody looks at them."""
 
 from datetime import timedelta
 
@@ -9,6 +9,7 @@ from providers.models import ProviderHour
 
 EACH_FOR = timedelta(days=8)  # every reading; the runway looks at 7 days
 HOURLY_FOR = timedelta(days=90)  # the last reading of each hour
+PRICES_FOR = timedelta(days=400)
 BATCH = 20_000  # rows one statement deletes, so that no lock is held for long
 
 
@@ -37,3 +38,17 @@ def prune_readings() -> int:
 def prune_hours() -> int:
     """Drop hourly sums of calls older than 90 days."""
     return ProviderHour.objects.filter(hour__lt=timezone.now() - HOURLY_FOR).delete()[0]
+
+
+def prune_prices() -> int:
+    """Drop prices that were replaced more than 400 days ago; the one that held then stays."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            DELETE FROM providers_ratechange old WHERE old.at < %(before)s AND EXISTS (
+                SELECT 1 FROM providers_ratechange newer
+                WHERE newer.service_id = old.service_id AND newer.id > old.id AND newer.at < %(before)s)
+            """,
+            {"before": timezone.now() - PRICES_FOR},
+        )
+        return cursor.rowcount

@@ -43,4 +43,5 @@ def tidy() -> None:
     """Nightly (harmless more often): thin out the series, bring the usual delivery times up to date."""
     pruning.prune_readings()
     pruning.prune_hours()
+    pruning.prune_prices()
     quality.write_medians()

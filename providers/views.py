@@ -1,6 +1,6 @@
 """The price list: what can be ordered, with the visitor's own rates."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,6 +10,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from customers.access import staff_of as signed_in
@@ -18,6 +19,8 @@ from customers.models import User
 from providers import browsing
 from providers.browsing import Line, Shelf, Wanted
 from providers.models import Favorite, Service
+from providers.price_history import MOST_RECENT, Moved
+from providers.rates import CustomerRates
 
 ROWS = 100
 CSV_HEADER = ("id", "category", "name", "type", "rate", "rate_is", "min", "max", "refill_days", "cancel", "drip_feed",
@@ -27,11 +30,13 @@ CSV_HEADER = ("id", "category", "name", "type", "rate", "rate_is", "min", "max",
 @require_safe
 def services(request: HttpRequest) -> HttpResponse:
     user, wanted = signed_in(request), Wanted.read(request.GET)
-    pages = Paginator(browsing.matching(user, wanted), ROWS)
+    rates = CustomerRates(user)
+    changes = browsing.price_changes(user, rates)
+    pages = Paginator(browsing.matching(user, wanted, changes), ROWS)
     shown = pages.get_page(request.GET.get("page"))
     shelves = browsing.shelves()
     context = {
-        "groups": _groups(browsing.lines(user, shown.object_list), wanted, shelves),
+        "groups": _groups(browsing.lines_with_prices(user, shown.object_list, rates), wanted, shelves),
         "shown": shown,
         "found": pages.count,
         "wanted": wanted,
@@ -39,6 +44,7 @@ def services(request: HttpRequest) -> HttpResponse:
         "size": sum(shelf.size for shelf in shelves),
         "favorites": Favorite.objects.filter(user=user, service__in=browsing.offered().values("pk")).count(),
         "chips": _chips(wanted),
+        "changes": _changes(changes.values()),
     }
     return render(request, "providers/services.html", context)
 
@@ -80,6 +86,20 @@ def _groups(lines: list[Line], wanted: Wanted, shelves: list[Shelf]) -> list[dic
     return groups
 
 
+def _changes(moves: Collection[Moved]) -> dict[str, Any] | None:
+    """What the notice above the list says; None where no price of his changed lately."""
+    if not moves:
+        return None
+    rose = sum(1 for move in moves if move.rose)
+    return {
+        "n": len(moves),
+        "many": len(moves) >= MOST_RECENT,
+        "rose": rose,
+        "fell": len(moves) - rose,
+        "last": max(move.at for move in moves),
+    }
+
+
 def _priced(user: User, wanted: Wanted) -> Iterator[tuple[Any, ...]]:
     chunk: list[Service] = []
     for service in browsing.matching(user, wanted).iterator(chunk_size=500):
@@ -115,11 +135,14 @@ def _chips(wanted: Wanted) -> list[dict[str, Any]]:
         kept["q"] = wanted.words
     if wanted.category:
         kept["category"] = wanted.category
-    for name in ("favorites", "refill", "cancel"):
+    for name in ("favorites", "refill", "cancel", "changed"):
         if getattr(wanted, name):
             kept[name] = 1
     chips = []
-    for name, label in (("refill", "Refill"), ("cancel", "Cancel")):
+    toggles = [("refill", _("Refill")), ("cancel", _("Cancel"))]
+    if wanted.changed:
+        toggles.append(("changed", _("Price changed")))
+    for name, label in toggles:
         is_on = getattr(wanted, name)
         changed = {key: value for key, value in kept.items() if key != name} | ({} if is_on else {name: 1})
         chips.append({"label": label, "value": "✓" if is_on else "", "href": f"?{urlencode(changed)}"})

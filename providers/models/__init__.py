@@ -1,5 +1,5 @@
 from providers.models.policy import Denial
-from providers.models.prices import ExchangeRate, MarkupRule, SpecialRate
+from providers.models.prices import ExchangeRate, MarkupRule, RateChange, SpecialRate
 from providers.models.sale import Category, Favorite, Route, Service
 from providers.models.upstream import CatalogChange, Offer, Provider
 from providers.models.watch import Alert, BalanceReading, Lane, ProviderHour
@@ -17,6 +17,7 @@ __all__ = [
     "Offer",
     "Provider",
     "ProviderHour",
+    "RateChange",
     "Route",
     "Service",
     "SpecialRate",

@@ -1,4 +1,4 @@
-"""Prices: markup rules, a customer's special rates, exchange rates. The arithmetic is providers.pricing."""
+"""Prices: markup rules, special rates, exchange rates, and what prices were. The arithmetic is providers.pricing."""
 
 from django.conf import settings
 from django.db import models
@@ -123,3 +123,24 @@ class ExchangeRate(models.Model):
 
     def __str__(self) -> str:
         return f"{self.currency} {self.rate} from {self.date}"
+
+
+class RateChange(models.Model):
+    """What a service was sold for from `at` on: list price and cost per 1000 (per order for packages).
+
+    Written by a database trigger on every change of either, whoever makes it; read by providers.price_history.
+    """
+
+    service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="rate_changes")
+    at = models.DateTimeField()
+    rate = models.DecimalField(max_digits=18, decimal_places=8)
+    cost_rate = models.DecimalField(max_digits=18, decimal_places=8)  # never shown to customers
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["service", "-id"], name="rate_change_series"),
+            models.Index(fields=["at"], name="rate_change_at"),
+        ]
+
+    def __str__(self) -> str:
+        return f"service {self.service_id}: {self.rate} from {self.at:%Y-%m-%d}"
