@@ -76,6 +76,8 @@ ADMIN_NAV = (
             Link("/manage/services", _("Services"), "apps", go="s"),
             Link("/manage/catalog", _("Catalog changes"), "git-compare"),
             Link("/manage/markup", _("Markup rules"), "percentage", go="m"),
+            Link("/manage/prices", _("Price lists"), "tag"),
+            Link("/manage/deny-list", _("Deny-list"), "ban"),
         ),
     ),
     Group(_("Money"), (Link("/manage/money", _("Payments and ledger"), "receipt"),)),

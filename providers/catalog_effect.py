@@ -1,6 +1,6 @@
 """What accepting waiting catalog changes would do, in figures and one sentence. Reads only."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -18,7 +18,8 @@ AMOUNT = Decimal("0.01")
 @dataclass(frozen=True)
 class CatalogEffect:
     """`touched`: services on sale whose price or cost changes. `profit_change`: panel currency, on the orders of the
-    last 30 days had the changes been live then. Margins in percent, over services that stay at or above cost."""
+    last 30 days had the changes been live then. Margins in percent, over services that stay at or above cost.
+    `leaving`: services on sale whose offer the provider no longer lists, with `leaving_orders` open orders."""
 
     changes: int
     touched: int
@@ -28,6 +29,8 @@ class CatalogEffect:
     margin_before: Decimal | None
     margin_after: Decimal | None
     profit_change: Decimal
+    leaving: int = 0
+    leaving_orders: int = 0
 
     @property
     def sentence(self) -> str:
@@ -35,6 +38,7 @@ class CatalogEffect:
         if not self.touched:
             return (
                 f"{_count(self.changes, 'change')} would be applied; no price of a service on sale changes."
+                f"{self._leaving_words}"
             )
         parts = []
         if self.below_cost:
@@ -45,16 +49,31 @@ class CatalogEffect:
             parts.append(f"{self.large_rises} would get dearer by more than {LARGE_RISE:f} %")
         if self.margin_before is not None and self.margin_after is not None:
             parts.append(f"the average margin goes from {self.margin_before} % to {self.margin_after} %")
-        sign = "+" if self.profit_change >= 0 else "-"
-        parts.append(
-            f"on the orders of the last {SOLD_DAYS} days the profit would have been"
-            f" {sign}{abs(self.profit_change):.2f} {settings.CURRENCY} different"
-        )
+        parts.append(f"on the orders of the last {SOLD_DAYS} days {self._profit_words}")
         return (
             f"{_count(self.changes, 'change')} would touch {_count(self.touched, 'service')} on sale: "
             + "; ".join(parts)
             + "."
+            + self._leaving_words
         )
+
+    @property
+    def _profit_words(self) -> str:
+        if not self.profit_change:
+            return "the profit would have been the same"
+        word = "higher" if self.profit_change > 0 else "lower"
+        return f"the profit would have been {abs(self.profit_change):.2f} {settings.CURRENCY} {word}"
+
+    @property
+    def _leaving_words(self) -> str:
+        if not self.leaving:
+            return ""
+        orders = (
+            f"; {_count(self.leaving_orders, 'open order')} of them would go on"
+            if self.leaving_orders
+            else ""
+        )
+        return f" {_count(self.leaving, 'service')} on sale would lose the offer that delivers it{orders}."
 
 
 def effect_of(provider: Provider, external_ids: Collection[str] | None = None) -> CatalogEffect:
@@ -65,13 +84,18 @@ def effect_of(provider: Provider, external_ids: Collection[str] | None = None) -
     staged = CatalogChange.objects.filter(provider=provider, state=CatalogChange.State.STAGED)
     if external_ids is not None:
         staged = staged.filter(external_id__in=list(external_ids))
-    changes = list(staged.select_related("offer", "provider").order_by("id"))
-    return _summed(effects_of(changes))
+    return effect_of_changes(list(staged.select_related("offer", "provider").order_by("id")))
 
 
-def _summed(effects: Effects) -> CatalogEffect:
+def effect_of_changes(changes: Sequence[CatalogChange]) -> CatalogEffect:
+    """The same for these changes, of one provider or several; loaded with offer and provider."""
+    return summed(effects_of(changes))
+
+
+def summed(effects: Effects) -> CatalogEffect:
     touched = [row.effect for row in effects.rows if row.effect]
     sold = units_sold() if touched else {}
+    leaving = [row for row in effects.rows if row.change.kind == CatalogChange.Kind.MISSING and row.services]
     rises, profit = 0, ZERO
     for effect in touched:
         if effect.price_before and effect.price_after > effect.price_before * (100 + LARGE_RISE) / 100:
@@ -91,6 +115,8 @@ def _summed(effects: Effects) -> CatalogEffect:
         margin_before=effects.margin_before,
         margin_after=effects.margin_after,
         profit_change=profit.quantize(AMOUNT),
+        leaving=sum(row.services for row in leaving),
+        leaving_orders=sum(row.open_orders for row in leaving),
     )
 
 

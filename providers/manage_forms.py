@@ -8,10 +8,10 @@ from django import forms
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
-from customers.models import PriceGroup
+from customers.models import PriceGroup, User
 from providers.adapters import OPTIONS, REGISTRY, Option
 from providers.connecting import MANUAL
-from providers.models import Category, MarkupRule, Provider, Service
+from providers.models import Category, Denial, MarkupRule, Provider, Service
 
 CODE = {"autocapitalize": "off", "autocomplete": "off", "spellcheck": "false"}
 DECIMAL = {"inputmode": "decimal", "autocomplete": "off"}
@@ -71,6 +71,15 @@ class ConnectionForm(forms.Form):
         """What the act said against it, beside the fields."""
         for name, sentence in errors.items():
             self.add_error(name if name in self.fields else None, sentence)
+
+
+class KeyForm(forms.Form):
+    key = forms.CharField(
+        label=_("New API key"),
+        widget=forms.PasswordInput(attrs={**CODE, "autocomplete": "new-password"}),
+        help_text=_("Tried with a question for the balance before it is kept."),
+    )
+    anyway = forms.BooleanField(label=_("Keep it even if the provider does not answer to it"), required=False)
 
 
 class DetailsForm(forms.Form):
@@ -183,9 +192,25 @@ class ServiceForm(forms.Form):
         max_length=200,
         help_text=_("Empty: it is never sold below cost."),
     )
-    hold_for_review = forms.BooleanField(label=_("Hold its orders until staff release them"), required=False)
-    auto_cancel = forms.BooleanField(label=_("Approve cancels without review"), required=False)
-    auto_refill = forms.BooleanField(label=_("Approve refills without review"), required=False)
+    hold_for_review = forms.BooleanField(
+        label=_("Hold its orders until staff release them"),
+        required=False,
+        help_text=_("They are paid and wait; nothing is sent before."),
+    )
+    auto_cancel = forms.BooleanField(
+        label=_("Approve cancels without review"),
+        required=False,
+        help_text=_(
+            "Off: a cancel is approved by itself while the order is Pending, later ones are reviewed."
+        ),
+    )
+    auto_refill = forms.BooleanField(
+        label=_("Approve refills without review"),
+        required=False,
+        help_text=_(
+            "Off: staff review each refill. On: those inside the refill days go to the provider at once."
+        ),
+    )
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
@@ -285,4 +310,62 @@ class PublishForm(forms.Form):
         min_value=-100,
         max_value=10_000,
         help_text=_("Writes a rule for each service. Empty: the present rules price them."),
+    )
+
+
+class DenialForm(forms.Form):
+    """Driven by the model's kinds, so that a new kind shows here by itself."""
+
+    kind = forms.ChoiceField(label=_("Kind"))
+    text = forms.CharField(
+        label=_("What is denied"),
+        max_length=100,
+        widget=forms.TextInput(attrs=CODE),
+        help_text=_("Capital letters and forms of letters make no difference; words match as whole words."),
+    )
+    reason = forms.CharField(
+        label=_("Reason"), max_length=120, help_text=_("Shown to admins beside what it holds back.")
+    )
+    until = forms.DateField(
+        label=_("Holds until"),
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}),
+        help_text=_("The last day (UTC). Empty: for good."),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        kind: Any = self.fields["kind"]
+        kind.choices = Denial.Kind.choices
+
+
+class PriceListForm(forms.Form):
+    name = forms.CharField(label=_("Name"), max_length=80)
+    note = forms.CharField(label=_("Note"), required=False, max_length=200)
+
+
+class SpecialRateForm(forms.Form):
+    service = forms.ModelChoiceField(
+        label=_("Service number"),
+        queryset=Service.objects.all(),
+        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
+        error_messages={"invalid_choice": _("There is no service with this number.")},
+    )
+    rate = amount(
+        _("Price"), required=False, help_text=_("Per 1000, or per order where the service is priced so.")
+    )
+    discount_percent = amount(
+        _("Or percent off what he would pay"), places=4, digits=7, required=False, min_value=0
+    )
+    note = forms.CharField(label=_("Note"), required=False, max_length=200)
+
+
+class CopyRatesForm(forms.Form):
+    source = forms.ModelChoiceField(
+        label=_("E-mail of the other customer"),
+        queryset=User.objects.filter(role=User.Role.CUSTOMER),
+        to_field_name="email",
+        widget=forms.TextInput(attrs={**CODE, "inputmode": "email"}),
+        help_text=_("His special rates are copied; for the same services they replace the ones here."),
+        error_messages={"invalid_choice": _("There is no customer with this e-mail.")},
     )

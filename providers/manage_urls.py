@@ -2,7 +2,19 @@
 
 from django.urls import path
 
-from providers.manage_views import alerts, changes, markup, provider_list, provider_page, rates, services
+from providers.manage_views import (
+    alerts,
+    changes,
+    deny_list,
+    markup,
+    price_lists,
+    provider_list,
+    provider_page,
+    provider_setup,
+    rates,
+    services,
+    special_prices,
+)
 
 urlpatterns = [
     path("providers", provider_list.provider_list, name="manage_providers"),
@@ -15,6 +27,9 @@ urlpatterns = [
     path("providers/<int:pk>/balance", provider_page.balance_now, name="manage_provider_balance"),
     path("providers/<int:pk>/test", provider_page.connection_test, name="manage_provider_test"),
     path("providers/<int:pk>/connection", provider_page.connection, name="manage_provider_connection"),
+    path("providers/<int:pk>/take", provider_setup.take, name="manage_provider_take"),
+    path("providers/<int:pk>/types", provider_setup.types, name="manage_provider_types"),
+    path("providers/<int:pk>/key", provider_setup.key, name="manage_provider_key"),
     path("providers/<int:pk>/pause", provider_page.pause, name="manage_provider_pause"),
     path("providers/<int:pk>/resume", provider_page.resume, name="manage_provider_resume"),
     path("providers/<int:pk>/archive", provider_page.archive, name="manage_provider_archive"),
@@ -23,6 +38,9 @@ urlpatterns = [
     path("providers/<int:pk>/offers", services.offers, name="manage_offers"),
     path("catalog", changes.catalog, name="manage_catalog"),
     path("catalog/decide", changes.decide, name="manage_catalog_decide"),
+    path("catalog/effect", changes.effect, name="manage_catalog_effect"),
+    path("deny-list", deny_list.deny_list, name="manage_deny_list"),
+    path("deny-list/<int:pk>/remove", deny_list.remove, name="manage_deny_list_remove"),
     path("services", services.service_list, name="manage_services"),
     path("services/act", services.services_act, name="manage_services_act"),
     path("services/<int:pk>", services.service_edit, name="manage_service"),
@@ -33,6 +51,10 @@ urlpatterns = [
     path("markup/preview", markup.rule_preview, name="manage_rule_preview"),
     path("markup/<int:pk>", markup.rule_edit, name="manage_rule"),
     path("markup/<int:pk>/delete", markup.rule_delete, name="manage_rule_delete"),
+    path("prices", price_lists.price_lists, name="manage_price_lists"),
+    path("prices/<int:pk>", price_lists.price_list, name="manage_price_list"),
+    path("prices/<int:pk>/delete", price_lists.delete, name="manage_price_list_delete"),
+    path("prices/customer/<int:customer_id>", special_prices.of_customer, name="manage_special_prices"),
     path("rates", rates.rates, name="manage_rates"),
     path("alerts", alerts.alerts, name="manage_alerts"),
     path("alerts/<int:pk>/close", alerts.alert_close, name="manage_alert_close"),

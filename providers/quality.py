@@ -33,6 +33,10 @@ class Quality:
     median_seconds: int | None
 
     @property
+    def median(self) -> timedelta | None:
+        return None if self.median_seconds is None else timedelta(seconds=self.median_seconds)
+
+    @property
     def partial_percent(self) -> Decimal | None:
         return self._share(self.partial)
 

@@ -1,6 +1,7 @@
 """Catalog changes that wait for a decision: of one provider on its page, of all of them on a page of their own."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.contrib import messages
@@ -12,7 +13,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from customers.access import admins_only, staff_of
-from providers.change_effects import effects_of
+from providers.catalog_effect import CatalogEffect, effect_of_changes, summed
+from providers.change_effects import Effects, effects_of
 from providers.deciding import accept_changes, refuse_changes
 from providers.models import CatalogChange, Provider
 
@@ -42,19 +44,27 @@ def staged_part(request: HttpRequest, provider: Provider | None) -> dict[str, An
     )
     page = list(rows[start : start + PAGE])
     total = counts.get(kind, 0)
+    effects = effects_of(page) if page else None
     return {
         "change_tabs": [
             {"label": Kind(k).label, "href": _tab(request, k), "current": k == kind, "count": counts[k]}
             for k in kinds
         ],
         "kind": kind,
-        "effects": effects_of(page) if page else None,
+        "effects": effects,
+        "effect": _preselected(effects) if effects else None,
         "changes_total": sum(counts.values()),
         "kind_total": total,
         "shown": (start + 1, start + len(page)) if page else None,
         "after": start + PAGE if start + PAGE < total else None,
         "before": max(start - PAGE, 0) or "0" if start else None,
     }
+
+
+def _preselected(effects: Effects) -> CatalogEffect:
+    """What accepting does as the page comes: rows that would sell below cost are not ticked."""
+    rows = tuple(row for row in effects.rows if not row.below_cost)
+    return replace(summed(replace(effects, rows=rows)), below_cost=0)
 
 
 def _tab(request: HttpRequest, kind: str) -> str:
@@ -81,6 +91,17 @@ def catalog(request: HttpRequest) -> HttpResponse:
         request, provider
     )
     return render(request, "manage/catalog.html", context)
+
+
+@admins_only
+@require_POST
+def effect(request: HttpRequest) -> HttpResponse:
+    """What accepting the ticked rows (or all of the kind) would do, as one sentence; nothing is decided."""
+    everything = request.POST.get("decision") == "accept_all"
+    chosen = _chosen(request, everything=everything)
+    changes = CatalogChange.objects.filter(pk__in=[pk for pk, _provider in chosen])
+    found = effect_of_changes(list(changes.select_related("offer", "provider").order_by("id")))
+    return render(request, "manage/parts/effect.html", {"effect": found, "everything": everything})
 
 
 @admins_only

@@ -18,6 +18,7 @@ from providers.grading import Found, test_connection
 from providers.manage_forms import ConnectionForm
 from providers.models import CatalogChange, Provider
 from providers.overview import Standing, standings
+from providers.taking import proposals_of
 
 ZERO = Decimal(0)
 
@@ -90,12 +91,15 @@ def provider_add(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         values = form.cleaned_data
         try:
+            taken = proposals_of(request.POST.getlist("take"))
+            adapter = taken.pop("adapter", values["adapter"])
             provider = add_provider(
                 values["name"],
                 values["api_url"],
                 values["key"],
                 currency=values["currency"],
-                adapter=values["adapter"],
+                adapter=adapter,
+                options=taken,
                 by=staff_of(request),
                 request=request,
             )

@@ -22,6 +22,7 @@ from providers.deciding import CannotUndo, undo_revision
 from providers.grading import Found, test_connection
 from providers.manage_forms import ConnectionForm, DetailsForm, OptionsForm
 from providers.manage_views.changes import staged_part
+from providers.manage_views.provider_health import health_part
 from providers.models import Alert, CatalogChange, Provider
 from providers.overview import Standing, answering, standings
 from providers.pausing import pause_by_hand, resume_by_hand
@@ -49,7 +50,8 @@ def _page(
         "revisions": _revisions(provider),
         "options": options_of(provider),
         "found": found,
-    } | staged_part(request, provider)
+    }
+    context |= staged_part(request, provider) | health_part(row)
     return render(request, "manage/provider.html", context, status=status)
 
 

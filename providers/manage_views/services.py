@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from customers.access import admins_only, staff_of
+from customers.figures import count, rate
 from providers import routes as routing
 from providers.exchange import exchange_rates
 from providers.manage_forms import PublishForm, ServiceForm
@@ -274,14 +275,21 @@ def service_publish(request: HttpRequest, pk: int) -> HttpResponse:
 @admins_only
 @require_POST
 def service_route(request: HttpRequest, pk: int) -> HttpResponse:
-    """One act on the routes: add, up, down, on, off, remove."""
+    """One act on the routes: add, move (the offer goes first), cheapest, up, down, on, off, remove."""
     service = get_object_or_404(Service, pk=pk)
     act, number = request.POST.get("act", ""), _number(request.POST.get("id", ""))
     by = staff_of(request)
     try:
-        if act == "add":
+        said = _("Routes changed. New orders follow them; open orders stay where they are.")
+        if act in ("add", "move"):
             offer = get_object_or_404(Offer.objects.select_related("provider"), pk=number)
-            routing.add_route(service, offer, by=by, request=request)
+            route_act = routing.add_route if act == "add" else routing.move_to_offer
+            route_act(service, offer, by=by, request=request)
+            if act == "move":
+                said = _moved_words(service, offer)
+        elif act == "cheapest":
+            if not routing.cheapest_first(service, by=by, request=request):
+                said = _("The cheapest route is first already.")
         else:
             route = get_object_or_404(
                 Route.objects.select_related("offer__provider", "service"), pk=number, service=service
@@ -295,10 +303,19 @@ def service_route(request: HttpRequest, pk: int) -> HttpResponse:
     except routing.CannotRoute as error:
         messages.error(request, str(error))
     else:
-        messages.success(
-            request, _("Routes changed. New orders follow them; open orders stay where they are.")
-        )
+        messages.success(request, said)
     return redirect("manage_service", service.pk)
+
+
+def _moved_words(service: Service, offer: Offer) -> str:
+    """Where new orders go, what stays, and what it costs now."""
+    service.refresh_from_db()
+    staying = Service.objects.filter(pk=service.pk, orders__status__in=OPEN).count()
+    words = {"provider": offer.provider.name, "id": offer.external_id, "n": count(staying)}
+    said = _("New orders go to %(provider)s %(id)s; %(n)s open orders stay where they are.") % words
+    price = {"rate": rate(service.rate), "cost": rate(service.cost_rate)}
+    said = f"{said} {_('The price is %(rate)s now, at a cost of %(cost)s.') % price}"
+    return f"{said} {_('It is off sale: %s') % service.off_sale}" if service.off_sale else said
 
 
 # ── a provider's offers ─────────────────────────────────────────────────────────────────────────────

@@ -14,9 +14,18 @@ from django.test import Client
 
 from customers.api_keys import create_api_key
 from customers.enrolling import create_staff
-from customers.models import DepositRequest, User
+from customers.models import DepositRequest, PriceGroup, User
 from orders.models import Order, Request, Submission
-from providers.models import Alert, BalanceReading, CatalogChange, MarkupRule, Offer, Provider, Service
+from providers.models import (
+    Alert,
+    BalanceReading,
+    CatalogChange,
+    Denial,
+    MarkupRule,
+    Offer,
+    Provider,
+    Service,
+)
 from tests import staff_world, world
 from tests.panel.access_matrix import ROLES, TABLE, Address, expected_of, matches, read_table, walk
 
@@ -76,6 +85,8 @@ class Stage:
             "code": "no-such-code",
             "token": uuid.UUID(int=9),
         }
+        group = PriceGroup.objects.create(name="Agencies")
+        denial = Denial.objects.create(kind=Denial.Kind.WORD, text="canary", reason="Not sold here")
         alert = Alert.objects.create(key="canary", text="Something", provider=provider)
         # Where a pattern says only <pk>, its folder says of what.
         self.samples_under: dict[str, dict[str, object]] = {
@@ -83,6 +94,8 @@ class Stage:
             "/manage/markup/": {"pk": rule.pk},
             "/manage/money/": {"pk": deposit.pk},
             "/manage/providers/": {"pk": provider.pk},
+            "/manage/prices/": {"pk": group.pk},
+            "/manage/deny-list/": {"pk": denial.pk},
             "/manage/services/": {"pk": service.pk},
             "/manage/team/": {"pk": self.reviewer.pk},
         }

@@ -48,7 +48,7 @@ def test_the_effect_on_margins_and_on_last_months_orders(shop: Upstream, selling
     assert effect.sentence == (
         "3 changes would touch 2 services on sale: 1 would cost more than they are sold for; 1 would go off sale; "
         "1 would get dearer by more than 20 %; the average margin goes from 33.3 % to 33.3 %; "
-        "on the orders of the last 30 days the profit would have been +1.00 USD different."
+        "on the orders of the last 30 days the profit would have been 1.00 USD higher."
     )
     assert (
         effect_of(selling, ["4"]).sentence
@@ -78,3 +78,17 @@ def test_a_dry_run_says_it_and_decides_nothing(shop: Upstream, selling: Provider
     assert told["sentence"].startswith("1 change would touch 1 service on sale: ")
     assert CatalogChange.objects.filter(state="staged").count() == 1
     assert offer_of(selling, 1).rate == Decimal("1.00")
+
+
+def test_a_service_that_leaves_the_list_is_told_with_its_open_orders(
+    shop: Upstream, selling: Provider
+) -> None:
+    world.order(world.customer(), service_of(selling, 3))
+    shop.drop(3)
+    sync_catalog(selling, apply=False)
+    effect = effect_of(selling)
+    assert (effect.leaving, effect.leaving_orders) == (1, 1)
+    assert effect.sentence == (
+        "1 change would be applied; no price of a service on sale changes. 1 service on sale would lose the offer "
+        "that delivers it; 1 open order of them would go on."
+    )

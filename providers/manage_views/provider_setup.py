@@ -1,0 +1,100 @@
+"""Setting a provider up: taking what the test proposes, saying what its types mean, replacing its key."""
+
+import re
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods, require_POST
+
+from customers.access import admins_only, staff_of
+from customers.figures import money
+from providers import balances
+from providers.connecting import InvalidProvider
+from providers.manage_forms import KeyForm
+from providers.models import Provider
+from providers.rotating import problem_with_key, rotate_key
+from providers.service_types import TYPES
+from providers.taking import proposals_of, take_proposals
+from providers.type_mapping import CannotMap, map_type
+
+
+@admins_only
+@require_POST
+def take(request: HttpRequest, pk: int) -> HttpResponse:
+    """Set the ticked proposals of a test; other options stay as they are."""
+    provider = get_object_or_404(Provider, pk=pk)
+    try:
+        taken = proposals_of(request.POST.getlist("take"))
+        if not taken:
+            messages.warning(request, _("Nothing was selected."))
+            return redirect("manage_provider", pk)
+        take_proposals(provider, taken, by=staff_of(request), request=request)
+    except InvalidProvider as error:
+        messages.error(request, str(error))
+    else:
+        what = ", ".join(f"{name} = {value}" for name, value in taken.items())
+        messages.success(request, _("Set: %s. Test the connection again to be sure.") % what)
+    return redirect("manage_provider", pk)
+
+
+@admins_only
+@require_POST
+def types(request: HttpRequest, pk: int) -> HttpResponse:
+    """What one of the provider's words for types means, for all of its services or for single ones."""
+    provider = get_object_or_404(Provider, pk=pk)
+    word, code = request.POST.get("word", ""), request.POST.get("type", "")
+    ids = [part for part in re.split(r"[\s,;]+", request.POST.get("ids", "")) if part]
+    try:
+        changed = map_type(provider, word, code, ids or None, by=staff_of(request), request=request)
+    except CannotMap as error:
+        messages.error(request, str(error))
+    else:
+        services = ngettext("%d service", "%d services", changed) % changed
+        if code:
+            said = _("%(services)s are of the type %(name)s now. Those not on sale yet can be published.")
+            messages.success(request, said % {"services": services, "name": TYPES[code].name})
+        else:
+            messages.success(request, _("%s have no known type now and are not sold.") % services)
+    return redirect(reverse("manage_provider", args=[pk]) + "#types")
+
+
+@admins_only
+@require_http_methods(["GET", "HEAD", "POST"])
+def key(request: HttpRequest, pk: int) -> HttpResponse:
+    """Replace the key: it is kept if the provider answers to it, or if the admin insists."""
+    provider = get_object_or_404(Provider, pk=pk)
+    form = KeyForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        new = form.cleaned_data["key"]
+        problem = problem_with_key(provider, new)
+        if problem and not form.cleaned_data["anyway"]:
+            said = _("The provider was asked with this key, and nothing was saved: %s") % problem
+            form.add_error("key", said)
+        else:
+            return _keep(request, provider, new, problem)
+    context = {"provider": provider, "form": form}
+    return render(request, "manage/key.html", context, status=422 if form.is_bound else 200)
+
+
+def _keep(request: HttpRequest, provider: Provider, new: str, problem: str) -> HttpResponse:
+    try:
+        rotate_key(provider, new, by=staff_of(request), request=request)
+    except InvalidProvider as error:
+        messages.error(request, str(error))
+        return redirect("manage_provider", provider.pk)
+    if problem:
+        messages.warning(request, _("The key was replaced without a test that worked: %s") % problem)
+        return redirect("manage_provider", provider.pk)
+    read = balances.read_balance(provider, wait_s=2)
+    balance = money(read.balance, read.currency)
+    text = (
+        _("The key was replaced and works; the balance is %s. The earlier key is gone from here.") % balance
+    )
+    if provider.pause_kind == Provider.Pause.AUTH:
+        text = f"{text} {_('The pause for the refused key ends by itself once the balance covers the next order.')}"
+    messages.success(request, text)
+    return redirect("manage_provider", provider.pk)
