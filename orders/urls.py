@@ -10,6 +10,7 @@ urlpatterns = [
     path("orders/rows", listing.order_rows, name="order_rows"),
     path("orders/export.csv", listing.export, name="orders_export"),
     path("orders/bulk", listing.bulk, name="orders_bulk"),
+    path("orders/columns", listing.choose_columns, name="orders_columns"),
     path("orders/new", ordering.new_order, name="new_order"),
     path("orders/new/details", ordering.details, name="new_order_details"),
     path("account/data.json", own_data.own_data, name="own_data"),

@@ -4,14 +4,17 @@ from collections.abc import Collection, Iterator
 from typing import Any
 from urllib.parse import urlencode
 
+from django import forms
+from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
+from django.utils.translation import gettext_lazy as _lazy
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from customers.access import staff_of as signed_in
 from customers.exporting import csv_download
@@ -21,6 +24,7 @@ from providers.browsing import Line, Shelf, Wanted
 from providers.models import Favorite, Service
 from providers.price_history import MOST_RECENT, Moved
 from providers.rates import CustomerRates
+from providers.reporting import LONGEST, TooManyReports, report_service
 
 ROWS = 100
 CSV_HEADER = ("id", "category", "name", "type", "rate", "rate_is", "min", "max", "refill_days", "cancel", "drip_feed",
@@ -69,6 +73,34 @@ def favorite(request: HttpRequest, service_id: int) -> HttpResponse:
     back = request.POST.get("next", "")
     safe = url_has_allowed_host_and_scheme(back, None) and back.startswith("/")
     return redirect(back if safe else reverse("services"))
+
+
+class ReportForm(forms.Form):
+    words = forms.CharField(
+        label=_lazy("What is wrong with it?"),
+        max_length=LONGEST,
+        widget=forms.Textarea(attrs={"rows": 4}),
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def report(request: HttpRequest, service_id: int) -> HttpResponse:
+    """A customer tells staff what is wrong with a service that he can see."""
+    user = signed_in(request)
+    service = get_object_or_404(browsing.offered(), pk=service_id)
+    form = ReportForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            report_service(user, service, form.cleaned_data["words"])
+        except TooManyReports:
+            messages.warning(
+                request, _("Your earlier reports wait for an answer first. This one was not sent.")
+            )
+        else:
+            messages.success(request, _("Reported. Our staff look at it; thank you."))
+        return redirect("services")
+    context = {"service": service, "form": form}
+    return render(request, "providers/report.html", context, status=422 if form.is_bound else 200)
 
 
 def _groups(lines: list[Line], wanted: Wanted, shelves: list[Shelf]) -> list[dict[str, Any]]:

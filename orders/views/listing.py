@@ -18,7 +18,7 @@ from django.views.decorators.http import require_POST, require_safe
 from customers.access import staff_of as signed_in
 from customers.exporting import csv_download
 from customers.models import User
-from orders import listing
+from orders import columns, listing
 from orders.listing import EXPORT_HEADER, SIZES, WINDOWS, Asked
 from orders.models import Order, Request
 from orders.requests import NotAllowed, ask_cancel, ask_refill
@@ -63,6 +63,15 @@ def order_rows(request: HttpRequest) -> HttpResponse:
 def export(request: HttpRequest) -> HttpResponseBase:
     matching = listing.narrowed(signed_in(request), Asked.read(request.GET))
     return csv_download("orders", EXPORT_HEADER, listing.exported(matching))
+
+
+@require_POST
+def choose_columns(request: HttpRequest) -> HttpResponseBase:
+    """Keep the chosen columns in this browser; `usual` brings back what everybody starts with."""
+    chosen = columns.Columns() if "usual" in request.POST else columns.of(request.POST.getlist("column"))
+    answer = redirect(_back_to_list(request.POST.get("query", "")))
+    columns.keep(answer, chosen, secure=request.is_secure())
+    return answer
 
 
 @require_POST
@@ -148,6 +157,7 @@ def _context(request: HttpRequest, shown: listing.Page, counts: dict[str, int]) 
         "back": _back_to_list(kept.urlencode()),
         "live_query": live.urlencode(),
         "sizes": SIZES,
+        "columns": columns.read(request),
     }
 
 

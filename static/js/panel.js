@@ -129,13 +129,20 @@
     if (event.target.matches("textarea[data-lines]")) countLines(event.target);
   });
 
-  /* ---- forms ---- */
+  /* ---- forms; data-busy="#part" shows what the pressed button says is going on ---- */
+  function busy(form, button) {
+    var part = form.dataset.busy && document.querySelector(form.dataset.busy);
+    if (!part || !button || !button.dataset.busySay) return;
+    part.hidden = false;
+    part.querySelector("[data-busy-words]").textContent = button.dataset.busySay;
+  }
   document.addEventListener("submit", function (event) {
     var form = event.target;
     if (event.defaultPrevented || form.method !== "post" || form.hasAttribute("hx-post") || form.hasAttribute("data-again")) return;
     if (form.dataset.sent) { event.preventDefault(); return; }
     form.dataset.sent = "1";
     buttons(form).forEach(function (b) { b.setAttribute("aria-disabled", "true"); });
+    busy(form, event.submitter);
     setTimeout(function () { release(form); }, 8000); // a download or a lost connection leaves the page standing
   });
   function buttons(form) { return all("button", document).filter(function (b) { return b.form === form && b.type === "submit"; }); }
@@ -143,7 +150,10 @@
     delete form.dataset.sent;
     buttons(form).forEach(function (b) { b.removeAttribute("aria-disabled"); });
   }
-  window.addEventListener("pageshow", function () { all("form[data-sent]").forEach(release); });
+  window.addEventListener("pageshow", function () { // also when the page comes back by the Back button
+    all("form[data-sent]").forEach(release);
+    all("form[data-busy]").forEach(function (form) { document.querySelector(form.dataset.busy).hidden = true; });
+  });
   document.addEventListener("change", function (event) {
     if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
   });
@@ -162,18 +172,19 @@
       due[key] = Date.now() + every;
       window.htmx.trigger(element, "live");
     });
-    mark();
   }
   function mark() {
     all("[data-live-mark]").forEach(function (element) {
       var paused = failures >= 2;
       element.querySelector("[data-live-on]").hidden = paused;
       element.querySelector("[data-live-off]").hidden = !paused;
+      var age = element.querySelector("[data-live-age]");
+      if (age) age.textContent = age.dataset.liveAge.replace("{n}", String(Math.round((Date.now() - lastGood) / 1000)));
       var ago = element.querySelector("[data-live-ago]");
       if (ago) ago.textContent = String(Math.max(1, Math.round((Date.now() - lastGood) / 60000)));
     });
   }
-  if (document.querySelector("[data-live]")) setInterval(tick, 1000);
+  if (document.querySelector("[data-live]")) setInterval(function () { tick(); if (!document.hidden) mark(); }, 1000);
   document.addEventListener("visibilitychange", function () { if (!document.hidden) tick(); });
   document.addEventListener("htmx:afterRequest", function (event) {
     if (!event.target.hasAttribute || !event.target.hasAttribute("data-live")) return;

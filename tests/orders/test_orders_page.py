@@ -321,3 +321,25 @@ def test_a_link_is_only_a_link_if_it_is_a_web_address(browser: Client, alice: Us
     assert 'href="javascript:' not in row_of(page, script)
     assert 'href="https://example.org/&lt;b&gt;"' in row_of(page, web)
     assert "nofollow" in row_of(page, web)
+
+
+def test_columns_are_chosen_and_remembered_by_the_browser(
+    browser: Client, alice: User, views: Service
+) -> None:
+    order = world.order(alice, views, reference="Campaign 7")
+    assert "Start count" in text_of(browser.get("/orders/"))
+    assert "Campaign 7" not in row_of(browser.get("/orders/"), order)
+    answer = browser.post(
+        "/orders/columns", {"column": ["charge", "reference", "compact", "x"], "query": "q=1"}
+    )
+    assert answer["Location"] == "/orders/?q=1"
+    page = browser.get("/orders/")
+    head = page.content.decode().split("<thead>")[1].split("</thead>")[0]
+    assert "Start count" not in head and "Quantity" not in head and "Charge" in head
+    assert "Campaign 7" in row_of(page, order) and "tbl cardy tight" in page.content.decode()
+    rows = browser.get("/orders/rows").content.decode()
+    assert "Campaign 7" in rows and "Start count" not in rows  # the live refresh keeps to it
+    browser.post("/orders/columns", {})
+    assert "Charge" not in browser.get("/orders/").content.decode().split("<thead>")[1].split("</thead>")[0]
+    browser.post("/orders/columns", {"usual": "1"})
+    assert "Start count" in text_of(browser.get("/orders/"))

@@ -1,0 +1,25 @@
+"""Customers report a service: a notice to staff, once per customer and service while it is open."""
+
+from customers.models import User
+from providers.alerts import raise_alert
+from providers.models import Alert, Service
+
+MOST_OPEN = 20  # reports of one customer that wait for an answer
+LONGEST = 300
+
+
+class TooManyReports(Exception):
+    """This customer's earlier reports wait for an answer first."""
+
+
+def report_service(user: User, service: Service, words: str) -> None:
+    """Open a notice for staff with the customer's words; saying it again adds to the open one.
+
+    Raises TooManyReports.
+    """
+    key = f"report:{service.pk}:{user.pk}"
+    mine = Alert.objects.filter(key__startswith="report:", key__endswith=f":{user.pk}", closed_at=None)
+    if not mine.filter(key=key).exists() and mine.count() >= MOST_OPEN:
+        raise TooManyReports
+    said = " ".join(words.split())[:LONGEST]
+    raise_alert(key, f"{user.email[:60]} reports service {service.pk}: {said}", level=Alert.Level.NOTICE)
