@@ -5,6 +5,7 @@ Each is one compare-and-set against the claim: a worker that was quicker wins, a
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from orders.dispatch import went_back
 from orders.hints import hint_submit
@@ -25,11 +26,13 @@ def hold(order_id: int, *, why: str, actor: str) -> None:
 
 
 def release(order_id: int, *, why: str, actor: str) -> None:
-    """held → queued: it is sent next. Raises NotUnsent."""
+    """held → queued: it is sent next. Raises NotUnsent, also where staff deliver it and nothing is sent."""
     with transaction.atomic():
-        now = timezone.now()
+        now, order = timezone.now(), lock_order(order_id)
+        if Submission.objects.filter(pk=order_id, provider__adapter="manual").exists():
+            raise NotUnsent(_("This order is delivered by hand: start it instead."))
         _move(
-            lock_order(order_id), (State.HELD,), State.QUEUED, why, actor,
+            order, (State.HELD,), State.QUEUED, why, actor,
             next_at=now, queued_since=now, waits_for="",
         )  # fmt: skip
         hint_submit(Submission.objects.values_list("provider_id", flat=True).get(pk=order_id))
@@ -38,7 +41,7 @@ def release(order_id: int, *, why: str, actor: str) -> None:
 def reject(order_id: int, *, why: str, actor: str) -> None:
     """held or queued → rejected, the whole charge back; `why` is what the customer reads. Raises NotUnsent."""
     if went_back():
-        raise NotUnsent("The database was restored: this order may have been sent. Decide that first.")
+        raise NotUnsent(_("The database was restored: this order may have been sent. Decide that first."))
     with transaction.atomic():
         order = lock_order(order_id)
         _move(order, tuple(Submission.NOTHING_SENT_YET), State.REJECTED, why, actor)
@@ -49,7 +52,8 @@ def _move(order: Order, from_: tuple[str, ...], to: str, why: str, actor: str, *
     submission = Submission.objects.filter(pk=order.pk)
     before = submission.values_list("state", flat=True).get()
     if not submission.filter(state__in=from_).update(state=to, state_at=timezone.now(), **fields):
-        raise NotUnsent(f"The order is {Submission.objects.get(pk=order.pk).get_state_display().lower()}.")
+        state = Submission.objects.get(pk=order.pk).get_state_display().lower()
+        raise NotUnsent(_("The order is %(state)s.") % {"state": state})
     OrderEvent.objects.create(
         order=order,
         kind=OrderEvent.Kind.SUBMISSION,

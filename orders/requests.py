@@ -4,11 +4,14 @@
     requested → denied;   refill only: sending → unknown (it may have been taken), for the review queue
 
 One live request per order and kind (a unique index): double clicks, two tabs and API retries get the open one.
+
+By rule: a cancel while the order is Pending, always; any other cancel and every refill only where its service says so
+(auto_cancel, auto_refill) and orders.rule_check has nothing to warn about. What it warns about goes to a person.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -19,6 +22,7 @@ from customers.models import User
 from orders.actions import actions_for
 from orders.hints import hint_requests
 from orders.models import Order, OrderEvent, Request, Submission
+from orders.rule_check import check
 from orders.settlement import lock_order, withdraw
 
 MOST_AT_ONCE = 100
@@ -41,7 +45,7 @@ def ask_refill(order_id: int, *, by: str, reason: str = "", current_count: int |
             return allowed.open_request
         if not allowed.allowed:
             raise NotAllowed(allowed.why_not)
-        return _open(order, Request.Kind.REFILL, by, reason, current_count, by_rule=order.service.auto_refill)
+        return _open(order, Request.Kind.REFILL, by, reason, current_count)
 
 
 def ask_cancel(order_id: int, *, by: str, reason: str = "") -> Request:
@@ -74,8 +78,7 @@ def ask_cancel(order_id: int, *, by: str, reason: str = "") -> Request:
                 raise NotAllowed(
                     _("The order is being sent now, and this service cannot be canceled once it was sent.")
                 )
-        by_rule = order.status == Order.Status.PENDING or order.service.auto_cancel
-        return _open(order, Request.Kind.CANCEL, by, reason, None, by_rule=by_rule)
+        return _open(order, Request.Kind.CANCEL, by, reason, None)
 
 
 def decide(request_id: int, *, approve: bool, user: User | None, note: str = "", undo_s: int = 0) -> Request:
@@ -185,24 +188,39 @@ def _locked(order_id: int) -> Order:
     )
 
 
-def _open(
-    order: Order, kind: str, by: str, reason: str, current_count: int | None, *, by_rule: bool
-) -> Request:
-    request = Request.objects.create(
+def _open(order: Order, kind: str, by: str, reason: str, current_count: int | None) -> Request:
+    now = timezone.now()
+    request = Request(
         order=order,
         kind=kind,
-        state=Request.State.APPROVED if by_rule else Request.State.REQUESTED,
+        created_at=now,
         created_by=by,
         reason=reason.strip()[:500],
         current_count=current_count,
-        by_rule=by_rule,
-        decided_at=timezone.now() if by_rule else None,
     )
+    by_rule = _approved_by_rule(request, now)
+    request.state = Request.State.APPROVED if by_rule else Request.State.REQUESTED
+    request.by_rule, request.decided_at = by_rule, now if by_rule else None
+    request.save(force_insert=True)
     why = _("Approved by rule") if by_rule else _("Waiting for review")
     _event(request, before="", after=request.state, actor=by, why=why)
     if by_rule:
         hint_requests(order.submission.provider_id)
     return request
+
+
+def _approved_by_rule(request: Request, now: datetime) -> bool:
+    """`request` is not saved yet; its order has service, submission and requests loaded."""
+    order = request.order
+    if request.kind == Request.Kind.CANCEL:
+        if order.status == Order.Status.PENDING:
+            return True
+        automatic = order.service.auto_cancel
+    else:
+        automatic = order.service.auto_refill
+    if not automatic:
+        return False
+    return all(finding.kind == "ok" for finding in check(request, list(order.requests.all()), now))
 
 
 def _already(request: Request) -> str:

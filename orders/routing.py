@@ -1,7 +1,8 @@
 """Fail-over: another route for an order that was provably not accepted by the first.
 
 Allowed only while no attempt of the order was ever unknown, to a route of the same type that fits the
-quantity and keeps what was sold (refill, cancel), at a present cost within the charge.
+quantity and keeps what was sold (refill, cancel), at a present cost within the charge. A route that staff deliver
+by hand makes the order wait for them as held.
 """
 
 from django.utils import timezone
@@ -59,6 +60,7 @@ def take_route(order: Order, submission: Submission, route: Route, why: str) -> 
     order.cost = present_cost(route, order.total, exchange)
     order.save(update_fields=["cost"])
     now = timezone.now()
+    by_hand = {} if route.offer.provider.sends_by_itself else {"state": Submission.State.HELD}
     Submission.objects.filter(pk=submission.pk).update(
         provider_id=route.offer.provider_id,
         offer=route.offer,
@@ -66,6 +68,7 @@ def take_route(order: Order, submission: Submission, route: Route, why: str) -> 
         next_at=now,
         waits_for="",
         state_at=now,
+        **by_hand,
     )
     OrderEvent.objects.create(
         order=order,

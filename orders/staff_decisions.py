@@ -9,6 +9,9 @@ are never settled here: that is the decision desk (orders.desk).
     complete         delivered: no money moves
     dismiss          somebody looked, nothing is to be done
 
+Orders that staff deliver themselves (orders.by_hand) are settled here too, at any time once they were started: there
+is no provider whose reports could say it.
+
 After a settlement by hand the provider's reports about this order are not read any more: a person has decided.
 """
 
@@ -22,6 +25,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from customers.audit import record
+from customers.figures import money
 from customers.models import User
 from orders.models import Order, OrderEvent, Request, Submission
 from orders.requests import ask_cancel, ask_refill
@@ -34,8 +38,22 @@ class CannotSettle(Exception):
     """Nothing changed; the text says why."""
 
 
+def version_of(order: Order, submission: Submission) -> str:
+    """What a person saw when he opened the page; a decision about anything else is refused."""
+    return f"{submission.state}:{submission.offer_id}:{order.status}:{order.remains}:{order.refunded:f}"
+
+
+def refuse_if_changed(order: Order, submission: Submission, seen: str) -> None:
+    """Raises CannotSettle if the order is not as it was `seen` ("" looks at nothing). The rows are locked."""
+    if seen and seen != version_of(order, submission):
+        raise CannotSettle(
+            _("This page was out of date: the order is %(status)s now, %(amount)s went back so far.")
+            % {"status": order.status, "amount": money(order.refunded)}
+        )
+
+
 def settle_partial(
-    order_id: int, remains: int, *, reason: str, by: User, request: HttpRequest | None = None
+    order_id: int, remains: int, *, reason: str, by: User, seen: str = "", request: HttpRequest | None = None
 ) -> Decimal:
     """End the order with `remains` units undelivered; returns what was paid back now, 6 decimals.
 
@@ -43,7 +61,7 @@ def settle_partial(
     refused, as is 0 (complete) and the total (refund_in_full).
     """
     with transaction.atomic():
-        order = _waiting_for_staff(order_id, reason)
+        order = _waiting_for_staff(order_id, reason, seen)
         if not 0 < remains < order.total:
             raise CannotSettle(
                 _("Remains must be between 1 and %(most)s. For all of it choose the full refund.")
@@ -60,20 +78,24 @@ def settle_partial(
         return end_partial(order, remains, why, by.email)
 
 
-def refund_in_full(order_id: int, *, reason: str, by: User, request: HttpRequest | None = None) -> Decimal:
+def refund_in_full(
+    order_id: int, *, reason: str, by: User, seen: str = "", request: HttpRequest | None = None
+) -> Decimal:
     """Cancel the order and give everything back that was not given back yet; returns that amount, 6 decimals."""
     with transaction.atomic():
-        order = _waiting_for_staff(order_id, reason)
+        order = _waiting_for_staff(order_id, reason, seen)
         if order.status == Order.Status.CANCELED:
             raise CannotSettle(_("The whole charge was returned already."))
         _decided(order, "full_refund", reason, by, request, {"refunded_to": order.charge})
         return end_with_full_refund(order, _("Canceled; the whole charge was returned"), by.email)
 
 
-def complete(order_id: int, *, reason: str, by: User, request: HttpRequest | None = None) -> None:
+def complete(
+    order_id: int, *, reason: str, by: User, seen: str = "", request: HttpRequest | None = None
+) -> None:
     """End an open order as completed. No money moves."""
     with transaction.atomic():
-        order = _waiting_for_staff(order_id, reason)
+        order = _waiting_for_staff(order_id, reason, seen)
         if order.final:
             raise CannotSettle(_("The order has ended already as %(status)s.") % {"status": order.status})
         if order.refunded > 0:
@@ -82,11 +104,13 @@ def complete(order_id: int, *, reason: str, by: User, request: HttpRequest | Non
         end_completed(order, 0, _("Delivered"), by.email)
 
 
-def dismiss(order_id: int, *, reason: str, by: User, request: HttpRequest | None = None) -> None:
+def dismiss(
+    order_id: int, *, reason: str, by: User, seen: str = "", request: HttpRequest | None = None
+) -> None:
     """Take the order off the staff list. It comes back when the provider of an open order reports the same again;
     an order that has ended is not read any more."""
     with transaction.atomic():
-        order = _waiting_for_staff(order_id, reason)
+        order = _waiting_for_staff(order_id, reason, seen)
         if not order.attention:
             raise CannotSettle(
                 _("There is no report to dismiss: the order is listed because it does not end.")
@@ -95,19 +119,24 @@ def dismiss(order_id: int, *, reason: str, by: User, request: HttpRequest | None
         order.save(update_fields=["attention"])
 
 
-def _waiting_for_staff(order_id: int, reason: str) -> Order:
+def _waiting_for_staff(order_id: int, reason: str, seen: str) -> Order:
     """The order, locked, if it is one of those a person may settle. Its attention is cleared, not yet saved."""
     if not reason.strip():
         raise CannotSettle(_("A reason is needed."))
     order = lock_order(order_id)
-    submission = Submission.objects.select_for_update(of=("self",)).get(pk=order_id)
+    submission = (
+        Submission.objects.select_for_update(of=("self",)).select_related("provider").get(pk=order_id)
+    )
     order.submission = submission
+    refuse_if_changed(order, submission, seen)
     if submission.state != Submission.State.ACCEPTED:
         raise CannotSettle(
             _("Only an order that the provider has accepted can be settled by hand; this one is %(state)s.")
             % {"state": submission.get_state_display().lower()}
         )
-    if not order.attention and not is_stuck(order, submission, timezone.now()):
+    if submission.provider.sends_by_itself and not (
+        order.attention or is_stuck(order, submission, timezone.now())
+    ):
         raise CannotSettle(
             _("This order does not wait for a decision: it is %(status)s.") % {"status": order.status}
         )

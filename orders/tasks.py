@@ -78,7 +78,8 @@ def wake_lanes() -> None:
         (refills_lane, Lane.Kind.REFILLS, Q(Exists(refills))),
     ):
         held = Lane.objects.filter(provider=OuterRef("pk"), kind=kind, lease_until__gt=now)
-        for provider_id in Provider.objects.filter(due).exclude(Exists(held)).values_list("pk", flat=True):
+        by_api = Provider.objects.exclude(adapter="manual")  # staff work the others' orders
+        for provider_id in by_api.filter(due).exclude(Exists(held)).values_list("pk", flat=True):
             task.apply_async(args=[provider_id], expires=30)
 
 

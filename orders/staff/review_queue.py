@@ -19,7 +19,7 @@ from customers.figures import DASH, count, span
 from customers.models import User
 from orders.models import Order, OrderEvent, Request
 from orders.requests import MOST_AT_ONCE
-from orders.staff.rule_check import Finding, check, comes_back, expected_count, missing_count
+from orders.rule_check import Finding, check, comes_back, expected_count, missing_count
 from providers.models import Provider
 
 AMBER, RED = timedelta(hours=18), timedelta(hours=24)

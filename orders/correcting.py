@@ -1,0 +1,259 @@
+"""What staff may correct about an order of which nothing was sent, or provably nothing was accepted.
+
+    hold, release, reject   wait for a person, go on, give the charge back (orders.holding)
+    send_now                end the back-off after a refusal that proves that nothing was accepted
+    edit_link               another link, before it is sent
+    change_route            another offer of the service, before it is sent; its cost is frozen anew
+
+An order that was refused and refunded is over: its money is back, so it is never sent again (a new order is). One of
+which nobody knows is decided at the desk. Every act locks the order, then the submission as held or queued: a worker
+that was quicker wins, because claiming skips locked rows and these look at the state again. Each is audited.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from customers.audit import record
+from customers.models import User
+from orders import holding
+from orders.dispatch import went_back
+from orders.hints import hint_submit
+from orders.models import Order, OrderEvent, Submission, SubmissionAttempt
+from orders.placing import present_cost, waits_for_staff
+from orders.settlement import lock_order
+from providers.exchange import exchange_rates
+from providers.models import Route
+from providers.service_types import InvalidOrder, read_order
+
+State = Submission.State
+
+
+class CannotCorrect(Exception):
+    """Nothing changed; the text says why."""
+
+
+def hold(order_id: int, *, reason: str, by: User, request: HttpRequest | None = None) -> None:
+    """Keep a queued order back until somebody releases it. Raises CannotCorrect, NotUnsent."""
+    reason = _needed(reason)
+    with transaction.atomic():
+        holding.hold(order_id, why=reason, actor=by.email)
+        record(by, "order.hold", f"order:{order_id}", f"Order {order_id} held: {reason}", {}, request)
+
+
+def release(order_id: int, *, reason: str, by: User, request: HttpRequest | None = None) -> None:
+    """Let a held order go on. Raises CannotCorrect, NotUnsent."""
+    reason = _needed(reason)
+    with transaction.atomic():
+        holding.release(order_id, why=reason, actor=by.email)
+        record(by, "order.release", f"order:{order_id}", f"Order {order_id} released: {reason}", {}, request)
+
+
+def reject(order_id: int, *, reason: str, by: User, request: HttpRequest | None = None) -> None:
+    """Cancel an unsent order with the whole charge back; the customer reads `reason`. Raises CannotCorrect, NotUnsent."""
+    reason = _needed(reason)
+    with transaction.atomic():
+        summary = f"Order {order_id} rejected unsent, charge returned: {reason}"
+        record(by, "order.reject", f"order:{order_id}", summary, {"reason": reason}, request)
+        holding.reject(order_id, why=reason, actor=by.email)  # last: it locks the wallet
+
+
+def send_now(order_id: int, *, reason: str, by: User, request: HttpRequest | None = None) -> None:
+    """Send a queued order with the next run instead of after its back-off. Raises CannotCorrect."""
+    reason = _needed(reason)
+    with transaction.atomic():
+        order, submission = _unsent(order_id)
+        if submission.state != State.QUEUED:
+            raise CannotCorrect(_("The order is held: release it instead."))
+        now = timezone.now()
+        if submission.next_at <= now:
+            raise CannotCorrect(_("It is due already; it waits for its provider."))
+        Submission.objects.filter(pk=order_id).update(next_at=now)
+        _note(order, by, "send now", reason)
+        record(by, "order.send_now", order, f"Order {order_id} sent without waiting: {reason}", {}, request)
+        hint_submit(submission.provider_id)
+
+
+def edit_link(
+    order_id: int, link: str, *, seen: str, reason: str, by: User, request: HttpRequest | None = None
+) -> None:
+    """Send the order for another link. `seen`: the link as the person saw it. Raises CannotCorrect."""
+    reason = _needed(reason)
+    with transaction.atomic():
+        order, _submission = _unsent(order_id)
+        if order.link != seen:
+            raise CannotCorrect(_("Somebody changed the link meanwhile. Look at it again."))
+        if not order.service.type.has_link:
+            raise CannotCorrect(_("Orders of this type have no link."))
+        fresh = _checked(order, link)
+        if fresh == order.link:
+            raise CannotCorrect(_("This is the link that it has."))
+        before, order.link = order.link, fresh
+        order.save(update_fields=["link"])
+        _note(order, by, "link", _("%(before)s → %(after)s. %(reason)s")
+              % {"before": before, "after": fresh, "reason": reason})  # fmt: skip
+        details = {"before": before, "after": fresh, "reason": reason}
+        record(by, "order.link", order, f"Link of order {order_id} changed: {reason}", details, request)
+
+
+def change_route(
+    order_id: int, route_id: int, *, seen: int, reason: str, by: User, request: HttpRequest | None = None
+) -> None:
+    """Send the order by another offer of its service. `seen`: the offer that the person saw.
+
+    Its cost is that of the new route now, and never more than the charge. Raises CannotCorrect.
+    """
+    reason = _needed(reason)
+    with transaction.atomic():
+        order, submission = _unsent(order_id)
+        if submission.offer_id != seen:
+            raise CannotCorrect(_("The route changed meanwhile. Look at it again."))
+        chosen = next((way for way in ways_of(order, submission) if way.route.pk == route_id), None)
+        if chosen is None:
+            raise CannotCorrect(_("The service has no such route."))
+        if chosen.why_not or chosen.cost is None:
+            raise CannotCorrect(chosen.why_not)
+        offer, was, now = chosen.route.offer, submission.provider, timezone.now()
+        cost_before, order.cost = order.cost, chosen.cost
+        order.save(update_fields=["cost"])
+        Submission.objects.filter(pk=order_id).update(
+            state=_state_by(chosen.route, submission),
+            state_at=now,
+            provider_id=offer.provider_id,
+            offer=offer,
+            route=chosen.route,
+            next_at=now,
+            queued_since=now,
+            waits_for="",
+        )
+        OrderEvent.objects.create(
+            order=order,
+            kind=OrderEvent.Kind.SUBMISSION,
+            actor=by.email,
+            before=was.name[:40],
+            after=offer.provider.name[:40],
+            why=_("Route changed: %(reason)s") % {"reason": reason},
+            staff_only=True,
+        )
+        details = {
+            "from": f"{was} {submission.offer.external_id}",
+            "to": f"{offer.provider} {offer.external_id}",
+            "cost": [f"{cost_before:f}", f"{chosen.cost:f}"],
+            "reason": reason,
+        }
+        record(by, "order.route", order, f"Route of order {order_id} changed: {reason}", details, request)
+        hint_submit(offer.provider_id)
+
+
+@dataclass(frozen=True)
+class Way:
+    """A route of the order's service. `cost`: of the whole order by it now, panel currency; None: not known."""
+
+    route: Route
+    cost: Decimal | None
+    why_not: str = ""
+
+
+def ways_of(order: Order, submission: Submission) -> list[Way]:
+    """The other routes of an unsent order, each with the reason why it may not take it; two queries."""
+    routes = Route.objects.filter(service=order.service, enabled=True).exclude(offer_id=submission.offer_id)
+    exchange = exchange_rates()
+    ways = []
+    for route in routes.select_related("offer__provider", "service").order_by("position", "id"):
+        factor = exchange.get(route.offer.provider.currency)
+        cost = present_cost(route, order.total, factor) if factor is not None else None
+        ways.append(Way(route, cost, _objection(order, route, cost)))
+    return ways
+
+
+def _objection(order: Order, route: Route, cost: Decimal | None) -> str:
+    offer, service = route.offer, order.service
+    if offer.provider.archived_at:
+        return _("Its provider is archived.")
+    if not offer.available:
+        return offer.on_hold or _("The provider no longer lists it.")
+    if offer.service_type != service.service_type:
+        return _("It is of another type.")
+    if not offer.minimum <= order.quantity <= offer.maximum and service.type.counts != "one":
+        return _("It takes %(least)s to %(most)s.") % {
+            "least": f"{offer.minimum:,}",
+            "most": f"{offer.maximum:,}",
+        }
+    if (service.refill and not offer.refill) or (service.cancel and not offer.cancel):
+        return _("It was sold with refill or cancel, which this offer does not have.")
+    if order.runs and not offer.dripfeed and offer.provider.sends_by_itself:
+        return _("It cannot be delivered in several runs.")
+    if cost is None:
+        return _("Its currency has no exchange rate.")
+    if cost > order.charge:
+        return _("It costs more now than the customer paid.")
+    return ""
+
+
+def why_locked(submission: Submission, attempts: Sequence[SubmissionAttempt]) -> str:
+    """Why link and route are fixed, or "": only what was provably not accepted may still be changed."""
+    if submission.state not in Submission.NOTHING_SENT_YET:
+        return _("The order is %(state)s.") % {"state": submission.get_state_display().lower()}
+    if any(attempt.state != SubmissionAttempt.State.NOT_ACCEPTED for attempt in attempts):
+        return _("An earlier attempt may have reached a provider, so it is sent again only as it was.")
+    return ""
+
+
+def _unsent(order_id: int) -> tuple[Order, Submission]:
+    """Both rows, locked, if nothing of the order can exist anywhere."""
+    if went_back():
+        raise CannotCorrect(_("The database was restored: this order may have been sent. Decide that first."))
+    order = lock_order(order_id)
+    submission = (
+        Submission.objects.select_for_update(of=("self",))
+        .select_related("provider", "offer")
+        .get(pk=order_id)
+    )
+    if why := why_locked(submission, list(submission.attempts.all())):
+        raise CannotCorrect(why)
+    return order, submission
+
+
+def _checked(order: Order, link: str) -> str:
+    """The link as an order form would take it."""
+    raw = {
+        "link": link,
+        "quantity": str(order.quantity),
+        **{name: str(value) for name, value in order.fields.items()},
+    }
+    try:
+        return read_order(order.service.type, raw, 1, max(order.quantity, 1)).link
+    except InvalidOrder as error:
+        raise CannotCorrect(error.errors.get("link") or " ".join(error.errors.values())) from None
+
+
+def _state_by(route: Route, submission: Submission) -> str:
+    """Held for staff who deliver it; what was held only for them goes on; what somebody held stays held."""
+    if not route.offer.provider.sends_by_itself:
+        return State.HELD
+    if submission.state == State.HELD and not submission.provider.sends_by_itself:
+        return State.HELD if waits_for_staff(route) else State.QUEUED
+    return submission.state
+
+
+def _needed(reason: str) -> str:
+    if not reason.strip():
+        raise CannotCorrect(_("A reason is needed."))
+    return reason.strip()[:400]
+
+
+def _note(order: Order, by: User, after: str, why: str) -> None:
+    OrderEvent.objects.create(
+        order=order,
+        kind=OrderEvent.Kind.NOTE,
+        actor=by.email,
+        before=order.status,
+        after=after,
+        why=why[:500],
+        staff_only=True,
+    )
