@@ -76,6 +76,7 @@ class _Run:
     enough: threading.Event = field(default_factory=threading.Event)  # begin no more; what was begun goes on
     one_only: threading.Event = field(default_factory=threading.Event)
     half_open: bool = False
+    stopped_by: str = ""  # what the answer said after which this run let the provider alone
 
     @property
     def ends(self) -> bool:
@@ -86,6 +87,12 @@ class _Run:
     def halted(self) -> bool:
         """Not even what was begun is posted."""
         return self.stop.is_set() or slots.closing.is_set()
+
+    def halt(self, why: str) -> None:
+        """Leave the provider alone; the first reason stays."""
+        with self.lock:
+            self.stopped_by = self.stopped_by or why
+        self.stop.set()
 
 
 def submit_lane(provider_id: int, *, force: bool = False, wait_s: float = 0, budget_s: float = 20) -> Tally:
@@ -282,15 +289,20 @@ def _post(run: _Run, request: AddRequest, begun_at: float) -> Accepted | Provide
         return NotSent("All connections to this provider were busy; nothing was sent.", reason="busy")
     try:
         if run.halted:
-            return NotSent(
-                "Sending to this provider stopped a moment ago; nothing was sent.", reason="stopped"
-            )
+            return NotSent(_why_halted(run), reason="stopped")
         outcome = _ask(run, request, still_in_time)
         # Before the permit is passed on, so that "stop after the first" holds for those who wait for it.
         _stop_if_bad(run, outcome)
         return outcome
     finally:
         run.permits.release()
+
+
+def _why_halted(run: _Run) -> str:
+    """An order that was begun beside the one that failed is told what failed, not only that something did."""
+    if run.stopped_by:
+        return f"Nothing was sent; sending stopped when another order met this: {run.stopped_by}"
+    return "Nothing was sent; the process that sends is shutting down."
 
 
 def _ask(run: _Run, request: AddRequest, before_write: Callable[[], None]) -> Accepted | ProviderError:
@@ -314,17 +326,17 @@ def _stop_if_bad(run: _Run, outcome: Accepted | ProviderError) -> None:
                 run.one_only.set()
                 run.holding.met_deadline()
             if breaker.count_ambiguous(provider_id, run.options, outcome.message):
-                run.stop.set()
+                run.halt(outcome.message)
         elif isinstance(outcome, Refused) and outcome.kind in PAUSES:
-            run.stop.set()
+            run.halt(outcome.message)
             breaker.pause(provider_id, PAUSES[outcome.kind], outcome.message)
         elif isinstance(outcome, Refused) and outcome.kind == "rate_limit":
-            run.stop.set()
+            run.halt(outcome.message)
         elif isinstance(outcome, NotSent) and outcome.reason != "too_late":
-            run.stop.set()  # it cannot be reached: the rest of the batch waits as well
+            run.halt(outcome.message)  # it cannot be reached: the rest of the batch waits as well
     except (OperationalError, InterfaceError):
         connection.close()
-        run.stop.set()
+        run.halt("The database was away.")
 
 
 PAUSES = {"auth": Provider.Pause.AUTH, "provider_funds": Provider.Pause.FUNDS}

@@ -107,6 +107,21 @@ def test_a_refused_connection_waits_in_the_queue(
     world.sane()
 
 
+def test_orders_beside_the_one_that_met_a_wrong_address_are_told_what_it_met(
+    views: Service, meridian: Provider
+) -> None:
+    """The address is not on PROVIDER_ALLOWED_PRIVATE: nothing of any order leaves, and each says why."""
+    Provider.objects.filter(pk=meridian.pk).update(api_url="https://127.0.0.1:9/api/v2")
+    alice = world.customer(balance="1000")
+    orders = [world.order(alice, views, f"https://example.org/{n}", 100) for n in range(12)]
+    submit_lane(meridian.pk, force=True)
+    assert {submission_of(order).state for order in orders} == {"queued"}
+    attempts = SubmissionAttempt.objects.filter(provider=meridian)
+    assert attempts.exists()
+    assert [text for text in attempts.values_list("message", flat=True) if "not allowed" not in text] == []
+    world.sane()
+
+
 @pytest.mark.parametrize("text", ["Bad link", "Quantity less than minimal 500", "Something else entirely"])
 def test_a_clear_refusal_gives_the_whole_charge_back(upstream: Sandbox, views: Service, text: str) -> None:
     alice = world.customer()
