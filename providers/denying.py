@@ -1,4 +1,6 @@
-"""The deny-list: words and categories that this panel does not sell, checked when a list is imported.
+"""The deny-list: what this panel does not sell, checked when a list is imported; the list's own acts.
+
+What it means for orders and sign-ups is in providers/denying_orders.py.
 
 A new service that it names is left out of the import, with a sentence; an offer that we have already is held
 back: off sale, its open orders go on. An entry that has run out no longer counts from the next reading on.
@@ -10,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q
@@ -23,6 +26,14 @@ from providers.locking import lock_offers
 from providers.models import Denial, Offer
 from providers.repricing import reprice_provider
 
+# Where an entry of a kind may hold; "all" is wherever the kind applies.
+SCOPES: dict[str, tuple[str, ...]] = {
+    Denial.Kind.WORD: (Denial.Scope.ALL, Denial.Scope.CATALOG, Denial.Scope.ORDERS),
+    Denial.Kind.CATEGORY: (Denial.Scope.ALL, Denial.Scope.CATALOG),
+    Denial.Kind.HOST: (Denial.Scope.ALL, Denial.Scope.ORDERS),
+    Denial.Kind.LINK: (Denial.Scope.ALL, Denial.Scope.ORDERS),
+    Denial.Kind.CUSTOMER: (Denial.Scope.ALL, Denial.Scope.ORDERS, Denial.Scope.SIGNUP),
+}
 HELD = "Held back: "
 """How the reason of an offer starts that the deny-list keeps off sale."""
 
@@ -30,6 +41,42 @@ HELD = "Held back: "
 def folded(text: str) -> str:
     """As texts are compared: compatible forms of letters made equal, lower case, single spaces."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def whole_word(text: str) -> re.Pattern[str]:
+    """Finds a folded word or phrase where it stands by itself."""
+    return re.compile(rf"(?<!\w){re.escape(text)}(?!\w)")
+
+
+def host_of(link: str) -> str:
+    """The site of a link as it is compared: lower case, ASCII, without www.; "" where there is none."""
+    text = "".join(char for char in folded(link) if not char.isspace()).replace("\\", "/")
+    try:
+        host = urlsplit(text if "://" in text else f"//{text.lstrip('/')}").hostname or ""
+    except ValueError:
+        return ""
+    host = host.strip(".").removeprefix("www.")
+    try:
+        return host.encode("idna").decode() if "." in host else ""
+    except UnicodeError:
+        return host
+
+
+def entry_text(kind: str, text: str) -> str:
+    """An entry as it is kept and compared. ValueError with a sentence where it says nothing."""
+    text = folded(text)
+    if kind == Denial.Kind.HOST:
+        text = host_of(text.removeprefix("*."))
+        if not text:
+            raise ValueError("A site is named like example.com; its subdomains are meant too.")
+    elif kind == Denial.Kind.CUSTOMER:
+        if text.removeprefix("#").isdecimal():
+            return f"#{int(text.removeprefix('#'))}"
+        if "@" not in text:
+            text = f"@{text}"
+        if "." not in text.rpartition("@")[2]:
+            raise ValueError("A customer is an e-mail address, a domain such as example.com, or #12.")
+    return text
 
 
 @dataclass(frozen=True)
@@ -44,10 +91,11 @@ class DenyList:
 
     def __init__(self) -> None:
         today = timezone.now().date()
-        entries = list(Denial.objects.filter(Q(until=None) | Q(until__gte=today)))
+        scopes = [Denial.Scope.ALL, Denial.Scope.CATALOG]
+        entries = list(Denial.objects.filter(Q(until=None) | Q(until__gte=today), scope__in=scopes))
         self.categories = {row.text: row.reason for row in entries if row.kind == Denial.Kind.CATEGORY}
         self.words = [
-            _Word(re.compile(rf"(?<!\w){re.escape(row.text)}(?!\w)"), row.text, row.reason)
+            _Word(whole_word(row.text), row.text, row.reason)
             for row in entries
             if row.kind == Denial.Kind.WORD
         ]
@@ -82,25 +130,41 @@ def deny(
     reason: str,
     *,
     until: date | None = None,
+    scope: str = Denial.Scope.ALL,
     by: User | None = None,
     request: HttpRequest | None = None,
 ) -> Denial:
-    """Put a word or category on the list; offers that we have go off sale at once. ValueError with a sentence."""
-    text, reason = folded(text), " ".join(reason.split())
+    """Put an entry on the list; offers that it names go off sale at once. ValueError with a sentence.
+
+    It holds for orders and sign-ups from the next one on; orders that were placed before go on.
+    """
+    reason = " ".join(reason.split())
     if kind not in Denial.Kind.values:
-        raise ValueError(f"{kind!r} is not a kind of entry: use word or category.")
-    if not 2 <= len(text) <= 100:
-        raise ValueError("An entry has 2 to 100 characters.")
+        raise ValueError(f"{kind!r} is not a kind of entry: use {', '.join(Denial.Kind.values)}.")
+    if scope not in SCOPES[kind]:
+        raise ValueError(f"{Denial.Kind(kind).label} has no scope {scope!r}: use {', '.join(SCOPES[kind])}.")
+    text = entry_text(kind, text)
+    if not 2 <= len(text) <= 254:
+        raise ValueError("An entry has 2 to 254 characters.")
     if not reason or len(reason) > 120:
         raise ValueError("An entry needs a reason of at most 120 characters.")
     if until is not None and until < timezone.now().date():
         raise ValueError(f"{until} has passed; an entry must hold until today or later.")
     try:
         with transaction.atomic():
-            entry = Denial.objects.create(kind=kind, text=text, reason=reason, until=until, created_by=by)
-            details = {"kind": kind, "text": text, "reason": reason, "until": str(until or "")}
-            record(by, "deny_list.add", entry, f"Deny-list: {kind} “{text}” added", details, request)
-            hold_denied()
+            entry = Denial.objects.create(
+                kind=kind, text=text, scope=scope, reason=reason, until=until, created_by=by
+            )
+            details = {
+                "kind": kind,
+                "text": text,
+                "scope": scope,
+                "reason": reason,
+                "until": str(until or ""),
+            }
+            record(by, "deny_list.add", entry, f"Deny-list: {kind} “{text}” added"[:300], details, request)
+            if _concerns_catalog(entry):
+                hold_denied()
     except IntegrityError:
         raise ValueError(f"The {kind} “{text}” is on the list already.") from None
     return entry
@@ -110,9 +174,15 @@ def allow(entry: Denial, *, by: User | None = None, request: HttpRequest | None 
     """Take an entry off the list; offers that only it held back may be sold again at once."""
     with transaction.atomic():
         summary = f"Deny-list: {entry.kind} “{entry.text}” removed"
-        record(by, "deny_list.remove", entry, summary, {"reason": entry.reason}, request)
+        record(by, "deny_list.remove", entry, summary[:300], {"reason": entry.reason}, request)
         entry.delete()
-        hold_denied()
+        if _concerns_catalog(entry):
+            hold_denied()
+
+
+def _concerns_catalog(entry: Denial) -> bool:
+    kinds, scopes = (Denial.Kind.WORD, Denial.Kind.CATEGORY), (Denial.Scope.ALL, Denial.Scope.CATALOG)
+    return entry.kind in kinds and entry.scope in scopes
 
 
 def hold_denied(provider_id: int | None = None) -> int:

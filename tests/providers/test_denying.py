@@ -150,8 +150,8 @@ def test_the_command_adds_shows_and_removes() -> None:
     ("arguments", "sentence"),
     [
         (["add", "word", "lottery"], "needs a reason"),
-        (["add", "name", "lottery", "--reason", "no"], "use word or category"),
-        (["add", "word", "x", "--reason", "no"], "2 to 100 characters"),
+        (["add", "name", "lottery", "--reason", "no"], "use word, category, host"),
+        (["add", "word", "x", "--reason", "no"], "2 to 254 characters"),
         (["add", "word", "lottery", "--reason", "no", "--until", "soon"], "not a date"),
         (["add", "word", "lottery", "--reason", "no", "--until", "2020-01-01"], "has passed"),
         (["add", "word", "Taken", "--reason", "no"], "on the list already"),

@@ -9,14 +9,19 @@ from providers.models import Denial
 
 
 class Command(Base):
-    help = "Words and categories that are held back when a provider's list is imported."
+    help = "What is held back when a provider's list is imported, and what customers may not order."
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("act", nargs="?", default="show", choices=["show", "add", "remove"])
-        parser.add_argument("kind", nargs="?", help="word or category; with remove: the number of the entry")
+        parser.add_argument(
+            "kind",
+            nargs="?",
+            help="word, category, host, link or customer; with remove: the number of the entry",
+        )
         parser.add_argument("text", nargs="?")
         parser.add_argument("--reason", default="")
+        parser.add_argument("--scope", default="all", help="all, catalog, orders or signup")
         parser.add_argument("--until", default="", metavar="DATE", help="the last day on which it holds")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -40,7 +45,13 @@ class Command(Base):
         except ValueError:
             raise CommandError(f"{options['until']!r} is not a date: use 2026-12-31.") from None
         try:
-            entry = deny(options["kind"] or "", options["text"] or "", options["reason"], until=until)
+            entry = deny(
+                options["kind"] or "",
+                options["text"] or "",
+                options["reason"],
+                until=until,
+                scope=options["scope"],
+            )
         except ValueError as error:
             raise CommandError(str(error)) from None
         self.say(_shown(entry), f"Added: {entry.kind} {entry.text} (entry {entry.pk})")
@@ -55,6 +66,7 @@ def _shown(entry: Denial) -> dict[str, Any]:
         "id": entry.pk,
         "kind": entry.kind,
         "text": entry.text,
+        "scope": entry.scope,
         "reason": entry.reason,
         "until": entry.until,
     }
