@@ -8,7 +8,7 @@ that no longer passes its check counts as absent, so that a page never fails ove
 import base64
 import binascii
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -62,6 +62,11 @@ class SiteSettings:
     maintenance: bool = False
     maintenance_note: str = ""
     deposit_methods: tuple[DepositMethod, ...] = ()
+    # A person looks at these orders before they are sent (orders/screening.py). Amounts in panel currency.
+    review_above: Decimal | None = None  # a charge of at least this
+    review_first_orders: int = 0  # of each customer
+    review_links: tuple[str, ...] = ()  # texts in links, lower case
+    largest_charge: Decimal | None = None  # more than this is not placed at all
 
     @property
     def support_link(self) -> str:
@@ -79,10 +84,10 @@ class SiteSettings:
         return next((known for known in self.deposit_methods if known.name == name), None)
 
 
-def load() -> SiteSettings:
-    """All settings as they are now; one query."""
+def load(only: Iterable[str] = ()) -> SiteSettings:
+    """All settings as they are now, or the ones named (the others at their defaults); one query."""
     values: dict[str, Any] = {}
-    for key, stored in Setting.objects.filter(key__in=CHECKS).values_list("key", "value"):
+    for key, stored in Setting.objects.filter(key__in=only or CHECKS).values_list("key", "value"):
         try:
             values[key] = CHECKS[key](stored)
         except ValueError:
@@ -239,6 +244,43 @@ def _amount(raw: Any) -> Decimal | None:
     return amount
 
 
+def _whole(least: int, most: int) -> Callable[[Any], int]:
+    def check(raw: Any) -> int:
+        try:
+            number = int(str(raw or 0).strip())
+        except ValueError:
+            number = least - 1
+        if not least <= number <= most:
+            raise ValueError(f"A whole number from {least} to {most:,}.")
+        return number
+
+    return check
+
+
+def _lines(most: int, longest: int) -> Callable[[Any], tuple[str, ...]]:
+    """One entry a line, lower case, each once."""
+
+    def check(raw: Any) -> tuple[str, ...]:
+        given = raw if isinstance(raw, list | tuple) else str(raw or "").splitlines()
+        found = tuple(
+            dict.fromkeys(" ".join(str(line).split()).casefold() for line in given if str(line).strip())
+        )
+        if len(found) > most:
+            raise ValueError(f"At most {most} lines.")
+        if any(len(line) > longest for line in found):
+            raise ValueError(f"At most {longest} characters a line.")
+        return found
+
+    return check
+
+
+def _positive(raw: Any) -> Decimal | None:
+    amount = _amount(raw)
+    if amount == 0:
+        raise ValueError("More than 0, or empty.")
+    return amount
+
+
 CHECKS: dict[str, Callable[[Any], Any]] = {
     "site_name": _line(40, required="The panel needs a name."),
     "logo": _logo,
@@ -250,6 +292,10 @@ CHECKS: dict[str, Callable[[Any], Any]] = {
     "maintenance": _switch,
     "maintenance_note": _prose(500),
     "deposit_methods": _methods,
+    "review_above": _positive,
+    "review_first_orders": _whole(0, 100),
+    "review_links": _lines(200, 200),
+    "largest_charge": _positive,
 }
 assert set(CHECKS) == {known.name for known in fields(SiteSettings)}  # noqa: S101  # a declaration, not input
 
@@ -259,17 +305,19 @@ def _digest(text: str) -> str:
 
 
 def _plain(value: Any) -> Any:
+    """As JSON."""
     if isinstance(value, tuple):
-        return [
-            {
-                "name": method.name,
-                "note": method.note,
-                "instructions": method.instructions,
-                "minimum": f"{method.minimum:f}",
-                "maximum": None if method.maximum is None else f"{method.maximum:f}",
-            }
-            for method in value
-        ]
+        return [_plain(one) for one in value]
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, DepositMethod):
+        return {
+            "name": value.name,
+            "note": value.note,
+            "instructions": value.instructions,
+            "minimum": f"{value.minimum:f}",
+            "maximum": None if value.maximum is None else f"{value.maximum:f}",
+        }
     return value
 
 

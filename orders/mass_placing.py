@@ -1,7 +1,7 @@
 """Many orders in one go: one transaction, the same rules as placing.py, a constant number of statements.
 
     1. repeat?  a token that was placed before answers with its orders (other content: RequestIdReused)
-    2. every line is judged as a single order would be; routes and rates are read once for all
+    2. every line is judged as a single order would be; routes, rates and the operator's rules are read once for all
     3. Orders, Submissions, OrderEvents in bulk
     4. last: the wallet, once; each order is a transfer of its own with its own cause and balance after it
     5. after commit: one hint per provider
@@ -11,7 +11,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from django.db import IntegrityError, transaction
@@ -38,6 +38,7 @@ from orders.placing import (
     usable_routes,
     waits_for_staff,
 )
+from orders.screening import Asked, held_event, screen
 from providers.models import Route
 from providers.rates import CustomerRates
 from providers.service_types import InvalidOrder
@@ -53,12 +54,14 @@ class HasProblems(CannotPlace):
 
 @dataclass(frozen=True)
 class Judged:
-    """A line with what it would cost, or with what is wrong with it. `twin`: the same link and service twice."""
+    """A line with what it would cost, or with what is wrong with it. `twin`: the same link and service twice;
+    `waits_for`: why a person looks at the order before it is sent."""
 
     line: Line
     quote: Quote | None
     problem: str = ""
     twin: str = ""
+    waits_for: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,14 +87,14 @@ class Judgment:
 
 
 def judge(user: User, lines: Sequence[Line]) -> Judgment:
-    """Check and price every line; at most four queries for any number of them. Nothing is written."""
+    """Check and price every line; at most seven queries for any number of them. Nothing is written."""
     routes: dict[int, Route] = {}
     for route in usable_routes().filter(service_id__in={line.service for line in lines if line.service}):
         routes.setdefault(route.service_id, route)
     rates = CustomerRates(user)
     rate_of = {pk: rates.rate(route.service, route.offer.provider_id) for pk, route in routes.items()}
     rows = [_judged(line, routes.get(line.service), rate_of) for line in lines]
-    return Judgment(_with_twins(user, rows))
+    return Judgment(_with_twins(user, _screened(user, rows)))
 
 
 def place_all(
@@ -171,11 +174,22 @@ def _write(user: User, rows: Sequence[Judged], token: str) -> list[Order]:
     ]
     Order.objects.bulk_create(orders)
     Submission.objects.bulk_create(
-        [submission_of(order, quote.route) for order, quote in zip(orders, quotes, strict=True)]
+        [
+            submission_of(order, quote.route, row.waits_for)
+            for order, quote, row in zip(orders, quotes, rows, strict=True)
+        ]
     )
-    OrderEvent.objects.bulk_create([placed_event(order) for order in orders])
+    held = [
+        held_event(order, row.waits_for) for order, row in zip(orders, rows, strict=True) if row.waits_for
+    ]
+    OrderEvent.objects.bulk_create([placed_event(order) for order in orders] + held)
     charge_orders(user, [(order.pk, order.charge) for order in orders], actor="customer")
-    for provider_id in {q.route.offer.provider_id for q in quotes if not waits_for_staff(q.route)}:
+    sent_now = [
+        quote
+        for quote, row in zip(quotes, rows, strict=True)
+        if not (row.waits_for or waits_for_staff(quote.route))
+    ]
+    for provider_id in {quote.route.offer.provider_id for quote in sent_now}:
         hint_submit(provider_id)
     return orders
 
@@ -189,6 +203,22 @@ def _judged(line: Line, route: Route | None, rate_of: dict[int, Decimal]) -> Jud
         return Judged(line, priced(route, rate_of[line.service], line.raw))
     except InvalidOrder as error:
         return Judged(line, None, " ".join(error.errors.values()))
+
+
+def _screened(user: User, rows: Sequence[Judged]) -> list[Judged]:
+    """The lines after the operator's rules: some become problems, some wait for a person."""
+    priced_rows = [row for row in rows if row.quote is not None]
+    asked = [Asked(row.quote.route, row.quote.ordered, row.quote.charge) for row in priced_rows if row.quote]
+    verdicts = {row.line.number: one for row, one in zip(priced_rows, screen(user, asked), strict=True)}
+    screened = []
+    for row in rows:
+        verdict = verdicts.get(row.line.number)
+        if verdict and verdict.refused:
+            row = Judged(row.line, None, " ".join(verdict.refused.errors.values()))
+        elif verdict and verdict.waits_for:
+            row = replace(row, waits_for=verdict.waits_for)
+        screened.append(row)
+    return screened
 
 
 def _with_twins(user: User, rows: Sequence[Judged]) -> list[Judged]:
@@ -215,7 +245,7 @@ def _with_twins(user: User, rows: Sequence[Judged]) -> list[Judged]:
             twin = _("Same service and link as line %d.") % seen[key]
         if key is not None:
             seen.setdefault(key, row.line.number)
-        marked.append(Judged(row.line, row.quote, row.problem, twin))
+        marked.append(replace(row, twin=twin))
     return marked
 
 

@@ -3,9 +3,10 @@
     1. repeat?  an order with this request id is returned as it is (other content: RequestIdReused)
     2. the service, its first usable route, the customer's rate
     3. what was asked, checked against the service's type and limits
-    4. Order, Submission (queued or held), OrderEvent
-    5. last: the wallet (its row lock is held only until the commit)
-    6. after commit: a hint to the workers, which may be lost
+    4. the operator's rules: refused, or held until a person has looked (screening.py)
+    5. Order, Submission (queued or held), OrderEvent
+    6. last: the wallet (its row lock is held only until the commit)
+    7. after commit: a hint to the workers, which may be lost
 
 Used by the browser form, mass order, /api/v2 and the command line alike.
 """
@@ -26,6 +27,7 @@ from customers.models import User
 from customers.wallet import charge_order
 from orders.hints import hint_submit
 from orders.models import Order, OrderEvent, Submission
+from orders.screening import Asked, held_event, rules_in_force, screen
 from providers.models import Route, Service
 from providers.pricing import charge_for, converted
 from providers.rates import rate_for
@@ -105,6 +107,7 @@ def usable_routes() -> QuerySet[Route]:
         )
         .select_related("service", "offer__provider")
         .only(*FOR_PLACING)
+        .annotate(**rules_in_force())
         .order_by("position", "id")
     )
 
@@ -153,9 +156,13 @@ def place_order(
             offered = quote(user, service_id, raw)
             if shown_charge is not None and shown_charge != offered.charge:
                 raise PriceChanged(shown_charge, offered.charge)
+            verdict = screen(user, [Asked(offered.route, offered.ordered, offered.charge)])[0]
+            if verdict.refused:
+                raise verdict.refused
             return _write(
-                user, offered, source=source, request_id=request_id, asked=asked, reference=reference
-            )
+                user, offered, source=source, request_id=request_id, asked=asked, reference=reference,
+                waits_for=verdict.waits_for,
+            )  # fmt: skip
     except IntegrityError:
         # Two requests with one id at the same moment: the other one won, and is the answer to both.
         if request_id and (first := _placed_before(user, request_id, asked)):
@@ -164,15 +171,24 @@ def place_order(
 
 
 def _write(
-    user: User, asked_for: Quote, *, source: str, request_id: str | None, asked: str, reference: str
+    user: User,
+    asked_for: Quote,
+    *,
+    source: str,
+    request_id: str | None,
+    asked: str,
+    reference: str,
+    waits_for: str,
 ) -> Order:
     now = timezone.now()
     order = order_of(user, asked_for, now, source, request_id, asked, reference)
     order.save(force_insert=True)
-    submission_of(order, asked_for.route).save(force_insert=True)
+    submission_of(order, asked_for.route, waits_for).save(force_insert=True)
     placed_event(order).save(force_insert=True)
+    if waits_for:
+        held_event(order, waits_for).save(force_insert=True)
     charge_order(user, order.charge, order.pk, actor="customer")
-    if not waits_for_staff(asked_for.route):
+    if not (waits_for or waits_for_staff(asked_for.route)):
         hint_submit(asked_for.route.offer.provider_id)
     return order
 
@@ -210,11 +226,13 @@ def order_of(
     )
 
 
-def submission_of(order: Order, route: Route) -> Submission:
-    """The intent to send a saved order by this route, not saved yet."""
+def submission_of(order: Order, route: Route, waits_for: str = "") -> Submission:
+    """The intent to send a saved order by this route, not saved yet; held where it `waits_for` a person."""
+    held = bool(waits_for) or waits_for_staff(route)
     return Submission(
         order=order,
-        state=Submission.State.HELD if waits_for_staff(route) else Submission.State.QUEUED,
+        state=Submission.State.HELD if held else Submission.State.QUEUED,
+        waits_for=waits_for,
         state_at=order.created_at,
         next_at=order.created_at,
         queued_since=order.created_at,

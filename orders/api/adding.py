@@ -54,8 +54,10 @@ def _sentence(error: InvalidOrder, asked: Parameters, service_id: int) -> str:
     """One sentence, the link's before the quantity's before all others, as clients are used to."""
     name = min(error.codes, key=lambda name: (name != "link", name != "quantity"))
     code = error.codes[name]
+    if name == "customer":
+        return errors.SUSPENDED
     if name == "link":
-        return errors.LINK
+        return errors.LINK_DENIED if code == "denied" else errors.LINK
     if name == "service":
         return errors.SERVICE
     if name == "quantity" and code in ("required", "bad"):

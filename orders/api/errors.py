@@ -52,6 +52,7 @@ ORDER = "Incorrect order ID"
 REFILL = "Refill not found"
 FUNDS = "Not enough funds on balance"
 LINK = "Bad link"
+LINK_DENIED = "Bad link: not accepted here"
 REQUEST_ID_REUSED = "Incorrect request: request_id was used for another order"
 DOWN = "Service unavailable"
 
