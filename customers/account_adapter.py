@@ -6,6 +6,7 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from customers import site_settings
@@ -46,6 +47,7 @@ class AccountAdapter(DefaultAccountAdapter):
         """A new account is a customer's, whatever was posted; what was agreed to is kept with the time."""
         user.name = form.cleaned_data.get("name", "")
         user.role = User.Role.CUSTOMER
+        user.language = get_language() or ""  # the mails come in it; the profile changes it
         user.terms_version = site_settings.of(request).terms_version
         user.terms_accepted_at = timezone.now()
         return super().save_user(request, user, form, commit)

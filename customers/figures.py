@@ -8,6 +8,8 @@ from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
 
 from django.conf import settings
+from django.utils import translation
+from django.utils.formats import get_format
 from django.utils.translation import gettext as _
 
 MINUS, DASH = "\u2212", "\u2013"
@@ -25,9 +27,17 @@ def _digits(value: Decimal, places: int) -> str:
     return f"{whole}.{rest.rstrip('0').ljust(2, '0')}"
 
 
+def _separated(digits: str) -> str:
+    """English digits with the separators of the reader's language: `1,306.50` is `1.306,50` in German."""
+    if (translation.get_language() or "en").startswith("en"):
+        return digits
+    thousands = get_format("THOUSAND_SEPARATOR").replace(" ", "\u00a0")
+    return digits.translate({ord(","): thousands, ord("."): get_format("DECIMAL_SEPARATOR")})
+
+
 def _signed(digits: str, value: Decimal, currency: str) -> str:
     sign = SIGNS.get(currency, f"{currency}\u00a0" if currency else "")
-    return f"{MINUS if value < 0 else ''}{sign}{digits}"
+    return f"{MINUS if value < 0 else ''}{sign}{_separated(digits)}"
 
 
 def _amount_digits(value: Decimal) -> str:
@@ -80,7 +90,7 @@ def count(value: Number | None) -> str:
     if value is None or value == "":
         return DASH
     number = int(value)
-    return f"{MINUS if number < 0 else ''}{abs(number):,}"
+    return _separated(f"{MINUS if number < 0 else ''}{abs(number):,}")
 
 
 def count_short(value: int | None) -> str:
@@ -92,7 +102,7 @@ def percent(value: Number | None, places: int = 1) -> str:
     if value is None or value == "":
         return DASH
     number = Decimal(value).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
-    return f"{MINUS if number < 0 else ''}{abs(number):,f}%"
+    return _separated(f"{MINUS if number < 0 else ''}{abs(number):,f}%")
 
 
 def span(value: timedelta | None) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
 from django.template.loader import render_to_string
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
 
 from customers import site_settings
@@ -83,8 +83,9 @@ def write_notices(notices: Iterable[tuple[User, str, str, dict[str, Any]]]) -> N
             "site_name": site.site_name,
             "site_url": settings.SITE_URL,
         } | context
-        subject = " ".join(render_to_string(f"notices/{template}_subject.txt", whole).split())
-        text = render_to_string(f"notices/{template}_message.txt", whole).strip() + "\n"
+        with translation.override(user.language or settings.LANGUAGE_CODE):
+            subject = " ".join(render_to_string(f"notices/{template}_subject.txt", whole).split())
+            text = render_to_string(f"notices/{template}_message.txt", whole).strip() + "\n"
         rows.append(Notice(user=user, key=key, subject=f"{site.site_name}: {subject}"[:200], text=text))
     Notice.objects.bulk_create(rows, ignore_conflicts=True)
 

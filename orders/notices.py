@@ -59,7 +59,7 @@ def _tell(done: int, seen: int) -> tuple[int, int]:
         .only(
             "kind", "after", "amount", "order__link", "order__refunded", "order__charge", "order__status",
             "order__service__name", "order__user__email", "order__user__name", "order__user__notices",
-            "order__user__is_active", "order__user__role",
+            "order__user__is_active", "order__user__role", "order__user__language",
         )
         .order_by("pk")[:EVENTS_AT_ONCE]
     )  # fmt: skip

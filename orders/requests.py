@@ -17,6 +17,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as noop
 
 from customers.models import User
 from orders.actions import actions_for
@@ -70,7 +71,7 @@ def ask_cancel(order_id: int, *, by: str, reason: str = "") -> Request:
                 reason=reason[:500],
                 by_rule=True,
             )
-            if withdraw(order, _("Canceled before delivery began; the whole charge was returned"), by):
+            if withdraw(order, noop("Canceled before delivery began; the whole charge was returned"), by):
                 done.refresh_from_db()
                 return done
             done.delete()  # a worker claimed the order a moment ago: go on as with any order that is being sent
@@ -128,7 +129,7 @@ def undo(request_id: int, *, user: User) -> Request:
             before=Request.State.APPROVED,
             after=Request.State.REQUESTED,
             actor=user.email,
-            why=_("Approval taken back"),
+            why=noop("Approval taken back"),
         )
     return request
 
@@ -202,7 +203,7 @@ def _open(order: Order, kind: str, by: str, reason: str, current_count: int | No
     request.state = Request.State.APPROVED if by_rule else Request.State.REQUESTED
     request.by_rule, request.decided_at = by_rule, now if by_rule else None
     request.save(force_insert=True)
-    why = _("Approved by rule") if by_rule else _("Waiting for review")
+    why = noop("Approved by rule") if by_rule else noop("Waiting for review")
     _event(request, before="", after=request.state, actor=by, why=why)
     if by_rule:
         hint_requests(order.submission.provider_id)

@@ -10,6 +10,7 @@ from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as noop
 from django.utils.translation import ngettext
 
 from customers.figures import count, money, money_exact, rate
@@ -123,20 +124,20 @@ def _returned(order: Order, event: OrderEvent, refunds: list[Transfer]) -> Entry
 
 
 _REQUEST_TITLES = {
-    ("refill", "requested"): ("Refill requested", "info", "refresh"),
-    ("refill", "approved"): ("Refill approved", "info", "check"),
-    ("refill", "accepted"): ("Refill sent to the delivery network", "info", "server"),
-    ("refill", "done"): ("Refill done", "ok", "circle-check"),
-    ("refill", "denied"): ("Refill declined", "err", "circle-x"),
-    ("refill", "rejected"): ("Refill not possible", "err", "circle-x"),
-    ("refill", "withdrawn"): ("Refill request taken back", "", "x"),
-    ("cancel", "requested"): ("Cancel requested", "info", "x"),
-    ("cancel", "approved"): ("Cancel approved", "info", "check"),
-    ("cancel", "accepted"): ("Cancel passed to the delivery network", "info", "server"),
-    ("cancel", "done"): ("Cancel done", "ok", "circle-check"),
-    ("cancel", "denied"): ("Cancel declined", "err", "circle-x"),
-    ("cancel", "rejected"): ("Cancel not possible", "err", "circle-x"),
-    ("cancel", "withdrawn"): ("Cancel request taken back", "", "x"),
+    ("refill", "requested"): (noop("Refill requested"), "info", "refresh"),
+    ("refill", "approved"): (noop("Refill approved"), "info", "check"),
+    ("refill", "accepted"): (noop("Refill sent to the delivery network"), "info", "server"),
+    ("refill", "done"): (noop("Refill done"), "ok", "circle-check"),
+    ("refill", "denied"): (noop("Refill declined"), "err", "circle-x"),
+    ("refill", "rejected"): (noop("Refill not possible"), "err", "circle-x"),
+    ("refill", "withdrawn"): (noop("Refill request taken back"), "", "x"),
+    ("cancel", "requested"): (noop("Cancel requested"), "info", "x"),
+    ("cancel", "approved"): (noop("Cancel approved"), "info", "check"),
+    ("cancel", "accepted"): (noop("Cancel passed to the delivery network"), "info", "server"),
+    ("cancel", "done"): (noop("Cancel done"), "ok", "circle-check"),
+    ("cancel", "denied"): (noop("Cancel declined"), "err", "circle-x"),
+    ("cancel", "rejected"): (noop("Cancel not possible"), "err", "circle-x"),
+    ("cancel", "withdrawn"): (noop("Cancel request taken back"), "", "x"),
 }  # fmt: skip
 
 
@@ -183,4 +184,6 @@ def _cents(amount: Decimal) -> Decimal:
 
 
 def _sentence(text: str) -> str:
-    return f"{text}." if text and text[-1] not in ".!?" else text
+    """What was kept with the event, in the reader's language where it is one of our own sentences."""
+    said = _(text) if text else ""
+    return f"{said}." if said and said[-1] not in ".!?" else said

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import environ
 from cryptography.fernet import Fernet
+from django.conf.locale import LANG_INFO
 from django.core.exceptions import ImproperlyConfigured
 
 env = environ.Env()
@@ -64,6 +65,19 @@ def currency(name: str, default: str) -> str:
         return raw
 
     return _read(name, default, convert, "three capital letters such as USD")
+
+
+def languages(name: str, default: str) -> list[tuple[str, str]]:
+    """Codes with commas, each with its own name for itself: what people may choose. English is always one."""
+
+    def convert(raw: str) -> list[tuple[str, str]]:
+        codes = dict.fromkeys(["en", *(word.strip().lower() for word in raw.split(",") if word.strip())])
+        try:
+            return [(code, LANG_INFO[code]["name_local"]) for code in codes]
+        except KeyError:
+            raise ValueError from None
+
+    return _read(name, default, convert, "language codes with commas between them, such as en,de")
 
 
 def site_url(name: str, default: str) -> str:

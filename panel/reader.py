@@ -1,11 +1,12 @@
-"""What a signed-in person brings to every page: his clock, and for staff a second factor."""
+"""What a signed-in person brings to every page: his language, his clock, and for staff a second factor."""
 
 from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from customers.access import second_factor_first
 
@@ -21,6 +22,29 @@ OPEN_TO_STAFF = (
     "/terms",
     "/acceptable-use",
 )
+
+
+def language(get_response: Handler) -> Handler:
+    """The language a person chose in his profile wins over what his browser asks for.
+
+    LocaleMiddleware has chosen by cookie and browser before. Nothing stays active in the thread afterwards, so the
+    answer's language is named here. The API answers in English (orders/api/endpoint.py).
+    """
+    known = dict(settings.LANGUAGES)
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        chosen = getattr(request.user, "language", "")
+        if chosen in known:
+            translation.activate(chosen)
+            request.LANGUAGE_CODE = chosen
+        try:
+            response = get_response(request)
+            response.headers.setdefault("Content-Language", translation.get_language() or "")
+            return response
+        finally:
+            translation.deactivate()
+
+    return middleware
 
 
 def time_zone(get_response: Handler) -> Handler:

@@ -21,6 +21,7 @@ urlpatterns = [
     path("acceptable-use", pages.acceptable_use, name="acceptable_use"),
     path("terms", pages.terms, name="terms"),
     path("theme", pages.theme, name="theme"),
+    path("language", pages.language, name="language"),
     path("brand.css", pages.brand_css, name="brand_css"),
     path("brand-logo", pages.brand_logo, name="brand_logo"),
     path("help/", pages.help_page, name="help"),

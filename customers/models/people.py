@@ -52,6 +52,9 @@ class User(AbstractBaseUser, PermissionsMixin):
         PriceGroup, null=True, blank=True, on_delete=models.PROTECT, related_name="users"
     )
     time_zone = models.CharField(max_length=64, default="UTC")
+    language = models.CharField(
+        max_length=12, blank=True
+    )  # a code of LANGUAGES; "": what the browser asks for
     theme = models.CharField(
         max_length=5, blank=True, choices=[("", _("System")), ("light", _("Light")), ("dark", _("Dark"))]
     )

@@ -109,7 +109,7 @@
     if (lines[lines.length - 1] === "") lines.pop();
     var full = lines.filter(function (l) { return l.trim(); }).length;
     var empty = lines.length - full;
-    var text = (full === 1 ? mark.dataset.one : mark.dataset.many).replace("{n}", full.toLocaleString("en-US"));
+    var text = (full === 1 ? mark.dataset.one : mark.dataset.many).replace("{n}", full.toLocaleString(document.documentElement.lang));
     if (empty) text += ", " + mark.dataset.empty.replace("{n}", empty);
     mark.textContent = text;
   }

@@ -57,7 +57,7 @@
     boxes.forEach(function (b) { b.closest("tr").classList.toggle("sel", b.checked); });
     if (whole) { whole.checked = page; whole.indeterminate = picked.length > 0 && !page; }
     bulk.classList.toggle("on", picked.length > 0);
-    panel.all("[data-picked]", bulk).forEach(function (e) { e.textContent = picked.length.toLocaleString("en-US"); });
+    panel.all("[data-picked]", bulk).forEach(function (e) { e.textContent = picked.length.toLocaleString(document.documentElement.lang); });
     panel.all("[data-can-count]", bulk).forEach(function (e) { e.textContent = can(picked, e.dataset.canCount); });
     panel.all("[data-can-button]", bulk).forEach(function (e) { e.disabled = !can(picked, e.dataset.canButton); });
     panel.all("[data-pick-match]", bulk).forEach(function (e) { e.hidden = !page; });
