@@ -36,8 +36,8 @@ def rename_group(
 ) -> None:
     """Another name or note; prices stay. Raises InvalidGroup."""
     name, note = _read(name, note)
-    before = (group.name, group.note)
-    if before == (name, note):
+    before = [group.name, group.note]
+    if before == [name, note]:
         return
     try:
         with transaction.atomic():
@@ -48,7 +48,7 @@ def rename_group(
                 else f"Note of {name} changed"
             )
             record(
-                by, "price_group.change", group, summary, {"before": before, "after": (name, note)}, request
+                by, "price_group.change", group, summary, {"before": before, "after": [name, note]}, request
             )
     except IntegrityError:
         raise InvalidGroup(_taken(name)) from None

@@ -36,6 +36,7 @@ ADVICE = {
     "wrong_url": "It usually ends in /api/v2.",
     "not_json": "It usually ends in /api/v2.",
     "forbidden": "Check the key, and whether the provider wants to know this server's address.",
+    "address": "Nothing was sent. A provider in your own network must stand in PROVIDER_ALLOWED_PRIVATE as host:port.",
     "certificate": "Nothing was sent. The provider has to renew it, or the address is not the provider's.",
     "tls": "Nothing was sent. The provider's server has to be put right.",
     "dns": "Check the spelling of the address.",

@@ -314,15 +314,19 @@ class PublishForm(forms.Form):
 
 
 class DenialForm(forms.Form):
-    """Driven by the model's kinds, so that a new kind shows here by itself."""
+    """Driven by the model's kinds and scopes, so that a new one shows here by itself."""
 
     kind = forms.ChoiceField(label=_("Kind"))
     text = forms.CharField(
         label=_("What is denied"),
-        max_length=100,
+        max_length=254,
         widget=forms.TextInput(attrs=CODE),
-        help_text=_("Capital letters and forms of letters make no difference; words match as whole words."),
+        help_text=_(
+            "A word, a category, example.com, a part of links, or a customer's e-mail, domain or #number."
+            " Capital letters make no difference; words match as whole words."
+        ),
     )
+    scope = forms.ChoiceField(label=_("Where it holds"))
     reason = forms.CharField(
         label=_("Reason"), max_length=120, help_text=_("Shown to admins beside what it holds back.")
     )
@@ -336,7 +340,8 @@ class DenialForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         kind: Any = self.fields["kind"]
-        kind.choices = Denial.Kind.choices
+        scope: Any = self.fields["scope"]
+        kind.choices, scope.choices = Denial.Kind.choices, Denial.Scope.choices
 
 
 class PriceListForm(forms.Form):

@@ -13,6 +13,7 @@ from django.db.models import Count, Q
 from django.db.models.functions import TruncHour
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from customers.figures import money
 from providers.balances import Runway, runways
@@ -143,7 +144,12 @@ class Standing:
     def _waiting_words(self) -> str:
         if not self.waiting:
             return _("No order waits.")
-        return _("%d orders wait in the queue and are sent when it is back. Nothing is lost.") % self.waiting
+        words = ngettext(
+            "%d order waits in the queue and is sent when it is back. Nothing is lost.",
+            "%d orders wait in the queue and are sent when it is back. Nothing is lost.",
+            self.waiting,
+        )
+        return words % self.waiting
 
     @property
     def severity(self) -> int:
@@ -217,6 +223,31 @@ def _hours(ids: Sequence[int]) -> Mapping[int, tuple[Hour, ...]]:
     )
     seen = {(pk, hour): (sent, failed) for pk, hour, sent, failed in rows}
     return {pk: tuple(Hour(slot, *seen.get((pk, slot), (0, 0))) for slot in slots) for pk in ids}
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """The latest order that the provider did not take, or of which nobody knows: what was met, and when."""
+
+    text: str
+    at: datetime
+
+
+def last_trouble(provider: Provider) -> Trouble | None:
+    """Of the last 24 hours, unless an order was taken since; None when all is well."""
+    since = timezone.now() - timedelta(hours=HOURS)
+    found = (
+        Provider.objects.filter(TROUBLE, pk=provider.pk, attempts__started_at__gte=since)
+        .order_by("-attempts__started_at")
+        .values_list("attempts__message", "attempts__started_at")
+        .first()
+    )
+    if found is None:
+        return None
+    taken = Provider.objects.filter(
+        pk=provider.pk, attempts__state="accepted", attempts__started_at__gt=found[1]
+    )
+    return None if taken.exists() else Trouble(*found)
 
 
 @dataclass(frozen=True)

@@ -93,14 +93,16 @@ class Funds:
         """What it means for the orders that wait, in one sentence; "" when all is well."""
         if self.short > 0:
             return (
-                f"{self.at_risk} orders wait to be sent and cost {self.waiting_cost:.2f}; the balance is"
-                f" {self.short:.2f} too small for them."
+                f"{_waiting(self.at_risk)} to be sent at a cost of {self.waiting_cost:.2f}; the balance is"
+                f" {self.short:.2f} too small for that."
             )
         if self.at_risk:
-            return (
-                f"{self.at_risk} orders wait to be sent, and the balance lasts for {self.runway.days} days."
-            )
+            return f"{_waiting(self.at_risk)} to be sent, and the balance lasts for {self.runway.days} days."
         return ""
+
+
+def _waiting(orders: int) -> str:
+    return "1 order waits" if orders == 1 else f"{orders} orders wait"
 
 
 def funds_of(provider: Provider, lasts: Runway | None = None) -> Funds:

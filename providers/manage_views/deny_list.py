@@ -25,7 +25,7 @@ def deny_list(request: HttpRequest) -> HttpResponse:
         before, values = _held().count(), form.cleaned_data
         try:
             entry = deny(
-                values["kind"], values["text"], values["reason"], until=values["until"],
+                values["kind"], values["text"], values["reason"], until=values["until"], scope=values["scope"],
                 by=staff_of(request), request=request,
             )  # fmt: skip
         except ValueError as error:

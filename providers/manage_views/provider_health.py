@@ -15,7 +15,7 @@ from customers.charting import Chart, chart
 from customers.figures import count, money
 from providers import balances
 from providers.models import Lane, Provider, Service
-from providers.overview import Standing
+from providers.overview import Standing, last_trouble
 from providers.quality import ENOUGH, LAST, WINDOW, Quality, quality_by_service, quality_of
 from providers.service_types import TYPES
 from providers.type_mapping import unknown_types
@@ -37,7 +37,7 @@ class _Slot:
 
 
 def health_part(row: Standing) -> dict[str, Any]:
-    """What the template needs; seven queries, however much was sent."""
+    """What the template needs; a dozen queries, however much was sent."""
     provider = row.provider
     hours, kinds = calls_by_hour(provider), calls_by_kind(provider)
     return {
@@ -45,6 +45,7 @@ def health_part(row: Standing) -> dict[str, Any]:
         "kinds": [(Lane.Kind(kind).label, calls) for kind, calls in kinds.items()],
         "calls": sum(hour.calls for hour in hours),
         "charts": _call_charts(hours),
+        "trouble": last_trouble(provider),
         "funds": funds_of(provider, row.runway),
         "balance_chart": _balance_chart(provider),
         "quality": quality_of(provider),

@@ -55,10 +55,10 @@ def types(request: HttpRequest, pk: int) -> HttpResponse:
     else:
         services = ngettext("%d service", "%d services", changed) % changed
         if code:
-            said = _("%(services)s are of the type %(name)s now. Those not on sale yet can be published.")
+            said = _("%(services)s mapped as %(name)s. What is not on sale yet can be published now.")
             messages.success(request, said % {"services": services, "name": TYPES[code].name})
         else:
-            messages.success(request, _("%s have no known type now and are not sold.") % services)
+            messages.success(request, _("%s without a known type now; that is not sold.") % services)
     return redirect(reverse("manage_provider", args=[pk]) + "#types")
 
 

@@ -150,3 +150,40 @@ def test_back_never_leads_outside(browser: Client) -> None:
         "/manage/catalog/decide", {"decision": "accept", "next": "https://evil.example/manage/"}
     )
     assert answer.headers["Location"] == "/manage/catalog"
+
+
+def test_the_effect_of_what_is_selected_is_said_before_it_is_accepted(
+    browser: Client, shop: Upstream, meridian: Provider
+) -> None:
+    world.order(world.customer(), service_of(meridian, 1), quantity=2000)
+    for number in (1, 2):
+        shop.list(number, rate="1.50")
+    sync_catalog(meridian, apply=False)
+    both = text_of(browser.get(f"/manage/catalog?provider={meridian.pk}"))
+    assert (
+        "Accept selected: 2 changes would touch 2 services on sale: 2 would get dearer by more than 20 %"
+        in both
+    )
+    # 2,000 at a margin of 0.375 instead of 0.25 per 1000
+    assert "on the orders of the last 30 days the profit would have been 0.25 USD higher" in both
+    second = staged(meridian)[1]
+    part = browser.post("/manage/catalog/effect", {"change": [second.pk], "kind": "price"})
+    assert "1 change would touch 1 service on sale" in text_of(part)
+    assert "the profit would have been the same" in text_of(part)
+    everything = browser.post("/manage/catalog/effect", {"decision": "accept_all", "kind": "price"})
+    assert "Accept all: 2 changes" in text_of(everything)
+    assert "nothing is selected" in text_of(browser.post("/manage/catalog/effect", {"kind": "price"}))
+    assert len(staged(meridian)) == 2, "asking decides nothing"
+
+
+def test_a_vanished_service_shows_what_accepting_would_take_off_sale(
+    browser: Client, shop: Upstream, meridian: Provider
+) -> None:
+    world.order(world.customer(), service_of(meridian, 3))
+    shop.list_many(30)
+    shop.drop(3)
+    sync_catalog(meridian, apply=False)
+    shown = text_of(browser.get(f"/manage/catalog?provider={meridian.pk}&kind=missing"))
+    assert (
+        "1 service on sale would lose the offer that delivers it; 1 open order of them would go on." in shown
+    )

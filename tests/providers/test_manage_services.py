@@ -4,14 +4,16 @@ from decimal import Decimal
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from customers.models import AuditEntry
+from orders.models import Submission
 from providers.applying import refresh_services
 from providers.catalog import sync_catalog
-from providers.models import Category, MarkupRule, Offer, Provider, Service
+from providers.models import Category, ExchangeRate, MarkupRule, Offer, Provider, Service
 from providers.publishing import publish
 from tests import staff_world, world
-from tests.providers.shop import Upstream, connected, everything_at, service_of
+from tests.providers.shop import Upstream, connected, everything_at, offer_of, service_of
 from tests.providers.test_manage_providers import text_of
 
 pytestmark = pytest.mark.django_db
@@ -236,3 +238,61 @@ def test_an_offer_of_another_type_is_no_route(browser: Client, meridian: Provide
         f'value="{package.pk}"'
         not in browser.get(f"/manage/services/{service.pk}?offer=atlas").content.decode()
     )
+
+
+def _second_offer(meridian: Provider, rate: str) -> Offer:
+    """The same service at another provider that counts in euros."""
+    other = world.provider(name="Second", currency="EUR")
+    ExchangeRate.objects.create(currency="EUR", rate=Decimal("2"), date=timezone.now().date())
+    return world.offer(other, "77", name="Placement 1 elsewhere", category="Placements", rate=Decimal(rate))
+
+
+def test_a_service_moves_to_another_providers_offer_while_its_open_orders_stay(
+    browser: Client, meridian: Provider
+) -> None:
+    everything_at(50)
+    publish(meridian, ["1"])
+    service = service_of(meridian, 1)
+    order = world.order(world.customer(), service)
+    offer = _second_offer(meridian, "0.80")
+    found = browser.get(f"/manage/services/{service.pk}?offer=elsewhere").content.decode()
+    assert "Placement 1 elsewhere" in found and "Move to it" in found
+    said = browser.post(f"/manage/services/{service.pk}/routes", {"act": "move", "id": offer.pk}, follow=True)
+    assert "New orders go to Second 77; 1 open orders stay where they are." in text_of(said)
+    assert "The price is $2.40 now, at a cost of $1.60." in text_of(said)
+    service.refresh_from_db()
+    assert (service.rate, service.cost_rate) == (Decimal("2.40"), Decimal("1.60"))
+    assert [route.offer_id for route in service.routes.order_by("position")] == [
+        offer.pk,
+        offer_of(meridian, 1).pk,
+    ]
+    assert Submission.objects.get(pk=order.pk).provider_id == meridian.pk
+    newer = world.order(world.bob(), service)
+    assert Submission.objects.get(pk=newer.pk).provider_id == offer.provider_id
+
+
+def test_the_cheapest_route_goes_first_in_panel_currency(browser: Client, meridian: Provider) -> None:
+    everything_at(50)
+    publish(meridian, ["1"])
+    service = service_of(meridian, 1)
+    offer = _second_offer(meridian, "0.40")  # 0.80 in panel currency, less than 1.00
+    routes = f"/manage/services/{service.pk}/routes"
+    browser.post(routes, {"act": "add", "id": offer.pk})
+    assert "Cheapest first" in text_of(browser.get(f"/manage/services/{service.pk}"))
+    browser.post(routes, {"act": "cheapest"}, follow=True)
+    service.refresh_from_db()
+    assert (service.cost_rate, service.rate) == (Decimal("0.80"), Decimal("1.20"))
+    again = text_of(browser.post(routes, {"act": "cheapest"}, follow=True))
+    assert "The cheapest route is first already." in again
+
+
+def test_an_offer_of_another_type_is_not_moved_to(browser: Client, meridian: Provider) -> None:
+    everything_at(50)
+    publish(meridian, ["1"])
+    service = service_of(meridian, 1)
+    package = world.offer(meridian, "88", type_raw="Package", service_type="package")
+    said = browser.post(
+        f"/manage/services/{service.pk}/routes", {"act": "move", "id": package.pk}, follow=True
+    )
+    assert "the service is sold as" in text_of(said)
+    assert service.routes.count() == 1

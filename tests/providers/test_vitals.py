@@ -70,7 +70,7 @@ def test_orders_that_the_balance_does_not_pay_for_are_at_risk() -> None:
     assert (short.short, short.at_risk) == (1, 3)
     assert (
         short.words
-        == f"3 orders wait to be sent and cost {cost:.2f}; the balance is 1.00 too small for them."
+        == f"3 orders wait to be sent at a cost of {cost:.2f}; the balance is 1.00 too small for that."
     )
 
 
@@ -79,7 +79,7 @@ def test_a_short_runway_puts_waiting_orders_at_risk() -> None:
     waiting(provider, 1)
     funds = funds_of(provider, Runway(Decimal(200), Decimal("0.5")))
     assert (funds.short, funds.at_risk) == (0, 1)
-    assert funds.words == "1 orders wait to be sent, and the balance lasts for 0.5 days."
+    assert funds.words == "1 order waits to be sent, and the balance lasts for 0.5 days."
     assert funds_of(provider, Runway(Decimal(1), Decimal(100))).words == ""
 
 
