@@ -21,6 +21,7 @@ from django.utils.translation import gettext as _
 from customers.models import User
 from orders.actions import Actions, actions_for
 from orders.models import Order, Request, Submission
+from orders.screening import is_in_review
 from providers.browsing import number_of
 
 SIZES = (25, 50, 100)
@@ -108,6 +109,11 @@ class Row:
         return self.order.submission.state == Submission.State.UNKNOWN
 
     @property
+    def reviewing(self) -> bool:
+        """A person looks at the order before it is sent."""
+        return is_in_review(self.order.submission)
+
+    @property
     def run(self) -> int | None:
         """Run 4 of 5: derived from what was delivered, never reported; None where that is not clear."""
         order = self.order
@@ -132,7 +138,7 @@ class Row:
     def fingerprint(self) -> tuple[Any, ...]:
         order = self.order
         shown = (order.pk, order.status, order.remains, order.start_count, order.refunded)
-        return (*shown, self.verifying, self.can, self.waiting)
+        return (*shown, self.verifying, self.reviewing, self.can, self.waiting)
 
 
 @dataclass(frozen=True)

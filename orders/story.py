@@ -85,6 +85,9 @@ def _sent(event: OrderEvent) -> Entry | None:
     if event.after == Submission.State.UNKNOWN:
         text = _("The delivery network did not confirm yet. You are charged once; nothing is sent twice.")
         return Entry(event.at, _("Being verified"), text, "warn", "question-mark")
+    if event.after == Submission.State.HELD and event.actor == "rule":
+        text = _("A person looks at the order before it is sent.")
+        return Entry(event.at, _("Being reviewed"), text, "info", "clock")
     return None
 
 

@@ -165,6 +165,7 @@ LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/"
 
 ACCOUNT_ADAPTER = "customers.account_adapter.AccountAdapter"
+EMAIL_DENIED = "providers.denying_orders.email_denied"  # asked before an account gets an address
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]  # one password with a button to show it

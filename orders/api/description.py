@@ -211,6 +211,10 @@ ERRORS: tuple[tuple[str, str], ...] = (
     (errors.TOO_MANY_IDS, "More than 100 ids in one call."),
     (errors.SERVICE, "There is no such service, or it is not on sale now. Nothing was charged."),
     (errors.LINK, "The link is missing, too long, or holds characters that cannot be sent."),
+    (
+        errors.LINK_DENIED,
+        "Orders for this link are not accepted here. The same order would be refused again.",
+    ),
     ("Quantity less than minimal N", "N is the least; also when the quantity is missing or not a number."),
     ("Quantity more than maximum N", "N is the most."),
     ("Missing required parameter: NAME", "The service type needs this parameter."),
