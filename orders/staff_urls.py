@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from orders.staff import cases, orders, review
+from orders.staff import acting, bulk, cases, orders, review
 
 urlpatterns = [
     path("review", review.queue, name="staff_review"),
@@ -16,9 +16,12 @@ urlpatterns = [
     path("unknown/<int:order_id>", cases.case, name="staff_unknown_case"),
     path("unknown/<int:order_id>/decide", cases.decide, name="staff_unknown_decide"),
     path("orders", orders.listing, name="staff_orders"),
+    path("orders/act", bulk.act_on_many, name="staff_orders_act"),
+    path("orders/results", bulk.results, name="staff_orders_results"),
     path("orders/of/<int:customer_id>", orders.of_customer, name="staff_orders_of"),
     path("orders/<int:order_id>", orders.one, name="staff_order"),
     path("orders/<int:order_id>/note", orders.note, name="staff_order_note"),
+    path("orders/<int:order_id>/act", acting.act, name="staff_order_act"),
     path("orders/<int:order_id>/ask", orders.ask, name="staff_order_ask"),
     path("orders/<int:order_id>/settle", orders.settle, name="staff_order_settle"),
 ]

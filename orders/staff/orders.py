@@ -16,12 +16,16 @@ from customers.figures import money
 from customers.models import User
 from orders import staff_decisions
 from orders.actions import actions_for, refill_until
-from orders.models import Order, Submission
-from orders.requests import NotAllowed
+from orders.correcting import ways_of
+from orders.dispatch import went_back
+from orders.models import Order, Request, Submission
 from orders.staff.attempts import shown_attempts
+from orders.staff.bulk import ACTS
+from orders.staff.refusals import REFUSALS
 from orders.staff.search import Filters, count_tabs, find, number, page, read_filters
 from orders.staff.timeline import timeline
-from orders.staff_decisions import CannotSettle
+from orders.staff_actions import staff_actions_for
+from orders.staff_decisions import CannotSettle, version_of
 from orders.stuck import is_stuck
 from providers.models import Provider
 from providers.pricing import cost_of_delivered, refund_target
@@ -31,6 +35,8 @@ TAB_LABELS = {
     "open": gettext_lazy("Open"),
     "attention": gettext_lazy("Needs attention"),
     "stuck": gettext_lazy("Stuck"),
+    "held": gettext_lazy("Held"),
+    "by_hand": gettext_lazy("By hand"),
 }
 SHOWN_OF_A_CUSTOMER = 10
 
@@ -50,6 +56,7 @@ def listing(request: HttpRequest) -> HttpResponse:
         "providers": Provider.objects.only("id", "name"),
         "statuses": Order.Status.choices,
         "submissions": Submission.State.choices,
+        "acts": [(name, label) for name, (label, _act) in ACTS.items()],
         "customer": User.objects.filter(pk=filters.customer).first() if filters.customer else None,
     }
     return render(request, "orders/staff/orders.html", context)
@@ -67,7 +74,7 @@ def of_customer(request: HttpRequest, customer_id: int) -> HttpResponse:
 @reviewers_only
 @require_safe
 def one(request: HttpRequest, order_id: int) -> HttpResponse:
-    return _page(request, order_id)
+    return order_page(request, order_id)
 
 
 @reviewers_only
@@ -79,7 +86,7 @@ def note(request: HttpRequest, order_id: int) -> HttpResponse:
         staff_decisions.write_note(order_id, text, by=by)
         return _("The note is in the timeline. Customers never see it.")
 
-    return _act(request, order_id, "note", write, request.POST.get("note", ""))
+    return carry_out(request, order_id, "note", write, request.POST.get("note", ""))
 
 
 @reviewers_only
@@ -99,41 +106,44 @@ def ask(request: HttpRequest, order_id: int) -> HttpResponse:
     what = request.POST.get("what", "")
     if what not in acts:
         raise Http404
-    return _act(request, order_id, what, acts[what], request.POST.get("reason", ""))
+    return carry_out(request, order_id, what, acts[what], request.POST.get("reason", ""))
 
 
 @reviewers_only
 @require_POST
 def settle(request: HttpRequest, order_id: int) -> HttpResponse:
-    """Decide by hand about an order whose reports do not say what to do with the money."""
+    """Decide by hand about an order whose reports do not say what to do with the money, or that has none."""
+    seen = request.POST.get("seen", "")
 
     def partial(reason: str, by: User) -> str:
         remains = number(request.POST.get("remains", "").strip().replace(",", ""))
         if remains is None:
             raise CannotSettle(_("Enter how many remain, as a whole number."))
-        paid = staff_decisions.settle_partial(order_id, remains, reason=reason, by=by, request=request)
+        paid = staff_decisions.settle_partial(
+            order_id, remains, reason=reason, by=by, seen=seen, request=request
+        )
         return _("The order is Partial; %(amount)s went back to the customer.") % {"amount": money(paid)}
 
     def full_refund(reason: str, by: User) -> str:
-        paid = staff_decisions.refund_in_full(order_id, reason=reason, by=by, request=request)
+        paid = staff_decisions.refund_in_full(order_id, reason=reason, by=by, seen=seen, request=request)
         return _("The order is Canceled; %(amount)s went back to the customer.") % {"amount": money(paid)}
 
     def completed(reason: str, by: User) -> str:
-        staff_decisions.complete(order_id, reason=reason, by=by, request=request)
+        staff_decisions.complete(order_id, reason=reason, by=by, seen=seen, request=request)
         return _("The order is Completed. No money moved.")
 
     def dismiss(reason: str, by: User) -> str:
-        staff_decisions.dismiss(order_id, reason=reason, by=by, request=request)
+        staff_decisions.dismiss(order_id, reason=reason, by=by, seen=seen, request=request)
         return _("The order is off the list. No money moved.")
 
     acts = {"partial": partial, "full_refund": full_refund, "completed": completed, "dismiss": dismiss}
     choice = request.POST.get("choice", "")
     if choice not in acts:
         raise Http404
-    return _act(request, order_id, choice, acts[choice], request.POST.get("reason", ""))
+    return carry_out(request, order_id, choice, acts[choice], request.POST.get("reason", ""))
 
 
-def _act(
+def carry_out(
     request: HttpRequest, order_id: int, what: str, act: Callable[[str, User], str], words: str
 ) -> HttpResponse:
     """Run one act; the page again with what was typed where it was refused (nothing changed then)."""
@@ -141,12 +151,13 @@ def _act(
         raise Http404
     try:
         messages.success(request, act(words, staff_of(request)))
-    except (CannotSettle, NotAllowed) as error:
-        return _page(request, order_id, 422, wrong=str(error), chosen=what, typed=request.POST)
+    except REFUSALS as error:
+        return order_page(request, order_id, 422, wrong=str(error), chosen=what, typed=request.POST)
     return redirect("staff_order", order_id)
 
 
-def _page(request: HttpRequest, order_id: int, status: int = 200, **more: Any) -> HttpResponse:
+def order_page(request: HttpRequest, order_id: int, status: int = 200, **more: Any) -> HttpResponse:
+    """Everything known about one order, and what may be done with it now."""
     user, now = staff_of(request), timezone.now()
     order = (
         Order.objects.filter(pk=order_id)
@@ -157,17 +168,29 @@ def _page(request: HttpRequest, order_id: int, status: int = 200, **more: Any) -
         raise Http404
     submission = order.submission
     requests = list(order.requests.select_related("decided_by").order_by("-id"))
-    late = is_stuck(order, submission, now)
+    attempts = list(submission.attempts.select_related("provider", "offer"))
+    unsent = submission.state in Submission.NOTHING_SENT_YET
+    ways = ways_of(order, submission) if unsent else []
+    late, by_hand = is_stuck(order, submission, now), not submission.provider.sends_by_itself
+    may = staff_actions_for(order, attempts, ways, now, late=late, restored=unsent and went_back())
+    approved = [asked for asked in requests if asked.state == Request.State.APPROVED]
     context = {
         "order": order,
         "submission": submission,
-        "attempts": shown_attempts(submission.attempts.select_related("provider", "offer"), user),
+        "attempts": shown_attempts(attempts, user),
         "moments": timeline(order, user),
         "requests": requests,
         "actions": actions_for(order, requests, now),
         "refill_until": refill_until(order),
         "stuck": late,
-        "can_settle": submission.state == Submission.State.ACCEPTED and bool(order.attention or late),
+        "may": may,
+        "ways": ways,
+        "by_hand": by_hand,
+        "cancel_approved": by_hand
+        and not order.final
+        and any(a.kind == Request.Kind.CANCEL for a in approved),
+        "refill_approved": next((a for a in approved if by_hand and a.kind == Request.Kind.REFILL), None),
+        "seen": version_of(order, submission) if by_hand else "",
         "by_remains": _by_remains(order),
         "figures": _figures(order) if user.manages else None,
         "being_verified": submission.state == Submission.State.UNKNOWN,

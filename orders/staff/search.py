@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import MD5
 from django.utils import timezone
 
 from customers.models import User
-from orders.models import Order, Submission
+from orders.models import Order, Request, Submission
 from orders.stuck import stuck
 from providers.models import Provider
 
@@ -23,7 +23,7 @@ COUNTED_TO = 10_001  # tabs show "10k+" above 10,000
 @dataclass(frozen=True)
 class Filters:
     q: str = ""
-    tab: str = "all"  # all, open, attention, stuck
+    tab: str = "all"  # one of TABS
     status: str = ""
     submission: str = ""
     provider: int | None = None
@@ -56,10 +56,16 @@ def _tab(tab: str, now: datetime) -> Q:
         "open": Q(status__in=Order.OPEN),
         "attention": ~Q(attention=""),
         "stuck": stuck(now),
+        "held": Q(submission__state=Submission.State.HELD) & ~_BY_HAND,
+        "by_hand": _BY_HAND & (Q(status__in=Order.OPEN) | Q(Exists(_REFILLS_TO_DELIVER))),
     }[tab]
 
 
-TABS = ("all", "open", "attention", "stuck")
+TABS = ("all", "open", "attention", "stuck", "held", "by_hand")
+_BY_HAND = Q(submission__provider__adapter="manual")
+_REFILLS_TO_DELIVER = Request.objects.filter(
+    order=OuterRef("pk"), kind=Request.Kind.REFILL, state=Request.State.APPROVED
+)
 
 
 def find(filters: Filters) -> QuerySet[Order]:
@@ -79,7 +85,7 @@ def find(filters: Filters) -> QuerySet[Order]:
 def count_tabs(filters: Filters) -> dict[str, int | None]:
     """Counts of the lists that staff work through, for the present search; "all" may be millions and has none."""
     counts: dict[str, int | None] = {"all": None}
-    for tab in ("open", "attention", "stuck"):
+    for tab in TABS[1:]:
         counts[tab] = find(replace(filters, tab=tab))[:COUNTED_TO].count()
     return counts
 

@@ -1,0 +1,150 @@
+"""The same act on up to 100 orders of the list, row by row: each is a transaction of its own with its own sentence.
+
+One that is refused or fails stops none of the others. The results are kept with the session, so that the page can be
+read again; what was done also stands in each order's timeline and in the audit log.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST, require_safe
+
+from customers.access import reviewers_only, staff_of
+from customers.models import User
+from orders import correcting, staff_decisions
+from orders.models import Order
+from orders.staff.refusals import REFUSALS
+from orders.staff.search import number
+
+log = logging.getLogger(__name__)
+
+MOST_AT_ONCE = 100
+
+
+@dataclass(frozen=True)
+class RowResult:
+    order_id: int
+    done: bool
+    sentence: str
+
+
+def _hold(order_id: int, reason: str, by: User, request: HttpRequest) -> str:
+    correcting.hold(order_id, reason=reason, by=by, request=request)
+    return _("Held.")
+
+
+def _release(order_id: int, reason: str, by: User, request: HttpRequest) -> str:
+    correcting.release(order_id, reason=reason, by=by, request=request)
+    return _("Released; it is sent next.")
+
+
+def _reject(order_id: int, reason: str, by: User, request: HttpRequest) -> str:
+    correcting.reject(order_id, reason=reason, by=by, request=request)
+    return _("Canceled unsent; the whole charge went back.")
+
+
+def _send_now(order_id: int, reason: str, by: User, request: HttpRequest) -> str:
+    correcting.send_now(order_id, reason=reason, by=by, request=request)
+    return _("Sent with the next run.")
+
+
+def _cancel(order_id: int, reason: str, by: User, request: HttpRequest) -> str:
+    made = staff_decisions.ask_cancel_for(order_id, reason=reason, by=by, request=request)
+    return _("Cancel: %(state)s.") % {"state": made.get_state_display().lower()}
+
+
+def _note(order_id: int, reason: str, by: User, _request: HttpRequest) -> str:
+    if not Order.objects.filter(pk=order_id).exists():
+        raise Order.DoesNotExist
+    staff_decisions.write_note(order_id, reason, by=by)
+    return _("Noted.")
+
+
+Act = Callable[[int, str, User, HttpRequest], str]
+ACTS: dict[str, tuple[Any, Act]] = {
+    "hold": (gettext_lazy("Hold"), _hold),
+    "release": (gettext_lazy("Release"), _release),
+    "reject": (gettext_lazy("Cancel unsent and return the charge"), _reject),
+    "send_now": (gettext_lazy("Send without waiting"), _send_now),
+    "cancel": (gettext_lazy("Ask for a cancel"), _cancel),
+    "note": (gettext_lazy("Write an internal note"), _note),
+}
+
+
+def run(name: str, order_ids: Iterable[int], reason: str, by: User, request: HttpRequest) -> list[RowResult]:
+    """Carry out one act for each order, in the given order; never raises for a single row."""
+    act, results = ACTS[name][1], []
+    for order_id in dict.fromkeys(order_ids):
+        try:
+            results.append(RowResult(order_id, True, act(order_id, reason, by, request)))
+        except REFUSALS as error:
+            results.append(RowResult(order_id, False, str(error)))
+        except Order.DoesNotExist:
+            results.append(RowResult(order_id, False, _("There is no such order.")))
+        except Exception:  # each row is one transaction: whatever failed, it changed nothing
+            log.exception("bulk_act_failed", extra={"act": name, "order": order_id})
+            results.append(
+                RowResult(
+                    order_id, False, _("Something failed on our side. Nothing was changed for this order.")
+                )
+            )
+    return results
+
+
+@reviewers_only
+@require_POST
+def act_on_many(request: HttpRequest) -> HttpResponse:
+    ids = [found for text in request.POST.getlist("id") if (found := number(text))]
+    name, reason = request.POST.get("act", ""), request.POST.get("reason", "").strip()
+    back = _list(request.POST.get("back", ""))
+    wrong = (
+        _("Choose what to do.") if name not in ACTS
+        else _("Select between 1 and 100 orders.") if not 0 < len(set(ids)) <= MOST_AT_ONCE
+        else _("A reason is needed.") if not reason
+        else ""
+    )  # fmt: skip
+    if wrong:
+        messages.error(request, wrong + " " + _("Nothing was changed."))
+        return redirect(back)
+    results = run(name, ids, reason, staff_of(request), request)
+    request.session["bulk_results"] = {
+        "act": name,
+        "reason": reason,
+        "at": timezone.now().isoformat(),
+        "back": back,
+        "rows": [[row.order_id, row.done, row.sentence] for row in results],
+    }
+    return redirect("staff_orders_results")
+
+
+@reviewers_only
+@require_safe
+def results(request: HttpRequest) -> HttpResponse:
+    """What the last act on many orders did, refused ones first. Stays until the next one."""
+    kept = request.session.get("bulk_results")
+    if not kept:
+        return redirect("staff_orders")
+    rows = [RowResult(*row) for row in kept["rows"]]
+    context = {
+        "act": ACTS[kept["act"]][0],
+        "reason": kept["reason"],
+        "back": kept["back"],
+        "refused": [row for row in rows if not row.done],
+        "done": [row for row in rows if row.done],
+    }
+    return render(request, "orders/staff/orders_results.html", context)
+
+
+def _list(asked: str) -> str:
+    """The list as it was filtered; only ever this list."""
+    address = reverse("staff_orders")
+    return f"{address}?{asked}" if asked and asked.isprintable() and "#" not in asked else address
