@@ -15,14 +15,14 @@ from allauth.account.internal.flows.reauthentication import raise_if_reauthentic
 from allauth.mfa.utils import is_mfa_enabled
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
 from customers.models import User
 
 Arguments = ParamSpec("Arguments")
-View = Callable[Concatenate[HttpRequest, Arguments], HttpResponse]
+View = Callable[Concatenate[HttpRequest, Arguments], HttpResponseBase]
 
 
 def reviewers_only(view: View[Arguments]) -> View[Arguments]:
@@ -37,7 +37,7 @@ def admins_only(view: View[Arguments]) -> View[Arguments]:
 
 def _only_for(may: Callable[[User], bool], view: View[Arguments]) -> View[Arguments]:
     @wraps(view)
-    def guarded(request: HttpRequest, *args: Arguments.args, **kwargs: Arguments.kwargs) -> HttpResponse:
+    def guarded(request: HttpRequest, *args: Arguments.args, **kwargs: Arguments.kwargs) -> HttpResponseBase:
         if not may(staff_of(request)):
             raise PermissionDenied
         return second_factor_first(request) or view(request, *args, **kwargs)

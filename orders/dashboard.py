@@ -1,10 +1,7 @@
 """The business at a glance: what came in, what it cost, what needs a person. Reads only, a constant number of queries.
 
-revenue  what customers were charged in the period, less what was given back to them in it (from the ledger)
-cost     the expected cost of the orders placed in the period, less the cost of what ended undelivered in it;
-         both sides of the profit are thus counted when they happen, and over all time the cost is exactly the
-         expected cost of what was delivered
-compared with the same hours of the same weekday last week, or with the days before
+Revenue and cost are what orders.earnings says; compared with the same hours of the same weekday last week, or with the
+days before.
 """
 
 from collections.abc import Sequence
@@ -20,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from customers.figures import count, money, span
-from customers.models import Account
+from orders.earnings import FAILED, UNDELIVERED
 from orders.models import Order, Request, Submission
 from orders.stuck import stuck
 from providers.models import Alert, Service
@@ -29,7 +26,6 @@ from providers.pricing import margin_percent
 
 ZERO = Decimal(0)
 PERIODS = {"today": 1, "7": 7, "30": 30}
-FAILED = (Submission.State.REJECTED, Submission.State.UNKNOWN, Submission.State.WRITTEN_OFF)
 WAITS_TOO_LONG = timedelta(hours=24)
 MOST_ALERTS = 20
 
@@ -58,55 +54,6 @@ def period_of(name: str, now: datetime | None = None) -> Period:
     days = PERIODS.get(name, 1)
     midnight = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
     return Period(days, midnight - timedelta(days=days - 1), now)
-
-
-@dataclass(frozen=True)
-class Totals:
-    """Amounts in panel currency, 6 decimals."""
-
-    revenue: Decimal
-    cost: Decimal
-    orders: int
-    failed: int
-
-    @property
-    def profit(self) -> Decimal:
-        return self.revenue - self.cost
-
-    @property
-    def margin(self) -> Decimal | None:
-        return margin_percent(self.revenue, self.cost)
-
-
-_TOTALS = """
-    SELECT
-        (SELECT coalesce(sum(amount), 0) FROM customers_transfer
-         WHERE target_id = %(sales)s AND at >= %(start)s AND at < %(end)s)
-      - (SELECT coalesce(sum(amount), 0) FROM customers_transfer
-         WHERE source_id = ANY(%(gives_back)s) AND at >= %(start)s AND at < %(end)s),
-        (SELECT coalesce(sum(cost), 0) FROM orders_order WHERE created_at >= %(start)s AND created_at < %(end)s)
-      - (SELECT coalesce(sum(CASE WHEN status = 'Canceled' THEN cost
-                                  ELSE round(cost * coalesce(remains, 0) / total, 6) END), 0)
-         FROM orders_order WHERE ended_at >= %(start)s AND ended_at < %(end)s),
-        count(*),
-        count(*) FILTER (WHERE s.state = ANY(%(failed)s))
-    FROM orders_order o JOIN orders_submission s ON s.order_id = o.id
-    WHERE o.created_at >= %(start)s AND o.created_at < %(end)s
-"""
-
-
-def totals(start: datetime, end: datetime) -> Totals:
-    """Revenue, cost and orders of [start, end). One query."""
-    values: dict[str, Any] = {
-        "start": start,
-        "end": end,
-        "sales": Account.HOUSE_IDS[Account.Kind.SALES],
-        "gives_back": [Account.HOUSE_IDS[Account.Kind.SALES], Account.HOUSE_IDS[Account.Kind.WRITE_OFF]],
-        "failed": [str(state) for state in FAILED],
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(_TOTALS, values)
-        return Totals(*cursor.fetchone())
 
 
 def change_percent(now: Decimal | int, before: Decimal | int) -> Decimal | None:
@@ -164,11 +111,9 @@ def top_services(period: Period, most: int = 5) -> list[dict[str, Any]]:
     """The services whose orders of the period bring most, after refunds; margin on their expected cost. One query."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """
+            f"""
             SELECT o.service_id, v.name, count(*), sum(o.charge - o.refunded) AS revenue,
-                   sum(CASE WHEN o.status = 'Canceled' THEN 0
-                            WHEN o.ended_at IS NULL THEN o.cost
-                            ELSE o.cost - round(o.cost * coalesce(o.remains, 0) / o.total, 6) END),
+                   sum(o.cost - CASE WHEN o.ended_at IS NULL THEN 0 ELSE {UNDELIVERED} END),
                    string_agg(DISTINCT p.name, ', ' ORDER BY p.name)
             FROM orders_order o JOIN providers_service v ON v.id = o.service_id
                  JOIN orders_submission s ON s.order_id = o.id JOIN providers_provider p ON p.id = s.provider_id

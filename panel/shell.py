@@ -80,7 +80,13 @@ ADMIN_NAV = (
             Link("/manage/deny-list", _("Deny-list"), "ban"),
         ),
     ),
-    Group(_("Money"), (Link("/manage/money", _("Payments and ledger"), "receipt"),)),
+    Group(
+        _("Money"),
+        (
+            Link("/manage/money", _("Payments and ledger"), "receipt"),
+            Link("/manage/reports", _("Reports"), "report-money"),
+        ),
+    ),
     Group(
         _("System"),
         (

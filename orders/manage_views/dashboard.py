@@ -15,7 +15,8 @@ from customers.access import admins_only
 from customers.charting import Chart, chart
 from customers.figures import MINUS, count, money, percent
 from orders import dashboard as figures
-from orders.dashboard import Period, Slot, Totals
+from orders.dashboard import Period, Slot
+from orders.earnings import Totals, totals
 from orders.models import DispatchSwitch, Submission
 from providers.overview import standings
 
@@ -55,7 +56,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
 
 
 def _stats(period: Period) -> list[dict[str, Any]]:
-    now, before = figures.totals(period.start, period.end), figures.totals(*period.compared)
+    now, before = totals(period.start, period.end), totals(*period.compared)
     if period.days == 1:
         weekday = formatted(timezone.localtime(period.start), "l")
         than = _("on last %s at this hour") % weekday

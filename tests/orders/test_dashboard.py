@@ -14,6 +14,7 @@ from customers.charting import chart
 from customers.models import AuditEntry, Transfer
 from orders import dashboard
 from orders.dashboard import Slot
+from orders.earnings import Totals, totals
 from orders.models import DispatchSwitch, Order, Submission
 from orders.settlement import end_partial, end_with_full_refund, lock_order
 from providers.alerts import raise_alert
@@ -50,9 +51,9 @@ def moved(order: Order, days: float) -> None:
             cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
 
 
-def today() -> dashboard.Totals:
+def today() -> Totals:
     now = timezone.now()
-    return dashboard.totals(now - timedelta(hours=1), now + timedelta(minutes=1))
+    return totals(now - timedelta(hours=1), now + timedelta(minutes=1))
 
 
 def from_the_rows() -> tuple[Decimal, Decimal]:
@@ -96,7 +97,7 @@ def test_a_refund_counts_on_the_day_it_is_given_and_so_does_the_cost_that_falls_
     found = today()
     assert (found.revenue, found.cost, found.orders) == (Decimal("-2.000000"), Decimal("-1.000000"), 0)
     now = timezone.now()
-    whole = dashboard.totals(now - timedelta(days=10), now + timedelta(minutes=1))
+    whole = totals(now - timedelta(days=10), now + timedelta(minutes=1))
     assert (whole.revenue, whole.cost) == (0, 0) == from_the_rows()
 
 
@@ -106,7 +107,7 @@ def test_today_is_compared_with_the_same_hours_of_the_same_weekday(service: Serv
         world.order(alice, service, f"https://example.org/{n}")
     moved(world.order(alice, service, "https://example.org/then", quantity=2000), 7)
     period = dashboard.period_of("today")
-    before = dashboard.totals(*period.compared)
+    before = totals(*period.compared)
     assert period.compared[1] == period.end - timedelta(days=7)
     assert before.revenue in (0, 4), "an order of a week ago counts, unless midnight lies between"
     if before.revenue:
