@@ -26,6 +26,7 @@ from orders.dispatch import went_back
 from orders.hints import hint_submit
 from orders.models import Order, OrderEvent, Submission, SubmissionAttempt
 from orders.placing import present_cost, waits_for_staff
+from orders.screening import is_in_review
 from orders.settlement import lock_order
 from providers.exchange import exchange_rates
 from providers.models import Route
@@ -129,7 +130,7 @@ def change_route(
             route=chosen.route,
             next_at=now,
             queued_since=now,
-            waits_for="",
+            waits_for=submission.waits_for if is_in_review(submission) else "",
         )
         OrderEvent.objects.create(
             order=order,
@@ -233,8 +234,8 @@ def _checked(order: Order, link: str) -> str:
 
 
 def _state_by(route: Route, submission: Submission) -> str:
-    """Held for staff who deliver it; what was held only for them goes on; what somebody held stays held."""
-    if not route.offer.provider.sends_by_itself:
+    """Held for staff who deliver it; what was held only for them goes on; what somebody or a rule held stays held."""
+    if not route.offer.provider.sends_by_itself or is_in_review(submission):
         return State.HELD
     if submission.state == State.HELD and not submission.provider.sends_by_itself:
         return State.HELD if waits_for_staff(route) else State.QUEUED

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from customers import site_settings, wallet
 from customers.models import User
+from orders.correcting import change_route
 from orders.holding import reject, release
 from orders.mass_lines import read_lines
 from orders.mass_placing import judge, place_valid
@@ -21,7 +22,7 @@ from orders.placing import place_order
 from orders.screening import BY_CHARGE, BY_CUSTOMER, BY_LINK, BY_SERVICE
 from orders.submission import submit_lane
 from providers.denying import allow, deny
-from providers.models import Denial, Service
+from providers.models import Denial, Route, Service
 from providers.service_types import InvalidOrder
 from tests import world
 from tests.sandbox import Sandbox
@@ -262,6 +263,18 @@ def test_a_worker_sends_it_only_after_the_release(upstream: Sandbox, views: Serv
     release(order.pk, why="Fine", actor="rita")
     assert submit_lane(provider_id).accepted == 1
     world.sane()
+
+
+def test_another_route_does_not_end_the_review(alice: User, shop: Service) -> None:
+    rules(review_above="1.00")
+    order = world.order(alice, shop)
+    other = Route.objects.create(
+        service=shop, offer=world.offer(world.provider(name="Other"), "9"), position=1
+    )
+    seen = Submission.objects.get(pk=order.pk).offer_id
+    change_route(order.pk, other.pk, seen=seen, reason="Cheaper", by=world.admin())
+    submission = Submission.objects.get(pk=order.pk)
+    assert (submission.route_id, submission.state, submission.waits_for) == (other.pk, "held", BY_CHARGE)
 
 
 # ── what it costs ───────────────────────────────────────────────────────────────────────────────────
