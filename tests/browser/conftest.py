@@ -1,6 +1,7 @@
 """Real pages in a real Chromium, on a real web process. Skipped where Chromium is not installed (CI installs it).
 
-Screenshots go to SHOTS (environment), or nowhere: they are for looking at, not for git.
+Screenshots go to the folder that SHOTS names, or nowhere: they are for looking at, not for git. `.ci/run` keeps them
+in var/shots.
 """
 
 import os
@@ -111,8 +112,12 @@ def session_of(user: User) -> str:
 
 
 def one_time_code() -> str:
+    return one_time_code_of(SECRET)
+
+
+def one_time_code_of(secret: str) -> str:
     counter = next(iter(yield_hotp_counters_from_time()))
-    return format_hotp_value(hotp_value(SECRET, counter))
+    return format_hotp_value(hotp_value(secret, counter))
 
 
 def shot(page: Page, name: str) -> None:
@@ -120,3 +125,22 @@ def shot(page: Page, name: str) -> None:
     if folder := os.environ.get("SHOTS"):
         Path(folder).mkdir(parents=True, exist_ok=True)
         page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=True)
+
+
+def shots(page: Page, name: str) -> None:
+    """The page as it stands, 1440 and 390 px wide."""
+    if not os.environ.get("SHOTS"):
+        return
+    before = page.viewport_size
+    for width in (1440, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        shot(page, f"{name}-{width}")
+    if before:
+        page.set_viewport_size(before)
+
+
+def sign_in(page: Page, email: str, password: str) -> None:
+    page.get_by_label("E-mail").fill(email)
+    page.get_by_label("Password", exact=True).fill(password)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(lambda url: "/account/login" not in url)
