@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import DataError, InterfaceError, OperationalError, connection
+from django.db.models.functions import Now
 
 from orders.asking_again import ask_again
 from orders.dispatch import open_dispatch
@@ -135,6 +136,8 @@ def submit_lane(provider_id: int, *, force: bool = False, wait_s: float = 0, bud
                 break
         if not run.ends:
             run.tally.accepted += ask_again(provider, run.adapter, until=until)
+    if run.tally.accepted:
+        Provider.objects.filter(pk=provider_id).update(last_submit_at=Now())
     return run.tally
 
 

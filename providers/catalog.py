@@ -324,7 +324,8 @@ def tell_about_holds(provider: Provider) -> None:
     count = waiting.distinct().count()
     key = f"holds:{provider.pk}"
     if count:
-        text = f"{provider.name}: {count} services on sale changed beyond the limits and wait for a decision."
+        changed = "1 service on sale" if count == 1 else f"{count} services on sale"
+        text = f"{provider.name}: {changed} changed beyond the limits; an admin has to decide."
         raise_alert(key, text, level=Alert.Level.WARNING, provider_id=provider.pk)
     else:
         close_alert(key)

@@ -18,7 +18,7 @@ from django.utils.translation import ngettext
 from customers.figures import money
 from providers.balances import Runway, runways
 from providers.exchange import exchange_rates
-from providers.models import CatalogChange, Offer, Provider, Route
+from providers.models import Alert, CatalogChange, Offer, Provider, Route
 
 ZERO = Decimal(0)
 LOW_DAYS, VERY_LOW_DAYS = Decimal(3), Decimal("1.5")
@@ -61,6 +61,7 @@ class Standing:
     unknown: int = 0
     changes: int = 0
     hours: Sequence[Hour] = field(default_factory=tuple)
+    catalog_alert: str = ""  # what an admin must decide about its list, as one sentence
 
     @property
     def sent(self) -> int:
@@ -110,6 +111,8 @@ class Standing:
             return "broken", _("Read failed")
         if self.last_sync is None:
             return "pending", _("Not read yet")
+        if self.catalog_alert:
+            return "paused", _("List to check")
         return "active", _("Healthy")
 
     @property
@@ -131,6 +134,8 @@ class Standing:
             return "err", text, _("The services of %s cannot be priced.") % provider.name
         if provider.last_error:
             return "err", f"{provider.name}: {provider.last_error}", waits
+        if self.catalog_alert:
+            return "warn", self.catalog_alert, _("Nothing is sold below cost meanwhile; open orders go on.")
         if self.runway_tone and self.runway.daily_spend is not None:
             text = _("%(name)s has %(days)s days of balance left.") % {
                 "name": provider.name,
@@ -170,13 +175,14 @@ def standings(*, archived: bool = False, only: int | None = None) -> list[Standi
     ids = [provider.pk for provider in found]
     lasts, exchange = runways(found), exchange_rates()
     counts = _counts(ids)
-    hours = _hours(ids)
+    hours, catalog_alerts = _hours(ids), _catalog_alerts(ids)
     rows = [
         Standing(
             provider=provider,
             runway=lasts[provider.pk],
             exchange=exchange.get(provider.currency),
             hours=hours[provider.pk],
+            catalog_alert=catalog_alerts.get(provider.pk, ""),
             **counts.get(provider.pk, {}),
         )
         for provider in found
@@ -208,6 +214,13 @@ def _counts(ids: Sequence[int]) -> Mapping[int, dict[str, int]]:
     ):
         counts[pk] |= {"open_orders": open_orders, "waiting": waiting, "unknown": unknown}
     return counts
+
+
+def _catalog_alerts(ids: Sequence[int]) -> Mapping[int, str]:
+    """Lists that were not believed, and services that wait for a decision; the former first."""
+    keys = [f"{what}:{pk}" for pk in ids for what in ("catalog", "holds")]
+    found = Alert.objects.filter(key__in=keys, closed_at=None).order_by("-key")  # holds: before catalog:
+    return {alert.provider_id: alert.text for alert in found if alert.provider_id}
 
 
 def _hours(ids: Sequence[int]) -> Mapping[int, tuple[Hour, ...]]:

@@ -13,7 +13,7 @@ from customers.access import admins_only, staff_of
 from customers.audit import record
 from customers.figures import count, money, rate
 from providers import asking
-from providers.connecting import InvalidProvider, add_provider
+from providers.connecting import MANUAL, InvalidProvider, add_provider
 from providers.grading import Found, test_connection
 from providers.manage_forms import ConnectionForm
 from providers.models import CatalogChange, Provider
@@ -60,7 +60,7 @@ def _stats(rows: list[Standing]) -> list[dict[str, Any]]:
     return [
         {
             "label": _("Held with providers"),
-            "value": money(held),
+            "value": money(held) if any(row.provider.balance is not None for row in known) else "–",
             "note": ", ".join(f"{currency} × {rate(factor, '')}" for currency, factor in rates)
             or _("Balances as last read"),
         },
@@ -106,6 +106,9 @@ def provider_add(request: HttpRequest) -> HttpResponse:
         except InvalidProvider as error:
             form.take(error.errors)
         else:
+            if not provider.sends_by_itself:
+                messages.success(request, _("%s was added. Say next what it offers.") % provider.name)
+                return redirect("manage_handmade", provider.pk)
             messages.success(
                 request, _("%s was added. Read its services next; nothing is on sale yet.") % provider.name
             )
@@ -124,6 +127,8 @@ def provider_try(request: HttpRequest) -> HttpResponse:
 def _try_out(request: HttpRequest, form: ConnectionForm) -> Found:
     form.is_valid()
     values = form.cleaned_data
+    if values.get("adapter") == MANUAL:
+        return Found(failures=(_("There is nothing to test: without an API, staff deliver by hand."),))
     missing = [str(form.fields[name].label) for name in ("api_url", "key") if not values.get(name)]
     if missing:
         return Found(failures=(_("Enter these first: %s.") % ", ".join(missing),))

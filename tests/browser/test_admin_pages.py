@@ -1,15 +1,28 @@
 """The admins' pages in a real browser: readable for everybody at every width, and the preview follows the typing."""
 
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from customers.enrolling import enrol_totp
 from customers.models import DepositRequest, PriceGroup, User
 from providers.alerts import raise_alert
-from providers.models import CatalogChange, MarkupRule, Provider, Service
+from providers.denying import deny, hold_denied
+from providers.models import (
+    BalanceReading,
+    CatalogChange,
+    Lane,
+    MarkupRule,
+    Offer,
+    Provider,
+    ProviderHour,
+    Service,
+)
+from providers.special_rates import set_special_rate
 from tests import staff_world, world
 from tests.browser.conftest import AXE, SECRET, Open, shot
 
@@ -42,17 +55,47 @@ def pages(service: Service) -> list[str]:
     )  # fmt: skip
     world.offer(provider, "2", name="Not on sale yet")
     DepositRequest.objects.create(user=alice, method="bank", amount=5, reference="REF-1")
-    PriceGroup.objects.create(name="Agencies")
+    group = PriceGroup.objects.create(name="Agencies", note="Yearly contracts")
+    MarkupRule.objects.create(scope="everything", percent=Decimal(60), price_group=group)
+    User.objects.filter(pk=alice.pk).update(price_group=group)
+    set_special_rate(alice, service, rate=Decimal("0.75"), note="Since 2024")
+    deny("word", "casino", "No gambling here")
+    deny("category", "betting", "No gambling here", until=timezone.now().date() + timedelta(days=30))
+    Offer.objects.filter(external_id="2").update(name="Casino banners")
+    hold_denied()
+    world.offer(provider, "3", name="Guided tours", type_raw="Guided Seats", service_type="")
+    world.offer(provider, "4", name="No type", type_raw="", service_type="")
+    vital_signs(provider)
     raise_alert("word:1:x", "A word we do not know", provider_id=provider.pk)
-    rule = MarkupRule.objects.get()
+    rule = MarkupRule.objects.get(price_group=None)
     return [
         "/manage/", "/manage/?period=30", "/manage/providers", "/manage/providers/add",
         f"/manage/providers/{provider.pk}", f"/manage/providers/{provider.pk}/connection",
         f"/manage/providers/{provider.pk}/offers", "/manage/catalog", "/manage/services",
         f"/manage/services/{service.pk}", "/manage/markup", f"/manage/markup/{rule.pk}", "/manage/markup/add",
         "/manage/rates", "/manage/alerts", "/manage/money", "/manage/money/ledger", "/manage/money/check",
-        "/manage/team", "/manage/audit",
+        "/manage/team", "/manage/audit", "/manage/prices", f"/manage/prices/{group.pk}",
+        f"/manage/prices/customer/{alice.pk}", "/manage/deny-list", f"/manage/providers/{provider.pk}/key",
+        f"/manage/services/{service.pk}?offer=display", f"/staff/customers/{alice.pk}",
     ]  # fmt: skip
+
+
+def vital_signs(provider: Provider) -> None:
+    """A day of calls and a week of balances."""
+    hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+    for back in range(20):
+        ProviderHour.objects.create(
+            provider=provider, hour=hour - timedelta(hours=back), kind=Lane.Kind.STATUS,
+            calls=60 + back * 7 % 40, errors=back % 4, total_ms=(300 + back * 11) * 60,
+        )  # fmt: skip
+    for back in range(7):
+        BalanceReading.objects.create(
+            provider=provider,
+            at=timezone.now() - timedelta(days=back),
+            amount=40 * (back + 1),
+            currency="USD",
+        )
+    Provider.objects.filter(pk=provider.pk).update(balance=Decimal(40), balance_at=timezone.now())
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1440, False), (390, True)])
