@@ -84,6 +84,7 @@ MIDDLEWARE = [
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "panel.reader.language",
+    "panel.viewing.ReadOnlyView",
     "panel.reader.time_zone",
     "panel.reader.second_factor",
     "panel.gates.maintenance",
