@@ -28,6 +28,7 @@ from orders.models import Order, OrderEvent, Submission, SubmissionAttempt
 from orders.placing import present_cost, waits_for_staff
 from orders.screening import is_in_review
 from orders.settlement import lock_order
+from providers.denying_orders import OrderDenials
 from providers.exchange import exchange_rates
 from providers.models import Route
 from providers.service_types import InvalidOrder, read_order
@@ -228,9 +229,12 @@ def _checked(order: Order, link: str) -> str:
         **{name: str(value) for name, value in order.fields.items()},
     }
     try:
-        return read_order(order.service.type, raw, 1, max(order.quantity, 1)).link
+        fresh = read_order(order.service.type, raw, 1, max(order.quantity, 1)).link
     except InvalidOrder as error:
         raise CannotCorrect(error.errors.get("link") or " ".join(error.errors.values())) from None
+    if denied := OrderDenials(order.user, [fresh]).objections(fresh, {}).get("link"):
+        raise CannotCorrect(denied)
+    return fresh
 
 
 def _state_by(route: Route, submission: Submission) -> str:

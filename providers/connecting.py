@@ -91,6 +91,8 @@ def add_provider(
     request: HttpRequest | None = None,
 ) -> Provider:
     """Save a new provider. Nothing is asked of it yet. Raises InvalidProvider."""
+    if adapter == MANUAL:  # there is nothing to connect to
+        api_url = key = ""
     provider = Provider(
         name=" ".join(name.split()), api_url=api_url.strip(), key=key.strip(), adapter=adapter
     )

@@ -60,6 +60,7 @@ class ConnectionForm(forms.Form):
         if provider is None:
             self.fields["currency"].initial = settings.CURRENCY
             self.fields["key"].help_text = _("Kept encrypted and never shown again.")
+            self.fields["api_url"].help_text = _("Address and key stay empty where there is no API.")
         elif provider.key:
             self.fields["key"].help_text = _(
                 "A key is set. Leave this empty to keep it; a new address clears it, so that nobody else is handed it."
@@ -360,7 +361,12 @@ class SpecialRateForm(forms.Form):
         _("Price"), required=False, help_text=_("Per 1000, or per order where the service is priced so.")
     )
     discount_percent = amount(
-        _("Or percent off what he would pay"), places=4, digits=7, required=False, min_value=0
+        _("Or percent off"),
+        places=4,
+        digits=7,
+        required=False,
+        min_value=0,
+        help_text=_("Off what the customer would pay otherwise."),
     )
     note = forms.CharField(label=_("Note"), required=False, max_length=200)
 
@@ -371,6 +377,6 @@ class CopyRatesForm(forms.Form):
         queryset=User.objects.filter(role=User.Role.CUSTOMER),
         to_field_name="email",
         widget=forms.TextInput(attrs={**CODE, "inputmode": "email"}),
-        help_text=_("His special rates are copied; for the same services they replace the ones here."),
+        help_text=_("Their special rates are copied; for the same services they replace the ones here."),
         error_messages={"invalid_choice": _("There is no customer with this e-mail.")},
     )

@@ -134,7 +134,7 @@ class _Objections:
             return f"its type {offer.type_raw!r} is not known; map it first."
         if sellable_type(offer.service_type) is None:
             return f"services of the type {offer.type_raw} cannot be sold."
-        if offer.rate <= 0:
+        if offer.rate <= 0 and self.provider.sends_by_itself:  # what staff deliver may cost nothing
             return "its rate is zero."
         if not limits_fit(offer.service_type, offer.minimum, offer.maximum):
             return f"its minimum {offer.minimum} and maximum {offer.maximum} make no sense."

@@ -48,6 +48,7 @@ class Supply:
     gone: bool
     archived: bool
     offer_id: int | None = None
+    by_hand: bool = False  # staff deliver it: it may cost nothing
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ def undeliverable(supply: Supply) -> str:
         return "The provider's type of it cannot be sold."
     if offered.per_order != sold.per_order:
         return "The provider sells it by another unit."
-    if supply.offer_rate <= 0:
+    if supply.offer_rate <= 0 and not supply.by_hand:
         return "The provider's rate is zero."
     if not limits_fit(supply.offer_type, supply.minimum, supply.maximum):
         return "The provider's limits make no sense."
@@ -139,10 +140,12 @@ def supplies_of(services: QuerySet[Service] | None = None) -> list[Supply]:
             SELECT s.id, s.category_id, s.service_type, s.rate, s.cost_rate, s.pinned_rate, s.below_cost_reason,
                    s.off_sale, r.provider_id, coalesce(r.currency, ''), r.rate, coalesce(r.service_type, ''),
                    coalesce(r.minimum, 0), coalesce(r.maximum, 0), coalesce(r.on_hold, ''),
-                   coalesce(r.gone, false), coalesce(r.archived, false), r.offer_id
+                   coalesce(r.gone, false), coalesce(r.archived, false), r.offer_id,
+                   coalesce(r.by_hand, false)
             FROM providers_service s LEFT JOIN LATERAL (
                 SELECT o.id AS offer_id, o.provider_id, p.currency, o.rate, o.service_type, o.minimum, o.maximum, o.on_hold,
-                       o.gone_at IS NOT NULL AS gone, p.archived_at IS NOT NULL AS archived
+                       o.gone_at IS NOT NULL AS gone, p.archived_at IS NOT NULL AS archived,
+                       p.adapter = 'manual' AS by_hand
                 FROM providers_route t JOIN providers_offer o ON o.id = t.offer_id
                      JOIN providers_provider p ON p.id = o.provider_id
                 WHERE t.service_id = s.id AND t.enabled

@@ -12,7 +12,7 @@ class Command(Base):
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("name")
-        parser.add_argument("url", help="full address of its API")
+        parser.add_argument("url", nargs="?", default="", help="full address of its API; none for manual")
         parser.add_argument("--key", default="")
         parser.add_argument("--currency", default="", help="of its rates and balance (default: the panel's)")
         parser.add_argument("--adapter", default="standard")
