@@ -22,7 +22,7 @@ from providers.type_mapping import unknown_types
 from providers.vitals import HOURS, HourOfCalls, calls_by_hour, calls_by_kind, funds_of
 
 BALANCE_DAYS = 14
-WIDE, NARROW, TALL, LOW = 640, 340, 170, 110
+WIDE, NARROW, BALANCE_WIDE, TALL, LOW = 640, 340, 560, 170, 110
 SHOWN = 10  # services in the table of quality
 
 
@@ -135,10 +135,13 @@ def _balance_chart(provider: Provider) -> dict[str, Any] | None:
         amount = money(by_day[day][1], provider.currency) if day in by_day else _("not read")
         return f"{formatted(timezone.localtime(slot.at), 'j M')}, {amount}"
 
-    drawn = chart(
-        slots, NARROW, LOW, slots_in_all=BALANCE_DAYS, every=4,
-        label=lambda slot: formatted(timezone.localtime(slot.at), "j M"), title=words,
-    )  # fmt: skip
+    drawn = [
+        chart(
+            slots, width, LOW, slots_in_all=BALANCE_DAYS, every=4,
+            label=lambda slot: formatted(timezone.localtime(slot.at), "j M"), title=words,
+        )
+        for width in (BALANCE_WIDE, NARROW)
+    ]  # fmt: skip
     return {
         "drawn": drawn,
         "days": list(reversed(known)),
