@@ -12,8 +12,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal, InvalidOperation
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.db import transaction
 from django.http import HttpRequest
 from django.urls import reverse
@@ -21,6 +24,7 @@ from django.utils.text import slugify
 
 from customers import brand
 from customers.audit import record
+from customers.encryption import decrypt, encrypt
 from customers.models import Setting, User
 
 LARGEST_LOGO = 100_000  # bytes; it is part of every page
@@ -49,6 +53,24 @@ class DepositMethod:
 
 
 @dataclass(frozen=True)
+class Secret:
+    """A setting that nobody reads back: encrypted with FIELD_KEYS. `shown`: the part of it that is no secret."""
+
+    sealed: str = ""
+    shown: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.sealed)
+
+    def __repr__(self) -> str:
+        return f"Secret({self.shown!r})" if self.sealed else "Secret()"
+
+    def open(self) -> str:
+        """The plain text. SecretUnreadable where FIELD_KEYS changed."""
+        return decrypt(self.sealed) if self.sealed else ""
+
+
+@dataclass(frozen=True)
 class SiteSettings:
     """All settings with their present values."""
 
@@ -67,6 +89,15 @@ class SiteSettings:
     review_first_orders: int = 0  # of each customer
     review_links: tuple[str, ...] = ()  # texts in links, lower case
     largest_charge: Decimal | None = None  # more than this is not placed at all
+    # Who is told of alerts, and where (providers/telling.py).
+    notice_emails: tuple[str, ...] = ()
+    notice_level: str = "warning"  # or "critical"
+    hook_address: "Secret" = field(default_factory=lambda: Secret())
+    hook_secret: "Secret" = field(default_factory=lambda: Secret())
+    chat_address: "Secret" = field(
+        default_factory=lambda: Secret()
+    )  # https://api.telegram.org/bot…/sendMessage
+    chat_id: str = ""
 
     @property
     def support_link(self) -> str:
@@ -119,7 +150,11 @@ def change(
     with transaction.atomic():
         before = load()
         changed = tuple(key for key, value in checked.items() if getattr(before, key) != value)
-        for key in changed:
+        unset = [key for key in changed if not checked[key] and checked[key] == getattr(SiteSettings(), key)]
+        Setting.objects.filter(
+            key__in=unset
+        ).delete()  # no row says "none": who asks whether a rule is set sees that
+        for key in (key for key in changed if key not in unset):
             Setting.objects.update_or_create(
                 key=key, defaults={"value": _plain(checked[key]), "changed_by": by}
             )
@@ -274,6 +309,59 @@ def _lines(most: int, longest: int) -> Callable[[Any], tuple[str, ...]]:
     return check
 
 
+def _emails(raw: Any) -> tuple[str, ...]:
+    found = _lines(20, 254)(raw)
+    for address in found:
+        try:
+            validate_email(address)
+        except ValidationError:
+            raise ValueError(f"{address} is not an e-mail address.") from None
+    return found
+
+
+def _one_of(*known: str) -> Callable[[Any], str]:
+    def check(raw: Any) -> str:
+        if raw not in known:
+            raise ValueError(f"One of: {', '.join(known)}.")
+        return str(raw)
+
+    return check
+
+
+def _secret(shortest: int) -> Callable[[Any], Secret]:
+    """Plain text from a form is sealed; what is stored stays as it is."""
+
+    def check(raw: Any) -> Secret:
+        if isinstance(raw, Secret):
+            return raw
+        if isinstance(raw, Mapping):
+            return Secret(str(raw.get("sealed", "")), str(raw.get("shown", "")))
+        text = str(raw or "").strip()
+        if not text:
+            return Secret()
+        if not shortest <= len(text) <= 500 or not text.isprintable():
+            raise ValueError(f"{shortest} to 500 characters.")
+        return Secret(encrypt(text))
+
+    return check
+
+
+def _web_address(raw: Any) -> Secret:
+    """An address with a key in its path, as such hooks have; only its host is shown again."""
+    found = _secret(0)(raw)
+    if not found or found.shown:
+        return found
+    try:
+        parts = urlsplit(str(raw).strip())
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        host, port, parts = "", None, urlsplit("")
+    private = f"{host}:{port or 80}" in settings.PROVIDER_ALLOWED_PRIVATE
+    if not host or parts.username or (parts.scheme != "https" and not (parts.scheme == "http" and private)):
+        raise ValueError("An address that begins with https://, without a user name in it.")
+    return Secret(found.sealed, f"{host}:{port}" if port else host)
+
+
 def _positive(raw: Any) -> Decimal | None:
     amount = _amount(raw)
     if amount == 0:
@@ -296,6 +384,12 @@ CHECKS: dict[str, Callable[[Any], Any]] = {
     "review_first_orders": _whole(0, 100),
     "review_links": _lines(200, 200),
     "largest_charge": _positive,
+    "notice_emails": _emails,
+    "notice_level": _one_of("warning", "critical"),
+    "hook_address": _web_address,
+    "hook_secret": _secret(16),
+    "chat_address": _web_address,
+    "chat_id": _line(80),
 }
 assert set(CHECKS) == {known.name for known in fields(SiteSettings)}  # noqa: S101  # a declaration, not input
 
@@ -310,6 +404,8 @@ def _plain(value: Any) -> Any:
         return [_plain(one) for one in value]
     if isinstance(value, Decimal):
         return f"{value:f}"
+    if isinstance(value, Secret):
+        return {"sealed": value.sealed, "shown": value.shown}
     if isinstance(value, DepositMethod):
         return {
             "name": value.name,
@@ -322,7 +418,9 @@ def _plain(value: Any) -> Any:
 
 
 def _told(key: str, value: Any) -> Any:
-    """What the audit trail keeps: all but pictures and long texts."""
+    """What the audit trail keeps: all but pictures, long texts and secrets."""
+    if isinstance(value, Secret):
+        return value.shown or ("set" if value else "")
     if key == "logo":
         return f"picture of {len(value)} characters" if value else ""
     return f"{len(value)} characters" if key == "terms_text" else _plain(value)

@@ -17,8 +17,11 @@ from orders.resuming import due_for_a_reading, resume_covered
 from orders.status_lane import status_lane as run_status_lane
 from orders.submission import submit_lane as run_submit_lane
 from orders.sweeping import sweep as run_sweep
+from orders.watching import clock_is_silent, watch
 from providers.lanes import LaneBusy
 from providers.models import Lane, Provider
+from providers.tasks import tell_operators
+from providers.telling import plan, tell_due
 
 
 @shared_task(queue="submit", acks_late=False, max_retries=0)
@@ -105,3 +108,20 @@ def mail_notices() -> None:
     write_due()
     send_waiting()
     forget_old()
+
+
+@shared_task(queue="sync")
+def watch_over() -> None:
+    """Twice a minute: what is wrong becomes alerts, and alerts become notices to the operators."""
+    watch()
+    if plan():
+        tell_operators.apply_async(expires=60)
+
+
+@shared_task(queue="sync")
+def watch_without_clock() -> None:
+    """Each worker asks this of itself once a minute: while the clock is silent, somebody must look and tell."""
+    if clock_is_silent():
+        watch()
+        if plan():
+            tell_due()

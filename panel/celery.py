@@ -45,6 +45,7 @@ SCHEDULE: list[tuple[str, float, str]] = [
     ("orders.tasks.sweep", 15, "submit"),
     ("orders.tasks.check_ledger", 3600, "sync"),
     ("orders.tasks.mail_notices", 60, "sync"),
+    ("orders.tasks.watch_over", 30, "sync"),
     ("providers.tasks.sync_balances", 300, "sync"),
     ("providers.tasks.sync_catalogs", 1800, "sync"),
     ("providers.tasks.tidy", 21_600, "sync"),

@@ -33,6 +33,28 @@ def raise_alert(
         )
 
 
+def keep_alert(
+    key: str,
+    text: str,
+    *,
+    level: str = Alert.Level.WARNING,
+    provider_id: int | None = None,
+    at_risk: Decimal = ZERO,
+) -> None:
+    """As raise_alert, for what is looked at again and again: seeing it once more is no news and is not counted."""
+    now = timezone.now()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO providers_alert (key, level, text, provider_id, at_risk, count, opened_at, last_at, closed_by)
+            VALUES (%s, %s, %s, %s, %s, 1, %s, %s, '')
+            ON CONFLICT (key) WHERE closed_at IS NULL
+            DO UPDATE SET last_at = excluded.last_at, text = excluded.text, at_risk = excluded.at_risk, level = excluded.level
+            """,
+            [key[:160], level, text[:400], provider_id, at_risk, now, now],
+        )
+
+
 def close_alert(key: str, *, by: str = "system") -> bool:
     """Close the alert where it is open; True if it was."""
     return Alert.objects.filter(key=key, closed_at=None).update(closed_at=timezone.now(), closed_by=by) > 0

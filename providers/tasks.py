@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from providers import balances, catalog, pruning, quality
+from providers import balances, catalog, pruning, quality, telling
 from providers.models import Provider
 
 _WORTHLESS_AFTER_S = 300  # a hint that waited so long is overtaken by the clock's next one
@@ -45,3 +45,9 @@ def tidy() -> None:
     pruning.prune_hours()
     pruning.prune_prices()
     quality.write_medians()
+
+
+@shared_task
+def tell_operators() -> None:
+    """What is due, through every channel that is set up; waits for slow mail servers and hooks, so a task of its own."""
+    telling.tell_due()

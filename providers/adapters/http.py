@@ -79,13 +79,15 @@ class Door:
     def post(
         self,
         url: str,
-        data: Mapping[str, str],
+        data: Mapping[str, str] | bytes,
         *,
+        headers: Mapping[str, str] | None = None,
         deadline_s: float,
         before_write: Callable[[], None] | None = None,
         cap_bytes: int | None = None,
     ) -> Reply:
-        """POST a form and return whatever HTTP answer comes.
+        """POST a form (or bytes as they are, with `headers` that say what they are) and return whatever HTTP
+        answer comes.
 
         `deadline_s` covers everything from the look-up of the name to the last byte of the answer.
         `before_write` runs when the connection stands, right before the first byte; what it raises is raised
@@ -94,8 +96,9 @@ class Door:
         begun = time.monotonic()
         target = self._target(url)
         request = target.request.copy()
-        body = urlencode(data).encode()
+        body = data if isinstance(data, bytes) else urlencode(data).encode()
         request.body = body
+        request.headers.update(headers or {})
         request.headers["Content-Length"] = str(len(body))
         post = Post(begun + deadline_s, target, before_write, self._resolver)
         CURRENT.post = post

@@ -2,7 +2,7 @@ from providers.models.policy import Denial
 from providers.models.prices import ExchangeRate, MarkupRule, RateChange, SpecialRate
 from providers.models.sale import Category, Favorite, Route, Service
 from providers.models.upstream import CatalogChange, Offer, Provider
-from providers.models.watch import Alert, BalanceReading, Lane, ProviderHour
+from providers.models.watch import Alert, BalanceReading, Lane, ProviderHour, Telling
 
 __all__ = [
     "Alert",
@@ -21,4 +21,5 @@ __all__ = [
     "Route",
     "Service",
     "SpecialRate",
+    "Telling",
 ]

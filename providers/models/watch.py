@@ -95,7 +95,6 @@ class Alert(models.Model):
     last_at = models.DateTimeField(default=timezone.now)
     closed_at = models.DateTimeField(null=True, blank=True)
     closed_by = models.CharField(max_length=254, blank=True)
-    notified_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
@@ -105,3 +104,45 @@ class Alert(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+
+class Telling(models.Model):
+    """One word to the operators about one alert, through one channel: that it opened, or that it is over.
+
+    At most one row each (a constraint), however many clocks and workers look; sent by whoever claims it. A crash
+    between sending and writing it down may send it a second time: an alarm too many is better than none.
+    """
+
+    class Channel(models.TextChoices):
+        MAIL = "mail", _("E-mail")
+        HOOK = "hook", _("Webhook")
+        CHAT = "chat", _("Chat")
+
+    class What(models.TextChoices):
+        OPENED = "opened", _("Opened")
+        OVER = "over", _("Over")
+
+    alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="tellings")
+    channel = models.CharField(max_length=4, choices=Channel.choices)
+    what = models.CharField(max_length=6, choices=What.choices)
+    next_at = models.DateTimeField(null=True, default=timezone.now)  # None: told, or given up
+    claimed_until = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    told_at = models.DateTimeField(null=True, blank=True)
+    failure = models.CharField(
+        max_length=200, blank=True
+    )  # of the last attempt; never an address or a secret
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["alert", "channel", "what"], name="telling_once"),
+            models.CheckConstraint(
+                condition=Q(told_at=None) | Q(next_at=None), name="telling_told_is_not_due"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["next_at"], condition=Q(next_at__isnull=False), name="telling_due"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.alert_id} by {self.channel}"

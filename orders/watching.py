@@ -1,0 +1,182 @@
+"""What is wrong as a state, not as an event: looked at twice a minute, each trouble one alert while it lasts.
+
+Events raise their alerts where they happen (a breaker opens, a balance is low, the ledger drifts). What only shows
+by looking is computed here and kept as alerts with keys that begin with "watch:"; they close when the trouble is gone,
+never by hand. Alerts are thus the one list of what is wrong: for the page, the dashboard and the notices.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import Count, DurationField, ExpressionWrapper, F, Min, QuerySet, Sum
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from customers.figures import money, span
+from customers.models import DepositRequest, Heartbeat
+from orders.dispatch import NEEDS_A_DECISION
+from orders.models import DispatchSwitch, Request, Submission
+from orders.screening import REVIEW
+from providers.alerts import close_alert, keep_alert
+from providers.balances import runways
+from providers.models import Alert, Provider
+from providers.overview import LOW_DAYS, VERY_LOW_DAYS
+
+PREFIX = "watch:"
+# Told on the dashboard by rows of its own, with more figures.
+SHOWN_BY_DASHBOARD = ("watch:unknown", "watch:runway:", "watch:requests")
+UNKNOWN_FOR = timedelta(minutes=5)  # a late answer may still settle it; the decision desk opens about then
+WAITS_TOO_LONG = timedelta(hours=24)
+SILENT_FOR = timedelta(minutes=2)
+_LOCK = 0x4857_0709  # so that of several watchers at once only one looks
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True)
+class Trouble:
+    key: str
+    text: str
+    critical: bool = False
+    provider_id: int | None = None
+    at_risk: Decimal = ZERO
+
+
+def watch(now: datetime | None = None) -> list[Trouble]:
+    """Bring the alerts of this module in line with what is wrong now; safe from any process, at any time."""
+    now = now or timezone.now()
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
+        if not cursor.fetchone()[0]:
+            return []
+        found = list(troubles(now))
+        for trouble in found:
+            keep_alert(
+                trouble.key, trouble.text,
+                level=Alert.Level.CRITICAL if trouble.critical else Alert.Level.WARNING,
+                provider_id=trouble.provider_id, at_risk=trouble.at_risk,
+            )  # fmt: skip
+        present = {trouble.key for trouble in found}
+        known = Alert.objects.filter(closed_at=None, key__startswith=PREFIX).values_list("key", flat=True)
+        for key in set(known) - present:
+            close_alert(key)
+    return found
+
+
+def troubles(now: datetime) -> Iterator[Trouble]:
+    """All that is wrong now, as far as it shows by looking. Ten queries at most, whatever there is."""
+    yield from _silent()
+    yield from _dispatch()
+    yield from _unknown(now)
+    yield from _runways()
+    yield from _waiting(now)
+
+
+def silent_parts() -> list[Trouble]:
+    """What the heartbeats say, for a watcher outside of the queue (check_heartbeat); also where none was ever heard."""
+    found = list(_silent())
+    if not found and not heartbeats().filter(kind="worker").exists():
+        return [
+            Trouble(
+                "watch:workers",
+                "No worker was ever heard here: nothing is sent and nothing is followed.",
+                True,
+            )
+        ]
+    return found
+
+
+def heartbeats() -> QuerySet[Any]:
+    """Workers and the clock, each with the `age` of its last sign, by the database's clock."""
+    age = ExpressionWrapper(Now() - F("at"), output_field=DurationField())
+    return Heartbeat.objects.filter(kind__in=["worker", "beat"]).annotate(age=age)
+
+
+def clock_is_silent() -> bool:
+    """Whether beat was heard once, and no more."""
+    return heartbeats().filter(kind="beat", age__gt=SILENT_FOR).exists()
+
+
+def _silent() -> Iterator[Trouble]:
+    rows = list(heartbeats().values_list("name", "kind", "age").order_by("name"))
+    silent = [(name, kind, age) for name, kind, age in rows if age > SILENT_FOR]
+    workers = [row for row in rows if row[1] == "worker"]
+    if workers and all(row in silent for row in workers):
+        age = span(min(row[2] for row in workers))
+        text = f"No worker was heard for {age}: nothing is sent and nothing is followed. Orders are still accepted."
+        yield Trouble("watch:workers", text, critical=True)
+        return  # the clock is heard through a worker
+    for name, kind, age in silent:
+        if kind == "beat":
+            text = f"The clock (beat) was not heard for {span(age)}: nothing is started on time. Orders are accepted."
+            yield Trouble("watch:beat", text, critical=True)
+        else:
+            yield Trouble(
+                f"watch:worker:{name}"[:160], f"The worker {name} was not heard for {span(age)}. Others work."
+            )
+
+
+def _dispatch() -> Iterator[Trouble]:
+    switch = DispatchSwitch.objects.first()
+    if switch is None or not switch.paused_at:
+        return
+    if switch.restored:  # as the lane that noticed says it, should that lane have died over it
+        keep_alert("dispatch:restored", NEEDS_A_DECISION, level=Alert.Level.CRITICAL)
+        return
+    why = f": {switch.reason}" if switch.reason else ""
+    yield Trouble(
+        "watch:dispatch", f"Sending is paused by {switch.paused_by or 'somebody'}{why}. Orders wait."
+    )
+
+
+def _unknown(now: datetime) -> Iterator[Trouble]:
+    doubtful = Submission.objects.filter(state=Submission.State.UNKNOWN, state_at__lt=now - UNKNOWN_FOR)
+    found = doubtful.aggregate(n=Count("pk"), sum=Sum("order__charge"), since=Min("state_at"))
+    if found["n"]:
+        text = (
+            f"Orders that wait for a decision because nobody knows whether the provider has them: {found['n']},"
+            f" {money(found['sum'])} charged for them, the oldest for {span(now - found['since'])}."
+        )
+        yield Trouble("watch:unknown", text, critical=True, at_risk=found["sum"])
+
+
+def _runways() -> Iterator[Trouble]:
+    providers = list(Provider.objects.filter(archived_at=None).defer("key").order_by("pk"))
+    lasting = runways(providers)
+    for provider in providers:
+        lasts = lasting[provider.pk]
+        if lasts.days is None or lasts.days >= LOW_DAYS or lasts.daily_spend is None:
+            continue
+        spend, left = (
+            money(lasts.daily_spend, provider.currency),
+            money(provider.balance or ZERO, provider.currency),
+        )
+        text = f"{provider.name} has {lasts.days} days of balance left: {left}, at {spend} a day. Top it up."
+        yield Trouble(f"watch:runway:{provider.pk}", text, lasts.days < VERY_LOW_DAYS, provider.pk)
+
+
+def _waiting(now: datetime) -> Iterator[Trouble]:
+    """What waits for staff for more than a day: announced payments, requests, orders held for review."""
+    before = now - WAITS_TOO_LONG
+    pending = DepositRequest.objects.filter(state=DepositRequest.State.PENDING, created_at__lt=before)
+    asked = Request.objects.filter(state=Request.State.REQUESTED, created_at__lt=before)
+    held = Submission.objects.filter(
+        state=Submission.State.HELD, waits_for__startswith=REVIEW, state_at__lt=before
+    )
+    for key, words, found in (
+        ("deposits", "Payments that customers announced wait to be checked", _counted(pending, "created_at")),
+        ("requests", "Refill and cancel requests wait for a decision", _counted(asked, "created_at")),
+        ("reviews", "Orders held for review wait to be released or rejected", _counted(held, "state_at")),
+    ):
+        if found["n"]:
+            yield Trouble(
+                f"watch:{key}",
+                f"{words}: {found['n']} for over a day, the oldest for {span(now - found['since'])}.",
+            )
+
+
+def _counted(rows: QuerySet[Any], field: str) -> dict[str, Any]:
+    return rows.aggregate(n=Count("pk"), since=Min(field))

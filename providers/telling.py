@@ -1,0 +1,187 @@
+"""Telling operators about alerts: once when one opens, once when it is over, through every channel that is set up.
+
+    1. plan   write what is to be told as rows, each at most once (a constraint): any clock may do it, any number of times
+    2. claim  one row, or for mail and chat all that are due: a conditional UPDATE, so that two workers never tell twice
+    3. send   outside of any transaction (providers/channels.py)
+    4. write down that it was told, or when to try again; after the last try it stays undone, and the page says so
+
+An alert that opens again within an hour of its end is told only if it lasts: what flaps would tell all night.
+An alert that was over before it could be told is not told at all.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Exists, F, OuterRef, Q
+from django.utils import timezone
+
+from customers import site_settings
+from customers.site_settings import SiteSettings
+from providers import channels
+from providers.channels import NotTold, channels_of
+from providers.models import Alert, Telling
+
+log = logging.getLogger(__name__)
+SETTINGS = (
+    "site_name",
+    "notice_emails",
+    "notice_level",
+    "hook_address",
+    "hook_secret",
+    "chat_address",
+    "chat_id",
+)
+FLAPS_WITHIN, HAS_TO_LAST = timedelta(hours=1), timedelta(minutes=10)
+NEWS_FOR = timedelta(days=1)  # an end that nobody could be told of for so long is no news
+LEASE = timedelta(minutes=2)  # longer than any channel's deadline
+RETRY_AFTER = [timedelta(minutes=minutes) for minutes in (1, 3, 10, 30, 60, 120, 240, 480)]
+MOST_IN_ONE, MOST_AT_ONCE = 20, 100
+OPENED, OVER = Telling.What.OPENED, Telling.What.OVER
+
+
+def told_levels(site: SiteSettings) -> list[str]:
+    critical = [str(Alert.Level.CRITICAL)]
+    return critical if site.notice_level == "critical" else [*critical, str(Alert.Level.WARNING)]
+
+
+def plan(now: datetime | None = None) -> int:
+    """Write the rows of what is to be told now; returns how many are due. Constant queries, safe from anywhere."""
+    now = now or timezone.now()
+    site = site_settings.load(SETTINGS)
+    rows: list[Telling] = []
+    for channel in channels_of(site):
+        of_channel = Telling.objects.filter(alert=OuterRef("pk"), channel=channel)
+        lately = Alert.objects.filter(
+            key=OuterRef("key"),
+            closed_at__lte=OuterRef("opened_at"),
+            closed_at__gt=OuterRef("opened_at") - FLAPS_WITHIN,
+        )
+        news = Alert.objects.filter(~Exists(of_channel), closed_at=None, level__in=told_levels(site))
+        rows += [
+            Telling(
+                alert=alert,
+                channel=channel,
+                what=OPENED,
+                next_at=alert.opened_at + HAS_TO_LAST if flaps else now,
+            )
+            for alert, flaps in ((alert, alert.flaps) for alert in news.annotate(flaps=Exists(lately)))
+        ]
+        ended = Alert.objects.filter(
+            Exists(of_channel.filter(what=OPENED, told_at__isnull=False)),
+            ~Exists(of_channel.filter(what=OVER)),
+            closed_at__gt=now - NEWS_FOR,
+        )
+        rows += [Telling(alert=alert, channel=channel, what=OVER, next_at=now) for alert in ended]
+    Telling.objects.bulk_create(rows, ignore_conflicts=True)
+    Telling.objects.filter(what=OPENED, next_at__isnull=False, alert__closed_at__isnull=False).filter(
+        Q(claimed_until=None) | Q(claimed_until__lt=now)
+    ).update(next_at=None)
+    return _due(now).count()
+
+
+def tell_due(now: datetime | None = None) -> int:
+    """Send what is due through the channels that are set up; how many alerts were told."""
+    now = now or timezone.now()
+    site = site_settings.load(SETTINGS)
+    set_up = channels_of(site)
+    by_channel: dict[str, list[Telling]] = defaultdict(list)
+    for telling in _due(now).filter(channel__in=set_up).select_related("alert__provider")[:MOST_AT_ONCE]:
+        by_channel[telling.channel].append(telling)
+    told = 0
+    for channel, waiting in by_channel.items():
+        size = 1 if channel == Telling.Channel.HOOK else MOST_IN_ONE
+        for at in range(0, len(waiting), size):
+            told += _tell(channel, site, waiting[at : at + size], now)
+    return told
+
+
+def _due(now: datetime) -> Any:
+    free = Q(claimed_until=None) | Q(claimed_until__lt=now)
+    return Telling.objects.filter(free, next_at__lte=now).order_by("pk")
+
+
+def _tell(channel: str, site: SiteSettings, waiting: Sequence[Telling], now: datetime) -> int:
+    mine = [telling for telling in waiting if _claim(telling, now)]
+    if not mine:
+        return 0
+    rows = Telling.objects.filter(pk__in=[telling.pk for telling in mine])
+    try:
+        channels.send(
+            channel, site, [event_of(telling.alert, telling.what, site, telling.pk) for telling in mine]
+        )
+    except NotTold as error:
+        log.warning("operators_not_told", extra={"channel": channel, "why": str(error), "alerts": len(mine)})
+        for telling in mine:
+            Telling.objects.filter(pk=telling.pk).update(
+                claimed_until=None, failure=str(error)[:200], next_at=_again(telling.attempts + 1, now)
+            )
+        return 0
+    rows.update(told_at=timezone.now(), next_at=None, claimed_until=None, failure="")
+    return len(mine)
+
+
+def _claim(telling: Telling, now: datetime) -> bool:
+    free = Q(claimed_until=None) | Q(claimed_until__lt=now)
+    row = Telling.objects.filter(free, pk=telling.pk, next_at__lte=now)
+    return bool(row.update(claimed_until=timezone.now() + LEASE, attempts=F("attempts") + 1))
+
+
+def _again(attempts: int, now: datetime) -> datetime | None:
+    """When to try after so many attempts; None: no more."""
+    return now + RETRY_AFTER[attempts - 1] if attempts <= len(RETRY_AFTER) else None
+
+
+def event_of(alert: Alert, what: str, site: SiteSettings, number: int) -> dict[str, Any]:
+    """What every channel gets. `id` names this telling; times are UTC; `at_risk` is in `currency`."""
+    over = what == OVER
+    by_hand = over and "@" in alert.closed_by
+    word = ("Closed by hand" if by_hand else "Over") if over else str(Alert.Level(alert.level).label)
+    return {
+        "id": number,
+        "event": what,
+        "title": f"{word}: {alert.text}",
+        "text": _said(alert, over=over),
+        "key": alert.key,
+        "level": alert.level,
+        "provider": alert.provider.name if alert.provider else None,
+        "order": alert.order_number,
+        "at_risk": f"{alert.at_risk:.2f}",
+        "currency": settings.CURRENCY,
+        "opened_at": alert.opened_at.isoformat(),
+        "closed_at": alert.closed_at.isoformat() if alert.closed_at else None,
+        "site": site.site_name,
+        "link": f"{settings.SITE_URL}/manage/alerts",
+    }
+
+
+def _said(alert: Alert, *, over: bool) -> str:
+    since = f"Since {alert.opened_at:%d %b %Y, %H:%M} UTC"
+    if over and alert.closed_at:
+        return f"{since}, until {alert.closed_at:%d %b, %H:%M} UTC."
+    return f"{since}. {alert.at_risk:.2f} {settings.CURRENCY} at risk." if alert.at_risk else f"{since}."
+
+
+def test_event(site: SiteSettings) -> dict[str, Any]:
+    """What the button "Send a test" sends: nothing is wrong, and it says so."""
+    now = timezone.now()
+    alert = Alert(
+        key="test", level=Alert.Level.NOTICE, text="This is a test. Nothing is wrong.", opened_at=now
+    )
+    return event_of(alert, "test", site, 0)
+
+
+def send_tests(site: SiteSettings) -> list[tuple[str, str]]:
+    """One test through each channel that is set up: (channel, why it failed or "")."""
+    results = []
+    for channel in channels_of(site):
+        try:
+            channels.send(channel, site, [test_event(site)])
+        except NotTold as error:
+            results.append((channel, str(error)))
+        else:
+            results.append((channel, ""))
+    return results
