@@ -42,11 +42,13 @@ def wallet(request: HttpRequest) -> HttpResponse:
             return redirect("wallet")
     account = wallet_of(user)
     shown = ledger.page(account, asked)
+    below = low_below(user)
     context = {
         "balance": account.balance,
         "deposit": form,
         "announced": DepositRequest.objects.filter(user=user).order_by("-pk")[:ANNOUNCED_SHOWN],
-        "low_below": below if (below := low_below(user)) and (account.balance or 0) < below else None,
+        "low_mark": below,
+        "low_below": below if below and (account.balance or 0) < below else None,
         "owed": owed_by(user),
         "sums": ledger.month_sums(account),
         "page": shown,

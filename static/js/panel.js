@@ -125,6 +125,13 @@
     area.select();
     document.execCommand("insertText", false, kept.join("\n")); // deprecated, and the only way that Ctrl+Z undoes
   }
+  document.addEventListener("input", function (event) { // what was wrong is being mended; the server looks again
+    var field = event.target;
+    if (!field.matches(".is-bad")) return;
+    field.classList.remove("is-bad");
+    field.removeAttribute("aria-invalid");
+    all("#" + CSS.escape(field.id) + "_error").forEach(function (words) { words.hidden = true; });
+  });
   document.addEventListener("input", function (event) {
     if (event.target.matches("textarea[data-lines]")) countLines(event.target);
   });

@@ -22,6 +22,7 @@ from customers.enrolling import enrol_totp
 from orders.mass_lines import read_lines
 from orders.mass_placing import place_all
 from orders.settlement import end_completed, end_partial, lock_order
+from providers.models import RateChange, Service
 from tests import world
 from tests.browser.conftest import AXE, SECRET, Open, shot
 
@@ -46,6 +47,8 @@ class Scenario:
                 provider, "2", service_type="custom comments", name="Captions by people", dripfeed=False
             )
         )
+        RateChange.objects.filter(service=shop).update(at="2026-01-01T00:00Z")
+        Service.objects.filter(pk=shop.pk).update(rate=Decimal("1.75"))
         links = [f"https://example.org/a-rather-long-path-of-a-page/{n}" for n in range(6)]
         orders = [world.order(self.alice, shop, link=link) for link in links]
         with transaction.atomic():
@@ -66,6 +69,7 @@ class Scenario:
             "/orders/new", f"/orders/new?service={shop.pk}", f"/orders/new?service={comments.pk}", "/orders/",
             "/orders/?q=nothing-like-it", f"/orders/{orders[1].pk}", f"/orders/{orders[5].pk}",
             f"/orders/{orders[0].pk}/refill", "/orders/mass", f"/orders/mass/{token}", "/services/", "/wallet/",
+            "/services/?changed=1", f"/services/{shop.pk}/report",
             "/api", "/account/", "/account/email/", "/account/password/change/", "/account/2fa/",
             "/account/2fa/totp/activate/", "/account/sessions/", "/account/notices", "/account/data", "/help/",
             "/account/terms", "/no-such-page",
@@ -112,6 +116,7 @@ def test_a_customers_pages_have_no_fault_in_light_and_dark_on_phone_and_desk(
     for path in scenario.pages:
         for dark, width, page in views:
             page.goto(path)
+            page.evaluate("document.querySelectorAll('main details').forEach(d => { d.open = true; })")
             where = f"{path} at {width} px, {'dark' if dark else 'light'}"
             found += [f"{where}: {fault}" for fault in faults(page)]
             # The other theme and width of the same page, without asking for it again.
