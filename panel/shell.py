@@ -91,6 +91,7 @@ ADMIN_NAV = (
         _("System"),
         (
             Link("/manage/team", _("Team and roles"), "shield-check"),
+            Link("/manage/alerts", _("Alerts"), "bell"),
             Link("/manage/audit", _("Audit log"), "history"),
             Link("/manage/health", _("Health"), "heartbeat"),
             Link("/manage/settings", _("Settings"), "settings"),

@@ -24,6 +24,7 @@ from providers.pricing import converted, sell_rate
 from providers.rates import RuleBook, terms_of
 
 ZERO = Decimal(0)
+NO_RULE = "No markup rule applies to it."
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def price(supply: Supply, book: RuleBook, exchange: Mapping[str, Decimal]) -> Pr
         return Priced(supply.pinned_rate, cost, why)
     rule = book.rule_for(supply.service_id, supply.category_id, supply.provider_id)
     if rule is None:
-        return Priced(stays.rate, cost, "No markup rule applies to it.")
+        return Priced(stays.rate, cost, NO_RULE)
     rate = sell_rate(cost, terms_of(rule), below_cost=bool(supply.below_cost_reason))
     if not 0 < rate <= LARGEST_RATE:
         return Priced(stays.rate, cost, "Its price would be zero or too large.")

@@ -16,6 +16,7 @@ from customers.models import PriceGroup
 from providers.manage_forms import RuleForm
 from providers.models import MarkupRule
 from providers.rates import RuleBook
+from providers.repricing import NO_RULE
 from providers.rule_setting import delete_rule, priced_by, save_rule, terms_in_words
 from providers.simulating import Simulation, simulate_rule
 
@@ -92,7 +93,36 @@ def _editor(request: HttpRequest, rule: MarkupRule, initial: dict[str, Any]) -> 
     elif rule.pk:
         simulation = simulate_rule(rule)
     context = _list_context(group, _rules(group)) | {"form": form, "rule": rule} | preview_context(simulation)
+    if rule.pk:
+        context["deleted"] = _deleted_words(MarkupRule.objects.get(pk=rule.pk))
     return render(request, "manage/markup_edit.html", context, status=status)
+
+
+def _deleted_words(rule: MarkupRule) -> str:
+    """What deleting it would do, before anybody does."""
+    gone = simulate_rule(rule, removed=True)
+    if not gone.touched:
+        return _("No published service follows it: no price changes.")
+    off_sale = sum(1 for row in gone.rows if row.off_sale == NO_RULE)
+    words = ngettext(
+        "%(n)d published service follows the next rule that matches, at once: %(changed)d would have another price.",
+        "%(n)d published services follow the next rule that matches, at once: %(changed)d would have another price.",
+        gone.touched,
+    ) % {"n": gone.touched, "changed": gone.changed}
+    if off_sale:
+        left = ngettext(
+            "%d would go off sale, because no rule is left for it.",
+            "%d would go off sale, because no rule is left for them.",
+            off_sale,
+        )
+        words = f"{words} {left % off_sale}"
+    if not gone.profit_change:
+        return words
+    if gone.profit_change > 0:
+        profit = _("On the orders of the last 30 days the profit would have been %s higher.")
+    else:
+        profit = _("On the orders of the last 30 days the profit would have been %s lower.")
+    return f"{words} {profit % money(abs(gone.profit_change))}"
 
 
 def _list_address(rule: MarkupRule) -> str:

@@ -248,7 +248,7 @@ def _service_page(request: HttpRequest, service: Service, form: ServiceForm, sta
 
 
 def _offers_to_add(request: HttpRequest, service: Service) -> list[Offer]:
-    """Offers of the same type that could deliver it as well, as searched for, the cheapest first."""
+    """Offers of the same type that could deliver it as well, as searched for, by `cost` in panel currency."""
     q = request.GET.get("offer", "").strip()[:100]
     if not q:
         return []
@@ -256,7 +256,13 @@ def _offers_to_add(request: HttpRequest, service: Service) -> list[Offer]:
         service_type=service.service_type, gone_at=None, provider__archived_at=None
     ).exclude(routes__service=service)
     offers = offers.filter(Q(name__icontains=q) | Q(external_id=q) | Q(provider__name__icontains=q))
-    return list(offers.select_related("provider").order_by("rate", "id")[:20])
+    exchange = exchange_rates()
+    found = list(offers.select_related("provider").order_by("id")[:200])
+    for offer in found:
+        factor = exchange.get(offer.provider.currency)
+        offer.cost = converted(offer.rate, factor) if factor else None  # type: ignore[attr-defined]
+    found.sort(key=lambda offer: (offer.cost is None, offer.cost, offer.pk))  # type: ignore[attr-defined]
+    return found[:20]
 
 
 @admins_only

@@ -8,6 +8,7 @@ from django.test import Client
 
 from customers.models import AuditEntry, PriceGroup
 from providers.models import Alert, ExchangeRate, MarkupRule, Service
+from providers.repricing import reprice
 from tests import staff_world, world
 from tests.providers.shop import everything_at
 from tests.providers.test_manage_providers import text_of
@@ -103,6 +104,22 @@ def test_deleting_the_last_rule_takes_what_it_priced_off_sale(browser: Client, s
     service.refresh_from_db()
     assert service.off_sale == "No markup rule applies to it."
     assert AuditEntry.objects.filter(verb="markup.delete", subject=f"markuprule:{saved.pk}").exists()
+
+
+def test_the_dialog_that_deletes_a_rule_says_what_that_does(browser: Client, service: Service) -> None:
+    world.order(world.customer(), service, quantity=2000)
+    saved = MarkupRule.objects.get()
+    alone = text_of(browser.get(f"/manage/markup/{saved.pk}"))
+    assert "1 would go off sale, because no rule is left for it." in alone
+    narrow = MarkupRule.objects.create(scope="category", category=service.category, percent=75)
+    reprice()
+    told = text_of(browser.get(f"/manage/markup/{narrow.pk}"))
+    assert (
+        "1 published service follows the next rule that matches, at once: 1 would have another price." in told
+    )
+    # 2,000 at 1.25 instead of 1.75
+    assert "the profit would have been $1.00 lower" in told
+    assert MarkupRule.objects.count() == 2, "asking deletes nothing"
 
 
 def test_the_list_counts_what_each_rule_prices_in_the_order_of_matching(
