@@ -4,7 +4,7 @@ import hashlib
 import ipaddress
 import secrets
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Exists, Q, QuerySet
@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from customers.audit import record
+from customers.compiled import CompiledQuery
 from customers.models import ApiKey, Setting, User
 
 MOST_KEYS = (
@@ -131,9 +132,7 @@ def look_up_api_key(plain: str) -> ApiKey | None:
     plain = plain.strip()
     if not plain or len(plain) > 200:
         return None
-    closed = Setting.objects.filter(key="maintenance", value=True)
-    found = _live().filter(digest=_digest(plain)).select_related("user").annotate(maintenance=Exists(closed))
-    return found.first()
+    return _of_digest.first(digest=_digest(plain), now=timezone.now())
 
 
 def find_api_key(plain: str) -> ApiKey | None:
@@ -187,8 +186,19 @@ def allows_address(key: ApiKey, address: str) -> bool:
     return any(caller.version == network.version and caller in network for network in networks)
 
 
-def _live() -> QuerySet[ApiKey]:
-    return ApiKey.objects.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()), revoked_at=None)
+def _live(now: datetime | None = None) -> QuerySet[ApiKey]:
+    return ApiKey.objects.filter(
+        Q(expires_at=None) | Q(expires_at__gt=now or timezone.now()), revoked_at=None
+    )
+
+
+def _by_digest(digest: str, now: datetime) -> QuerySet[ApiKey]:
+    closed = Setting.objects.filter(key="maintenance", value=True)
+    found = _live(now).filter(digest=digest).select_related("user")
+    return found.annotate(maintenance=Exists(closed))[:1]
+
+
+_of_digest = CompiledQuery(_by_digest, digest="?", now=datetime.max.replace(tzinfo=UTC))
 
 
 def _check_scopes(scopes: Sequence[str]) -> None:

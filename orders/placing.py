@@ -23,6 +23,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from customers.compiled import CompiledQuery
 from customers.models import User
 from customers.wallet import charge_order
 from orders.hints import hint_submit
@@ -93,7 +94,7 @@ class Quote:
 
 def find_service(service_id: int) -> tuple[Service, Route]:
     """The service and the route it would be sent by. Raises NotOnSale, also for a service that does not exist."""
-    route = usable_routes().filter(service_id=service_id).first()
+    route = _first_route.first(service=service_id)
     if route is None or not route.service.on_sale:
         raise NotOnSale(_("This service is not on sale now. Nothing was charged."))
     return route.service, route
@@ -110,6 +111,9 @@ def usable_routes() -> QuerySet[Route]:
         .annotate(**rules_in_force())
         .order_by("position", "id")
     )
+
+
+_first_route = CompiledQuery(lambda service: usable_routes().filter(service_id=service)[:1], service=-(2**31))
 
 
 def quote(user: User, service_id: int, raw: Mapping[str, str]) -> Quote:

@@ -17,7 +17,7 @@ from customers import site_settings
 from customers.figures import count, money
 from customers.models import Setting, User
 from orders.models import Order, OrderEvent, Submission
-from providers.denying_orders import OrderDenials, entries_for_orders
+from providers.denying_orders import OrderDenials, any_entries_for_orders
 from providers.models import Route
 from providers.service_types import InvalidOrder, Ordered
 
@@ -50,7 +50,7 @@ class Verdict:
 def rules_in_force() -> dict[str, Any]:
     """Annotations of routes: whether any entry or rule must be asked about an order. Part of the query they are on."""
     return {
-        "denials_in_force": Exists(entries_for_orders()),
+        "denials_in_force": Exists(any_entries_for_orders()),
         "rules_in_force": Exists(Setting.objects.filter(key__in=RULES)),
     }
 

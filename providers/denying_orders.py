@@ -20,8 +20,12 @@ FOR_ORDERS = (Denial.Kind.HOST, Denial.Kind.LINK, Denial.Kind.WORD, Denial.Kind.
 
 def entries_for_orders() -> QuerySet[Denial]:
     """The entries that new orders are held against today."""
-    scopes = [Denial.Scope.ALL, Denial.Scope.ORDERS]
-    return _in_force().filter(kind__in=FOR_ORDERS, scope__in=scopes)
+    return _in_force() & any_entries_for_orders()
+
+
+def any_entries_for_orders() -> QuerySet[Denial]:
+    """The same with those that have run out: no date in it, so that the query may be kept."""
+    return Denial.objects.filter(kind__in=FOR_ORDERS, scope__in=[Denial.Scope.ALL, Denial.Scope.ORDERS])
 
 
 def email_denied(email: str) -> bool:

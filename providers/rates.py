@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from decimal import Decimal
 
+from customers.compiled import CompiledQuery
 from customers.models import User
 from providers.models import MarkupRule, Service, SpecialRate
 from providers.pricing import Terms, discounted, sell_rate
@@ -47,6 +48,11 @@ class RuleBook:
         return None
 
 
+_special = CompiledQuery(
+    lambda user, service: SpecialRate.objects.filter(user_id=user, service_id=service), user=-1, service=-2
+)
+
+
 class CustomerRates:
     """A customer's own rates for any number of services: at most two queries, then none.
 
@@ -54,9 +60,11 @@ class CustomerRates:
     """
 
     def __init__(self, user: User, service_id: int | None = None) -> None:
-        special = SpecialRate.objects.filter(user=user)
-        if service_id is not None:
-            special = special.filter(service_id=service_id)
+        special = (
+            SpecialRate.objects.filter(user=user)
+            if service_id is None
+            else _special(user=user.pk, service=service_id)
+        )
         self.special = {row.service_id: row for row in special}
         self.book = RuleBook(user.price_group_id) if user.price_group_id else None
 
