@@ -123,6 +123,9 @@ class Standing:
             return None
         if provider.paused_at:
             why = provider.pause_reason or _("no reason was given")
+            if provider.pause_kind != Provider.Pause.BY_HAND:
+                ends = _("The pause ends by itself at the first balance reading that covers the next order.")
+                waits = f"{waits} {ends}"
             return "warn", _("%(name)s is paused: %(why)s") % {"name": provider.name, "why": why}, waits
         if provider.breaker != Provider.Breaker.CLOSED:
             text = _("%(name)s gave unclear answers, so sending to it stopped.") % {"name": provider.name}

@@ -1,6 +1,6 @@
 """Taking what a test of the connection proposes: an adapter, options, or both, over what is set already."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.http import HttpRequest
@@ -24,9 +24,9 @@ def proposals_of(pairs: Iterable[str]) -> dict[str, str]:
     return taken
 
 
-def merged(provider: Provider, taken: dict[str, str]) -> tuple[str, dict[str, Any]]:
+def merged(provider: Provider, taken: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """(adapter, options) with `taken` over what the row has. What only the earlier dialect knows is left out."""
-    adapter = taken.get(ADAPTER, provider.adapter)
+    adapter = str(taken.get(ADAPTER, provider.adapter))
     if adapter not in REGISTRY:
         raise InvalidProvider({ADAPTER: f"There is no adapter {adapter!r}."})
     known = known_options(adapter)
@@ -35,7 +35,11 @@ def merged(provider: Provider, taken: dict[str, str]) -> tuple[str, dict[str, An
 
 
 def take_proposals(
-    provider: Provider, taken: dict[str, str], *, by: User | None = None, request: HttpRequest | None = None
+    provider: Provider,
+    taken: Mapping[str, Any],
+    *,
+    by: User | None = None,
+    request: HttpRequest | None = None,
 ) -> None:
     """Set what was proposed; other options stay. Raises InvalidProvider and then changes nothing."""
     adapter, options = merged(provider, taken)

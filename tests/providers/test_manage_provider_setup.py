@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from customers.models import AuditEntry
 from orders.models import Order, Submission, SubmissionAttempt
+from providers import breaker
 from providers.catalog import sync_catalog
 from providers.models import BalanceReading, Lane, Offer, Provider, ProviderHour
 from tests import staff_world, world
@@ -212,6 +213,10 @@ def test_the_pause_tells_what_it_means_for_what_waits(browser: Client) -> None:
     assert Submission.objects.get().state == "queued"
     browser.post(f"/manage/providers/{provider.pk}/resume")
     assert "is paused" not in page_of(browser, provider)
+    breaker.pause(provider.pk, Provider.Pause.FUNDS, "Not enough funds")
+    assert "ends by itself at the first balance reading that covers the next order" in page_of(
+        browser, provider
+    )
 
 
 def test_json_of_a_provider_that_lists_no_types_is_read(browser: Client, shop: Upstream) -> None:

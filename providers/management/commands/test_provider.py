@@ -3,9 +3,9 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from customers.management.command_line import Command as Base
-from providers.connecting import change_connection
 from providers.grading import Found, test_connection
 from providers.management.choosing import chosen
+from providers.taking import take_proposals
 
 
 class Command(Base):
@@ -23,11 +23,7 @@ class Command(Base):
         if found.failures:
             raise CommandError(" ".join(found.failures))
         if options["take"] and found.proposals:
-            values = {one.option: one.value for one in found.proposals}
-            adapter = values.pop("adapter", None)
-            change_connection(provider, adapter=adapter)
-            if values:
-                change_connection(provider, options={**provider.options, **values})
+            take_proposals(provider, {one.option: one.value for one in found.proposals})
 
 
 def _text(name: str, found: Found) -> str:
