@@ -64,7 +64,8 @@ class _Written:
         self._model = klass["model"]
         self._start, self._end = klass["select_fields"][0], klass["select_fields"][-1] + 1
         self._names = [column[0].target.attname for column in selected[self._start : self._end]]
-        self._related = get_related_populators(klass, selected, connection.alias)
+        # django-stubs are of a later Django
+        self._related: Any = get_related_populators(klass, selected, connection.alias)  # type: ignore[call-arg]
         self._added = list((self.compiler.annotation_col_map or {}).items())
 
     def _given(self, place: int) -> bool:
