@@ -7,9 +7,7 @@ from django.utils.translation import gettext as _
 
 from customers.figures import money
 from customers.models import DepositRequest, User
-from customers.site_settings import DepositMethod
-
-MOST_WAITING = 10  # of one customer; more would only bury the queue
+from customers.site_settings import DepositMethod, load
 
 
 class CannotAnnounce(Exception):
@@ -41,7 +39,7 @@ def announce(user: User, method: DepositMethod, amount: Decimal, reference: str)
             # Two tabs count one after another.
             User.objects.select_for_update(no_key=True).only("pk").get(pk=user.pk)
             waiting = DepositRequest.objects.filter(user=user, state=DepositRequest.State.PENDING).count()
-            if waiting >= MOST_WAITING:
+            if waiting >= load(["payments_waiting"]).payments_waiting:
                 text = (
                     _("%d payments wait to be checked already. Announce more when they are done.") % waiting
                 )

@@ -1,12 +1,14 @@
 """Forms of the settings page. What is right is decided by customers.site_settings; these only carry it."""
 
+from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from customers.site_settings import MOST_METHODS, SiteSettings, logo_of
+from customers.site_settings import MOST_METHODS, Secret, SiteSettings, logo_of
 
 
 class Part(forms.Form):
@@ -15,7 +17,13 @@ class Part(forms.Form):
     def __init__(self, site: SiteSettings, data: Any = None, files: Any = None) -> None:
         super().__init__(data, files)
         for name, field in self.fields.items():
-            field.initial = getattr(site, name, None)
+            value = getattr(site, name, None)
+            if isinstance(value, Secret):  # never shown again
+                field.widget.attrs["placeholder"] = _set_words(value)
+            elif isinstance(value, Decimal):
+                field.initial = f"{value.normalize():f}"
+            else:
+                field.initial = "\n".join(value) if isinstance(value, tuple) else value
 
     def values(self) -> dict[str, Any]:
         return dict(self.cleaned_data)
@@ -97,7 +105,137 @@ class MaintenanceForm(Part):
     )
 
 
-FORMS: dict[str, type[Part]] = {"looks": LooksForm, "terms": TermsForm, "maintenance": MaintenanceForm}
+class ReviewForm(Part):
+    review_above = forms.CharField(
+        label=_("Orders that cost at least, %(currency)s") % {"currency": settings.CURRENCY},
+        required=False,
+        help_text=_("Empty: no order waits for its charge."),
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "class": "tn maxw-9", "autocomplete": "off"}),
+    )
+    review_first_orders = forms.CharField(
+        label=_("The first orders of each customer"),
+        required=False,
+        help_text=_("How many; 0 for none. Canceled orders do not count."),
+        widget=forms.TextInput(attrs={"inputmode": "numeric", "class": "tn maxw-9", "autocomplete": "off"}),
+    )
+    review_links = forms.CharField(
+        label=_("Orders whose link contains, one text per line"),
+        required=False,
+        help_text=_(
+            "Capital letters make no difference. What must not be ordered at all belongs on the deny-list."
+        ),
+        widget=forms.Textarea(attrs={"rows": 4, "class": "mono", "spellcheck": "false"}),
+    )
+
+
+class LimitsForm(Part):
+    largest_charge = forms.CharField(
+        label=_("One order costs at most, %(currency)s") % {"currency": settings.CURRENCY},
+        required=False,
+        help_text=_("A dearer one is refused, and nothing is charged. Empty: no limit."),
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "class": "tn maxw-9", "autocomplete": "off"}),
+    )
+    payments_waiting = forms.CharField(
+        label=_("Announced payments of one customer that may wait"),
+        required=False,
+        help_text=_("1 to 100. More are refused until some were checked."),
+        widget=forms.TextInput(attrs={"inputmode": "numeric", "class": "tn maxw-9", "autocomplete": "off"}),
+    )
+
+
+class NoticesForm(Part):
+    """Addresses and secrets that are empty stay as they are; a switch takes them away."""
+
+    notice_emails = forms.CharField(
+        label=_("E-mail addresses, one per line"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "inputmode": "email"}),
+    )
+    notice_level = forms.ChoiceField(
+        label=_("Told are"),
+        choices=[("warning", _("Warnings and critical alerts")), ("critical", _("Critical alerts only"))],
+    )
+    hook_address = forms.CharField(
+        label=_("Webhook address"),
+        required=False,
+        max_length=500,
+        help_text=_("Gets each alert and its end as signed JSON. It is kept encrypted and not shown again."),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "inputmode": "url"}),
+    )
+    hook_secret = forms.CharField(
+        label=_("Webhook secret"),
+        required=False,
+        max_length=500,
+        help_text=_("At least 16 characters. The signature is made with it, so that the receiver knows us."),
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+    remove_hook = forms.BooleanField(label=_("Take the webhook away"), required=False)
+    chat_address = forms.CharField(
+        label=_("Chat bot address"),
+        required=False,
+        max_length=500,
+        help_text=_(
+            "For Telegram: https://api.telegram.org/bot…/sendMessage. Kept encrypted, not shown again."
+        ),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "inputmode": "url"}),
+    )
+    chat_id = forms.CharField(
+        label=_("Chat id"),
+        required=False,
+        max_length=80,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "class": "maxw-13"}),
+    )
+    remove_chat = forms.BooleanField(label=_("Take the chat away"), required=False)
+
+    def __init__(self, site: SiteSettings, data: Any = None, files: Any = None) -> None:
+        super().__init__(site, data, files)
+        self.site = site
+        if not site.hook_address:
+            del self.fields["remove_hook"]
+        if not site.chat_address:
+            del self.fields["remove_chat"]
+
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().clean() or self.cleaned_data
+        stays_hook = self.site.hook_address and not given.get("remove_hook")
+        if (given.get("hook_address") or stays_hook) and not (
+            given.get("hook_secret") or self.site.hook_secret
+        ):
+            self.add_error("hook_secret", gettext("The webhook needs a secret of at least 16 characters."))
+        stays_chat = self.site.chat_address and not given.get("remove_chat")
+        if (given.get("chat_address") or stays_chat) and not given.get("chat_id"):
+            self.add_error("chat_id", gettext("The chat bot needs the id of the chat to write to."))
+        return given
+
+    def values(self) -> dict[str, Any]:
+        values = dict(self.cleaned_data)
+        without_hook, without_chat = values.pop("remove_hook", False), values.pop("remove_chat", False)
+        for name in ("hook_address", "hook_secret", "chat_address"):
+            if not values[name]:
+                del values[name]
+        if without_hook:
+            values |= {"hook_address": "", "hook_secret": ""}
+        if without_chat:
+            values |= {"chat_address": "", "chat_id": ""}
+        return values
+
+
+def _set_words(secret: Secret) -> str:
+    if not secret:
+        return ""
+    return (
+        gettext("Set: %s") % secret.shown if secret.shown else gettext("Set. Enter another one to change it")
+    )
+
+
+FORMS: dict[str, type[Part]] = {
+    "looks": LooksForm,
+    "terms": TermsForm,
+    "maintenance": MaintenanceForm,
+    "review": ReviewForm,
+    "limits": LimitsForm,
+    "notices": NoticesForm,
+}
 
 
 class MethodForm(forms.Form):

@@ -89,6 +89,7 @@ class SiteSettings:
     review_first_orders: int = 0  # of each customer
     review_links: tuple[str, ...] = ()  # texts in links, lower case
     largest_charge: Decimal | None = None  # more than this is not placed at all
+    payments_waiting: int = 10  # announced payments of one customer; more would only bury the queue
     # Who is told of alerts, and where (providers/telling.py).
     notice_emails: tuple[str, ...] = ()
     notice_level: str = "warning"  # or "critical"
@@ -384,6 +385,7 @@ CHECKS: dict[str, Callable[[Any], Any]] = {
     "review_first_orders": _whole(0, 100),
     "review_links": _lines(200, 200),
     "largest_charge": _positive,
+    "payments_waiting": _whole(1, 100),
     "notice_emails": _emails,
     "notice_level": _one_of("warning", "critical"),
     "hook_address": _web_address,

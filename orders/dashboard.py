@@ -20,13 +20,13 @@ from customers.figures import count, money, span
 from orders.earnings import FAILED, UNDELIVERED
 from orders.models import Order, Request, Submission
 from orders.stuck import stuck
+from orders.watching import SHOWN_BY_DASHBOARD, WAITS_TOO_LONG
 from providers.models import Alert, Service
 from providers.overview import Standing
 from providers.pricing import margin_percent
 
 ZERO = Decimal(0)
 PERIODS = {"today": 1, "7": 7, "30": 30}
-WAITS_TOO_LONG = timedelta(hours=24)
 MOST_ALERTS = 20
 
 
@@ -219,6 +219,8 @@ def _orders_in_doubt() -> list[Attention]:
 
 def _open_alerts() -> list[Attention]:
     alerts = Alert.objects.filter(closed_at=None).select_related("provider").order_by("-at_risk", "-last_at")
+    for told_above in SHOWN_BY_DASHBOARD:
+        alerts = alerts.exclude(key__startswith=told_above)
     return [
         Attention(
             {"critical": "err", "warning": "warn"}.get(alert.level, "info"),

@@ -21,12 +21,11 @@ from customers.models import DepositRequest, Heartbeat
 from orders.dispatch import NEEDS_A_DECISION
 from orders.models import DispatchSwitch, Request, Submission
 from orders.screening import REVIEW
-from providers.alerts import close_alert, keep_alert
+from providers.alerts import WATCHED, close_alert, keep_alert
 from providers.balances import runways
 from providers.models import Alert, Provider
 from providers.overview import LOW_DAYS, VERY_LOW_DAYS
 
-PREFIX = "watch:"
 # Told on the dashboard by rows of its own, with more figures.
 SHOWN_BY_DASHBOARD = ("watch:unknown", "watch:runway:", "watch:requests")
 UNKNOWN_FOR = timedelta(minutes=5)  # a late answer may still settle it; the decision desk opens about then
@@ -60,7 +59,7 @@ def watch(now: datetime | None = None) -> list[Trouble]:
                 provider_id=trouble.provider_id, at_risk=trouble.at_risk,
             )  # fmt: skip
         present = {trouble.key for trouble in found}
-        known = Alert.objects.filter(closed_at=None, key__startswith=PREFIX).values_list("key", flat=True)
+        known = Alert.objects.filter(closed_at=None, key__startswith=WATCHED).values_list("key", flat=True)
         for key in set(known) - present:
             close_alert(key)
     return found

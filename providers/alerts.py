@@ -8,6 +8,8 @@ from django.utils import timezone
 from providers.models import Alert
 
 ZERO = Decimal("0")
+WATCHED = "watch:"
+"""How the keys of alerts begin that stand for a state: they are open while it lasts, and nobody closes them by hand."""
 
 
 def raise_alert(

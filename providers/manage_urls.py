@@ -65,5 +65,6 @@ urlpatterns = [
     path("prices/customer/<int:customer_id>", special_prices.of_customer, name="manage_special_prices"),
     path("rates", rates.rates, name="manage_rates"),
     path("alerts", alerts.alerts, name="manage_alerts"),
+    path("alerts/test", alerts.alert_test, name="manage_alert_test"),
     path("alerts/<int:pk>/close", alerts.alert_close, name="manage_alert_close"),
 ]

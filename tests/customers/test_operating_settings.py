@@ -1,0 +1,110 @@
+"""The settings of review, limits and notices as an admin meets them: typed, checked, audited, secrets never shown."""
+
+import json
+from decimal import Decimal
+
+import pytest
+from django.test import Client
+
+from customers import site_settings
+from customers.models import AuditEntry, Setting
+from tests import world
+from tests.staff_world import signed_in
+
+pytestmark = pytest.mark.django_db
+NOTICES = {
+    "part": "notices",
+    "notice_emails": "ops@example.org",
+    "notice_level": "warning",
+    "hook_address": "https://hooks.example.org/in/T0KEN",
+    "hook_secret": "sixteen characters!",
+    "chat_address": "",
+    "chat_id": "",
+}
+
+
+@pytest.fixture
+def admin() -> Client:
+    return signed_in(world.admin())
+
+
+def test_review_rules_and_limits_are_stored_with_their_types_and_audited(admin: Client) -> None:
+    review = {
+        "part": "review",
+        "review_above": "25.50",
+        "review_first_orders": "3",
+        "review_links": "Casino\n\n Bet ",
+    }
+    assert admin.post("/manage/settings", review).status_code == 302
+    assert admin.post(
+        "/manage/settings", {"part": "limits", "largest_charge": "500", "payments_waiting": "4"}
+    )
+    site = site_settings.load()
+    assert (site.review_above, site.review_first_orders, site.review_links) == (
+        Decimal("25.50"),
+        3,
+        ("casino", "bet"),
+    )
+    assert (site.largest_charge, site.payments_waiting) == (Decimal(500), 4)
+    entry = AuditEntry.objects.filter(verb="settings.change").order_by("pk")[0]
+    assert entry.details["review_above"] == [None, "25.50"]
+    assert entry.details["review_links"] == [[], ["casino", "bet"]]
+    page = admin.get("/manage/settings").content.decode()
+    assert 'value="25.5"' in page and "casino\nbet" in page
+
+
+def test_a_rule_that_is_taken_back_leaves_no_row(admin: Client) -> None:
+    for above, first in (("25", "3"), ("", "0")):
+        values = {"part": "review", "review_above": above, "review_first_orders": first, "review_links": ""}
+        assert admin.post("/manage/settings", values).status_code == 302
+    assert not Setting.objects.filter(key__startswith="review").exists()
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"part": "review", "review_above": "much"}, "An amount is a number such as 10.00."),
+        ({"part": "review", "review_above": "-5"}, "An amount is a number such as 10.00."),
+        ({"part": "review", "review_above": "0"}, "More than 0, or empty."),
+        ({"part": "review", "review_first_orders": "101"}, "A whole number from 0 to 100."),
+        ({"part": "limits", "payments_waiting": "0"}, "A whole number from 1 to 100."),
+        (NOTICES | {"notice_emails": "ops"}, "ops is not an e-mail address."),
+        (NOTICES | {"hook_address": "http://hooks.example.org"}, "An address that begins with https://"),
+        (NOTICES | {"hook_secret": "short"}, "16 to 500 characters."),
+        (NOTICES | {"hook_secret": ""}, "The webhook needs a secret"),
+        (NOTICES | {"chat_address": "https://api.telegram.org/botX/sendMessage"}, "needs the id of the chat"),
+    ],
+)
+def test_what_cannot_be_is_said_and_changes_nothing(
+    admin: Client, values: dict[str, str], sentence: str
+) -> None:
+    page = admin.post("/manage/settings", values)
+    assert page.status_code == 422
+    assert sentence in page.content.decode()
+    assert not Setting.objects.exists()
+
+
+def test_addresses_and_secrets_are_not_shown_again_and_stay_when_left_empty(admin: Client) -> None:
+    assert admin.post("/manage/settings", NOTICES).status_code == 302
+    page = admin.get("/manage/settings").content.decode()
+    assert "Set: hooks.example.org" in page
+    stored = json.dumps(list(Setting.objects.values_list("value", flat=True)))
+    audited = json.dumps(list(AuditEntry.objects.values_list("details", flat=True)))
+    for where in (page, stored, audited):
+        assert "T0KEN" not in where and "sixteen characters!" not in where
+    assert (
+        admin.post("/manage/settings", NOTICES | {"hook_address": "", "hook_secret": ""}).status_code == 302
+    )
+    site = site_settings.load()
+    assert site.hook_address.open() == "https://hooks.example.org/in/T0KEN"
+    assert site.hook_secret.open() == "sixteen characters!"
+
+
+def test_a_webhook_is_taken_away_with_its_secret(admin: Client) -> None:
+    admin.post("/manage/settings", NOTICES)
+    gone = NOTICES | {"hook_address": "", "hook_secret": "", "remove_hook": "on"}
+    assert admin.post("/manage/settings", gone).status_code == 302
+    site = site_settings.load()
+    assert not site.hook_address and not site.hook_secret
+    assert site.notice_emails == ("ops@example.org",)
+    assert not Setting.objects.filter(key__startswith="hook").exists()
