@@ -8,7 +8,7 @@ from typing import Any
 
 from django import forms
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, gettext_noop
 
 from customers.figures import count
 from providers.browsing import Line
@@ -183,3 +183,24 @@ class CancelForm(RequestForm):
 
 def _number() -> forms.TextInput:
     return forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off", "class": "tn"})
+
+
+# The table of service types imports nothing, so it cannot mark its words for translation; this does it for it.
+WORDS_OF_TYPES = (
+    gettext_noop("Comments, one per line"),
+    gettext_noop("Keywords, one per line"),
+    gettext_noop("User names, one per line"),
+    gettext_noop("Hashtags, one per line"),
+    gettext_noop("User name"),
+    gettext_noop("User name of the comment's owner"),
+    gettext_noop("Hashtag"),
+    gettext_noop("Media link"),
+    gettext_noop("Country"),
+    gettext_noop("A country code such as US, or WW for the whole world."),
+    gettext_noop("Device"),
+    gettext_noop("Type of traffic"),
+    gettext_noop("Search keyword"),
+    gettext_noop("Referring address"),
+    gettext_noop("Answer number"),
+    gettext_noop("Groups, one per line"),
+)

@@ -17,7 +17,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop as noop
+from django.utils.translation import gettext_noop
 
 from customers.models import User
 from orders.actions import actions_for
@@ -71,7 +71,9 @@ def ask_cancel(order_id: int, *, by: str, reason: str = "") -> Request:
                 reason=reason[:500],
                 by_rule=True,
             )
-            if withdraw(order, noop("Canceled before delivery began; the whole charge was returned"), by):
+            if withdraw(
+                order, gettext_noop("Canceled before delivery began; the whole charge was returned"), by
+            ):
                 done.refresh_from_db()
                 return done
             done.delete()  # a worker claimed the order a moment ago: go on as with any order that is being sent
@@ -129,7 +131,7 @@ def undo(request_id: int, *, user: User) -> Request:
             before=Request.State.APPROVED,
             after=Request.State.REQUESTED,
             actor=user.email,
-            why=noop("Approval taken back"),
+            why=gettext_noop("Approval taken back"),
         )
     return request
 
@@ -203,7 +205,7 @@ def _open(order: Order, kind: str, by: str, reason: str, current_count: int | No
     request.state = Request.State.APPROVED if by_rule else Request.State.REQUESTED
     request.by_rule, request.decided_at = by_rule, now if by_rule else None
     request.save(force_insert=True)
-    why = noop("Approved by rule") if by_rule else noop("Waiting for review")
+    why = gettext_noop("Approved by rule") if by_rule else gettext_noop("Waiting for review")
     _event(request, before="", after=request.state, actor=by, why=why)
     if by_rule:
         hint_requests(order.submission.provider_id)

@@ -23,7 +23,7 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop as noop
+from django.utils.translation import gettext_noop
 
 from customers.audit import record
 from customers.figures import money
@@ -75,7 +75,7 @@ def settle_partial(
                 % {"amount": f"{order.refunded:f}"}
             )
         _decided(order, "partial", reason, by, request, {"remains": remains, "refunded_to": target})
-        why = noop("Ended before the full quantity; the undelivered part was returned")
+        why = gettext_noop("Ended before the full quantity; the undelivered part was returned")
         return end_partial(order, remains, why, by.email)
 
 
@@ -88,7 +88,7 @@ def refund_in_full(
         if order.status == Order.Status.CANCELED:
             raise CannotSettle(_("The whole charge was returned already."))
         _decided(order, "full_refund", reason, by, request, {"refunded_to": order.charge})
-        return end_with_full_refund(order, noop("Canceled; the whole charge was returned"), by.email)
+        return end_with_full_refund(order, gettext_noop("Canceled; the whole charge was returned"), by.email)
 
 
 def complete(
@@ -102,7 +102,7 @@ def complete(
         if order.refunded > 0:
             raise CannotSettle(_("A part of the charge was returned, so the order cannot be completed."))
         _decided(order, "completed", reason, by, request, {})
-        end_completed(order, 0, noop("Delivered"), by.email)
+        end_completed(order, 0, gettext_noop("Delivered"), by.email)
 
 
 def dismiss(

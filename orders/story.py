@@ -10,8 +10,7 @@ from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop as noop
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_noop, ngettext
 
 from customers.figures import count, money, money_exact, rate
 from customers.models import Account, Transfer
@@ -127,20 +126,20 @@ def _returned(order: Order, event: OrderEvent, refunds: list[Transfer]) -> Entry
 
 
 _REQUEST_TITLES = {
-    ("refill", "requested"): (noop("Refill requested"), "info", "refresh"),
-    ("refill", "approved"): (noop("Refill approved"), "info", "check"),
-    ("refill", "accepted"): (noop("Refill sent to the delivery network"), "info", "server"),
-    ("refill", "done"): (noop("Refill done"), "ok", "circle-check"),
-    ("refill", "denied"): (noop("Refill declined"), "err", "circle-x"),
-    ("refill", "rejected"): (noop("Refill not possible"), "err", "circle-x"),
-    ("refill", "withdrawn"): (noop("Refill request taken back"), "", "x"),
-    ("cancel", "requested"): (noop("Cancel requested"), "info", "x"),
-    ("cancel", "approved"): (noop("Cancel approved"), "info", "check"),
-    ("cancel", "accepted"): (noop("Cancel passed to the delivery network"), "info", "server"),
-    ("cancel", "done"): (noop("Cancel done"), "ok", "circle-check"),
-    ("cancel", "denied"): (noop("Cancel declined"), "err", "circle-x"),
-    ("cancel", "rejected"): (noop("Cancel not possible"), "err", "circle-x"),
-    ("cancel", "withdrawn"): (noop("Cancel request taken back"), "", "x"),
+    ("refill", "requested"): (gettext_noop("Refill requested"), "info", "refresh"),
+    ("refill", "approved"): (gettext_noop("Refill approved"), "info", "check"),
+    ("refill", "accepted"): (gettext_noop("Refill sent to the delivery network"), "info", "server"),
+    ("refill", "done"): (gettext_noop("Refill done"), "ok", "circle-check"),
+    ("refill", "denied"): (gettext_noop("Refill declined"), "err", "circle-x"),
+    ("refill", "rejected"): (gettext_noop("Refill not possible"), "err", "circle-x"),
+    ("refill", "withdrawn"): (gettext_noop("Refill request taken back"), "", "x"),
+    ("cancel", "requested"): (gettext_noop("Cancel requested"), "info", "x"),
+    ("cancel", "approved"): (gettext_noop("Cancel approved"), "info", "check"),
+    ("cancel", "accepted"): (gettext_noop("Cancel passed to the delivery network"), "info", "server"),
+    ("cancel", "done"): (gettext_noop("Cancel done"), "ok", "circle-check"),
+    ("cancel", "denied"): (gettext_noop("Cancel declined"), "err", "circle-x"),
+    ("cancel", "rejected"): (gettext_noop("Cancel not possible"), "err", "circle-x"),
+    ("cancel", "withdrawn"): (gettext_noop("Cancel request taken back"), "", "x"),
 }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from customers.access import staff_of as signed_in
@@ -77,7 +77,7 @@ def favorite(request: HttpRequest, service_id: int) -> HttpResponse:
 
 class ReportForm(forms.Form):
     words = forms.CharField(
-        label=_lazy("What is wrong with it?"),
+        label=gettext_lazy("What is wrong with it?"),
         max_length=LONGEST,
         widget=forms.Textarea(attrs={"rows": 4}),
     )

@@ -12,8 +12,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop as noop
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_noop, ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from customers.access import staff_of as signed_in
@@ -29,10 +28,10 @@ from providers.models import Service
 MOST_AT_ONCE = 500  # of one bulk request: each is a transaction of its own
 LINES_SHOWN = 10
 WINDOW_NAMES = {
-    "today": noop("Today"),
-    "7d": noop("Last 7 days"),
-    "30d": noop("Last 30 days"),
-    "90d": noop("Last 90 days"),
+    "today": gettext_noop("Today"),
+    "7d": gettext_noop("Last 7 days"),
+    "30d": gettext_noop("Last 30 days"),
+    "90d": gettext_noop("Last 90 days"),
 }
 
 

@@ -154,25 +154,44 @@ def test_from_right_to_left(
     transactional_db: None, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     """Arabic has no catalog of ours: the words stay English, the page turns, dates and forms are Django's."""
-    alice = world.customer(language="ar", name="Alice Archer")
-    views = world.service(world.offer(world.provider()))
-    order = world.order(alice, views)
+    pages = stage("ar")
     monkeypatch.setenv("LANGUAGES", "en,ar")
     open_page: Open = request.getfixturevalue("open_page")  # the web process starts with these languages
-    for width in (1440, 320):
-        page = open_page("/orders/", user=alice, width=width)
-        for path in ("/orders/", f"/orders/{order.pk}", "/orders/new", "/services/", "/wallet/", "/account/"):
-            page.goto(path)
-            assert page.evaluate("document.documentElement.dir") == "rtl"
-            over = page.evaluate(
-                "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-            )
-            assert over <= 0, f"{path} at {width} px"
-            if width == 1440:  # the sidebar stands at the right, the content left of it
-                side = page.locator(".side").bounding_box()
-                main = page.locator("main").bounding_box()
-                assert side and main and side["x"] > main["x"] + main["width"] - 1, path
-        if width == 1440:
-            shots(page, "right-to-left-account")
-            page.goto("/orders/")
-            shots(page, "right-to-left-orders")
+    alice = User.objects.get()
+    wide = open_page("/orders/", user=alice)
+    for path in pages:
+        wide.goto(path)
+        assert wide.evaluate("document.documentElement.dir") == "rtl"
+        side, main = wide.locator(".side").bounding_box(), wide.locator("main").bounding_box()
+        assert side and main and side["x"] > main["x"] + main["width"] - 1, path
+        assert too_wide(wide) <= 0, path
+    shots(wide, "right-to-left")
+    narrow = open_page("/orders/", user=alice, width=320)
+    for path in pages:
+        narrow.goto(path)
+        assert too_wide(narrow) <= 0, path
+
+
+def test_german_with_its_long_words(transactional_db: None, open_page: Open) -> None:
+    pages = stage("de")
+    page = open_page("/orders/", user=User.objects.get(), width=320)
+    for path in pages:
+        page.goto(path)
+        assert page.evaluate("document.documentElement.lang") == "de"
+        assert too_wide(page) <= 0, path
+        shots(page, f"german-{path.strip('/').replace('/', '-')}")
+    page.goto("/orders/")
+    expect(page.get_by_role("heading", name="Bestellungen", exact=True)).to_be_visible()
+    expect(page.locator("tbody tr")).to_contain_text("Ausstehend")
+
+
+def stage(language: str) -> list[str]:
+    alice = world.customer(language=language, name="Alice Archer", balance="5000")
+    views = world.service(world.offer(world.provider()), rate="1250")
+    order = world.order(alice, views)
+    return ["/orders/", f"/orders/{order.pk}", f"/orders/new?service={views.pk}", "/orders/mass", "/services/",
+            "/wallet/", "/account/", "/account/notices", "/help/", "/api"]  # fmt: skip
+
+
+def too_wide(page: Page) -> int:
+    return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))

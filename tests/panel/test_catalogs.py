@@ -1,0 +1,96 @@
+"""The catalogs of translations: the compiled file is the written one, and no translation loses a figure or a link."""
+
+import gettext
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from orders.forms import WORDS_OF_TYPES
+from providers.service_types import TYPES
+from tests.conftest import ROOT, process_environment
+
+CATALOGS = sorted((ROOT / "locale").glob("*/LC_MESSAGES/django.po"))
+STRING = r'((?:"(?:[^"\\]|\\.)*"\s*)+)'
+ENTRY = re.compile(
+    rf"^msgid {STRING}(?:msgid_plural {STRING})?((?:msgstr(?:\[\d\])? {STRING})+)", re.MULTILINE
+)
+# What must stand in a translation as often as in its original: figures by name, addresses, tags, JavaScript's {n}.
+KEPT = re.compile(r"%\(\w+\)[sd]|%[sd]|\{n\}|<[^>]+>|https?://\S+|<kbd>")
+
+
+def text_of(quoted: str) -> str:
+    joined = "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', quoted))
+    return joined.replace("\\n", "\n").replace('\\"', '"').replace("\\\\", "\\")
+
+
+def entries(path: Path) -> list[tuple[str, str, list[str]]]:
+    """(msgid, msgid_plural or "", translations) of everything that is translated."""
+    found = []
+    for match in ENTRY.finditer(path.read_text("utf-8")):
+        translations = [text_of(part) for part in re.findall(rf"msgstr(?:\[\d\])? {STRING}", match[3])]
+        if all(translations) and text_of(match[1]):
+            found.append((text_of(match[1]), text_of(match[2] or ""), translations))
+    return found
+
+
+@pytest.mark.parametrize("path", CATALOGS, ids=lambda path: path.parts[-3])
+def test_the_compiled_catalog_says_what_the_written_one_says(path: Path) -> None:
+    with path.with_suffix(".mo").open("rb") as file:
+        compiled = gettext.GNUTranslations(file)
+    written = entries(path)
+    assert len(written) > 700
+    for one, many, translations in written:
+        if many:
+            assert [compiled.ngettext(one, many, n) for n in (1, 2)] == translations
+        else:
+            assert compiled.gettext(one) == translations[0]
+    assert "fuzzy" not in path.read_text("utf-8")
+
+
+@pytest.mark.parametrize("path", CATALOGS, ids=lambda path: path.parts[-3])
+def test_no_translation_loses_a_figure_or_a_link(path: Path) -> None:
+    lost = []
+    for one, many, translations in entries(path):
+        wanted = sorted(KEPT.findall(many or one))
+        for translation in translations:
+            kept = sorted(KEPT.findall(translation))
+            may_drop_the_number = bool(many) and translation == translations[0]
+            if kept != wanted and not (may_drop_the_number and kept == sorted(KEPT.findall(one))):
+                lost.append((one, translation))
+    assert not lost
+
+
+def test_every_language_with_a_catalog_is_offered() -> None:
+    assert {path.parts[-3] for path in CATALOGS} <= set(dict(settings.LANGUAGES))
+
+
+def test_the_words_of_the_types_are_marked_for_translation() -> None:
+    words = {field.label for kind in TYPES.values() if kind.sellable for field in kind.fields}
+    words |= {field.help for kind in TYPES.values() for field in kind.fields if kind.sellable and field.help}
+    assert words == set(WORDS_OF_TYPES)
+
+
+@pytest.mark.skipif(shutil.which("xgettext") is None, reason="GNU gettext is not installed")
+def test_sentences_are_found_in_templates_and_code(tmp_path: Path) -> None:
+    (tmp_path / "locale").mkdir()
+    for name in ("templates/providers", "providers/reporting.py", "providers/views.py"):
+        source, target = ROOT / name, tmp_path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
+    command = [sys.executable, "-m", "django", "makemessages", "-l", "de", "--no-location"]
+    environment = {
+        name: value for name, value in process_environment().items() if name != "DJANGO_SETTINGS_MODULE"
+    }
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True)
+    found = (tmp_path / "locale/de/LC_MESSAGES/django.po").read_text("utf-8")
+    for sentence in (
+        "Report this service",
+        "Reported. Our staff look at it; thank you.",
+        "What is wrong with it?",
+    ):
+        assert f'msgid "{sentence}"' in found
