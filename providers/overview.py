@@ -61,7 +61,7 @@ class Standing:
     unknown: int = 0
     changes: int = 0
     hours: Sequence[Hour] = field(default_factory=tuple)
-    catalog_alert: str = ""  # what an admin must decide about its list, as one sentence
+    catalog_alert: tuple[str, str] | None = None  # (what about its list needs an admin, what it means)
 
     @property
     def sent(self) -> int:
@@ -138,7 +138,7 @@ class Standing:
         if provider.last_error:
             return "err", f"{provider.name}: {provider.last_error}", waits
         if self.catalog_alert:
-            return "warn", self.catalog_alert, _("Nothing is sold below cost meanwhile; open orders go on.")
+            return "warn", *self.catalog_alert
         if self.runway_tone and self.runway.daily_spend is not None:
             text = _("%(name)s has %(days)s days of balance left.") % {
                 "name": provider.name,
@@ -185,7 +185,7 @@ def standings(*, archived: bool = False, only: int | None = None) -> list[Standi
             runway=lasts[provider.pk],
             exchange=exchange.get(provider.currency),
             hours=hours[provider.pk],
-            catalog_alert=catalog_alerts.get(provider.pk, ""),
+            catalog_alert=catalog_alerts.get(provider.pk),
             **counts.get(provider.pk, {}),
         )
         for provider in found
@@ -219,11 +219,19 @@ def _counts(ids: Sequence[int]) -> Mapping[int, dict[str, int]]:
     return counts
 
 
-def _catalog_alerts(ids: Sequence[int]) -> Mapping[int, str]:
-    """Lists that were not believed, and services that wait for a decision; the former first."""
-    keys = [f"{what}:{pk}" for pk in ids for what in ("catalog", "holds")]
-    found = Alert.objects.filter(key__in=keys, closed_at=None).order_by("-key")  # holds: before catalog:
-    return {alert.provider_id: alert.text for alert in found if alert.provider_id}
+def _catalog_alerts(ids: Sequence[int]) -> Mapping[int, tuple[str, str]]:
+    """Lists that were not believed, and services that wait for a decision; the former win."""
+    means = {
+        "catalog": _(
+            "Its earlier list goes on to count: nothing went off sale by it, and open orders go on."
+        ),
+        "holds": _("They are off sale until then; open orders go on."),
+    }
+    found: dict[int, tuple[str, str]] = {}
+    for what in ("holds", "catalog"):
+        alerts = Alert.objects.filter(key__in=[f"{what}:{pk}" for pk in ids], closed_at=None)
+        found |= {pk: (text, means[what]) for pk, text in alerts.values_list("provider", "text") if pk}
+    return found
 
 
 def _hours(ids: Sequence[int]) -> Mapping[int, tuple[Hour, ...]]:

@@ -1,6 +1,5 @@
 """On a provider's page: taking what the test proposes, mapping types, replacing the key, and how it does."""
 
-import json
 import re
 from datetime import timedelta
 from decimal import Decimal
@@ -219,10 +218,25 @@ def test_the_pause_tells_what_it_means_for_what_waits(browser: Client) -> None:
     )
 
 
-def test_json_of_a_provider_that_lists_no_types_is_read(browser: Client, shop: Upstream) -> None:
-    """A test of the connection names what it cannot sell."""
+def test_a_list_that_was_not_believed_is_the_providers_problem(browser: Client, shop: Upstream) -> None:
+    shop.list(1)
+    provider = connected(shop)
+    sync_catalog(provider, apply=True)
+    shop.drop(1)
+    sync_catalog(provider, apply=True)
+    for page in (f"/manage/providers/{provider.pk}", "/manage/providers"):
+        shown = text_of(browser.get(page))
+        assert "List to check" in shown
+        assert "Meridian: The list is empty; nothing was changed. Its earlier list goes on to count" in shown
+    shop.list(1)
+    sync_catalog(provider, apply=True)
+    assert "List to check" not in page_of(browser, provider)
+
+
+def test_the_test_of_a_connection_names_the_types_that_it_cannot_sell(
+    browser: Client, shop: Upstream
+) -> None:
     shop.list(1, type="Guided Seats")
     provider = connected(shop)
     part = browser.post(f"/manage/providers/{provider.pk}/test", headers={"HX-Request": "true"})
     assert "Types without a mapping Guided Seats" in text_of(part)
-    assert json.dumps(provider.options) == "{}"
