@@ -143,7 +143,7 @@ def event_of(alert: Alert, what: str, site: SiteSettings, number: int) -> dict[s
     return {
         "id": number,
         "event": what,
-        "title": f"{word}: {alert.text}",
+        "title": f"{word}: {_named(alert)}",
         "text": _said(alert, over=over),
         "key": alert.key,
         "level": alert.level,
@@ -156,6 +156,12 @@ def event_of(alert: Alert, what: str, site: SiteSettings, number: int) -> dict[s
         "site": site.site_name,
         "link": f"{settings.SITE_URL}/manage/alerts",
     }
+
+
+def _named(alert: Alert) -> str:
+    """The alert's text; where it does not say which provider it is about, that before it."""
+    name = alert.provider.name if alert.provider else ""
+    return alert.text if name in alert.text else f"{name}: {alert.text}"
 
 
 def _said(alert: Alert, *, over: bool) -> str:

@@ -168,7 +168,7 @@ def test_the_webhook_gets_signed_json(hook: HTTPServer) -> None:
     opened, over = received(hook)
     assert (opened["event"], opened["title"], opened["provider"]) == (
         "opened",
-        "Critical: Key refused",
+        "Critical: Meridian: Key refused",
         "Meridian",
     )
     assert (over["event"], over["key"]) == ("over", opened["key"])
