@@ -1,4 +1,4 @@
-"""seed_scale --customers N --services N --orders N: bulk data for benches, made inside PostgreSQL.
+"""seed_scale --customers N --services N --orders N [--biggest PERCENT]: bulk data for benches, made inside PostgreSQL.
 
 Sets of rows are written by INSERT … SELECT from generate_series, so that nothing travels over the connection (faster
 than COPY). The books are in order: every order has its charge, submission, attempt and events; wallets follow.
@@ -26,6 +26,9 @@ class Command(Base):
         parser.add_argument("--customers", type=int, required=True)
         parser.add_argument("--services", type=int, required=True)
         parser.add_argument("--orders", type=int, required=True)
+        parser.add_argument(
+            "--biggest", type=int, default=0, help="percent of the orders that one customer placed"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if min(options["customers"], options["services"]) < 1 or options["orders"] < 0:
@@ -34,7 +37,7 @@ class Command(Base):
         with transaction.atomic():
             customers = _customers(options["customers"])
             services = _services(options["services"])
-            _orders(options["orders"], customers, services)
+            _orders(options["orders"], options["biggest"], customers, services)
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")
         seconds = round(time.monotonic() - begun, 1)
@@ -101,7 +104,8 @@ def _services(count: int) -> list[int]:
 _ORDERS = """
     CREATE TEMP TABLE seeded ON COMMIT DROP AS
     SELECT nextval(pg_get_serial_sequence('orders_order', 'id')) AS id, n,
-           (%(users)s::bigint[])[1 + n %% cardinality(%(users)s::bigint[])] AS user_id,
+           CASE WHEN n %% 100 < %(biggest)s THEN (%(users)s::bigint[])[1]
+                ELSE (%(users)s::bigint[])[1 + n %% cardinality(%(users)s::bigint[])] END AS user_id,
            (%(services)s::bigint[])[1 + (n * 7) %% cardinality(%(services)s::bigint[])] AS service_id,
            clock_timestamp() - (%(count)s - n) * interval '3 seconds' AS at,
            CASE WHEN n %% 100 = 3 THEN 'Canceled' WHEN n %% 50 = 7 THEN 'Partial' ELSE 'Completed' END AS status
@@ -142,10 +146,13 @@ _ORDERS = """
 """
 
 
-def _orders(count: int, users: list[int], services: list[int]) -> None:
+def _orders(count: int, biggest: int, users: list[int], services: list[int]) -> None:
     if count:
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL statement_timeout = 0")
             for statement in _ORDERS.split(";\n"):
                 if statement.strip():
-                    cursor.execute(statement, {"users": users, "services": services, "count": count})
+                    cursor.execute(
+                        statement,
+                        {"users": users, "services": services, "count": count, "biggest": biggest},
+                    )
