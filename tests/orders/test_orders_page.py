@@ -343,3 +343,17 @@ def test_columns_are_chosen_and_remembered_by_the_browser(
     assert "Charge" not in browser.get("/orders/").content.decode().split("<thead>")[1].split("</thead>")[0]
     browser.post("/orders/columns", {"usual": "1"})
     assert "Start count" in text_of(browser.get("/orders/"))
+
+
+def test_a_whole_link_finds_its_orders_and_no_longer_ones(
+    browser: Client, alice: User, views: Service
+) -> None:
+    first = world.order(alice, views, "https://example.org/1")
+    again = world.order(alice, views, "https://example.org/1")
+    longer = world.order(alice, views, "https://example.org/12")
+    world.order(world.bob(), views, "https://example.org/")
+    assert ids(browser.get("/orders/", {"q": "https://example.org/1"})) == [again.pk, first.pk]
+    assert ids(browser.get("/orders/", {"q": "example.org/1"})) == [longer.pk, again.pk, first.pk]
+    assert (
+        len(ids(browser.get("/orders/", {"q": "https://example.org/"}))) == 3
+    )  # none has it: looked for inside
