@@ -23,6 +23,7 @@ from providers.models import Alert, CatalogChange, Offer, Provider, Route
 ZERO = Decimal(0)
 LOW_DAYS, VERY_LOW_DAYS = Decimal(3), Decimal("1.5")
 HOURS = 24
+MANY = 3  # failures within two hours that are no accident
 OPEN = ("Pending", "Processing", "In progress")
 # Answers that say something about the provider, not about the order that was sent.
 TROUBLE = Q(attempts__state="unknown") | Q(
@@ -76,6 +77,13 @@ class Standing:
         return (Decimal(self.failed) / self.sent * 100).quantize(Decimal("0.1")) if self.sent else None
 
     @property
+    def orders_fail(self) -> tuple[int, int] | None:
+        """(failed, sent) of the present and the last hour where at least half of some orders failed; else None."""
+        sent = sum(hour.sent for hour in self.hours[-2:])
+        failed = sum(hour.failed for hour in self.hours[-2:])
+        return (failed, sent) if failed >= MANY and failed * 2 >= sent else None
+
+    @property
     def error_tone(self) -> str:
         percent = self.error_percent or ZERO
         return "neg" if percent >= 10 else "cau" if percent >= 1 else ""
@@ -109,6 +117,8 @@ class Standing:
             return "broken", _("No key")
         if provider.last_error:
             return "broken", _("Read failed")
+        if self.orders_fail:
+            return "broken", _("Orders fail")
         if self.last_sync is None:
             return "pending", _("Not read yet")
         if self.catalog_alert:
@@ -137,6 +147,10 @@ class Standing:
             return "err", text, _("The services of %s cannot be priced.") % provider.name
         if provider.last_error:
             return "err", f"{provider.name}: {provider.last_error}", waits
+        if self.orders_fail:
+            text = _("%(name)s does not take orders: %(failed)s of %(sent)s of the last two hours failed.")
+            failed, sent = self.orders_fail
+            return "err", text % {"name": provider.name, "failed": failed, "sent": sent}, waits
         if self.catalog_alert:
             return "warn", *self.catalog_alert
         if self.runway_tone and self.runway.daily_spend is not None:

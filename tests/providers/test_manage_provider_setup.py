@@ -201,6 +201,19 @@ def test_the_page_says_why_the_latest_order_was_not_taken_until_one_is(browser: 
     assert "An order was not taken" not in page_of(browser, provider)
 
 
+def test_a_provider_that_takes_no_order_is_a_problem_though_it_can_be_read(browser: Client) -> None:
+    provider = world.provider()
+    service, alice = world.service(world.offer(provider)), world.customer()
+    for number in range(2):
+        staff_world.doubtful(world.order(alice, service, f"https://example.org/{number}"))
+    assert "Orders fail" not in page_of(browser, provider)
+    staff_world.doubtful(world.order(alice, service, "https://example.org/3"))
+    shown = page_of(browser, provider)
+    assert "Orders fail" in shown
+    assert "Meridian does not take orders: 3 of 3 of the last two hours failed." in shown
+    assert shown.count("An order was not taken") == 1
+
+
 def test_the_pause_tells_what_it_means_for_what_waits(browser: Client) -> None:
     provider = world.provider()
     service, alice = world.service(world.offer(provider)), world.customer()
