@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Count, DurationField, ExpressionWrapper, F, Min, QuerySet, Sum
 from django.db.models.functions import Now
@@ -28,7 +29,6 @@ from providers.overview import LOW_DAYS, VERY_LOW_DAYS
 
 # Told on the dashboard by rows of its own, with more figures.
 SHOWN_BY_DASHBOARD = ("watch:unknown", "watch:runway:", "watch:requests")
-UNKNOWN_FOR = timedelta(minutes=5)  # a late answer may still settle it; the decision desk opens about then
 WAITS_TOO_LONG = timedelta(hours=24)
 SILENT_FOR = timedelta(minutes=2)
 _LOCK = 0x4857_0709  # so that of several watchers at once only one looks
@@ -132,7 +132,10 @@ def _dispatch() -> Iterator[Trouble]:
 
 
 def _unknown(now: datetime) -> Iterator[Trouble]:
-    doubtful = Submission.objects.filter(state=Submission.State.UNKNOWN, state_at__lt=now - UNKNOWN_FOR)
+    decidable = now - timedelta(
+        seconds=settings.UNKNOWN_QUARANTINE_SECONDS
+    )  # before, a late answer may settle it
+    doubtful = Submission.objects.filter(state=Submission.State.UNKNOWN, state_at__lte=decidable)
     found = doubtful.aggregate(n=Count("pk"), sum=Sum("order__charge"), since=Min("state_at"))
     if found["n"]:
         text = (

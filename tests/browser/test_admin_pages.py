@@ -8,6 +8,7 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
+from customers import site_settings
 from customers.enrolling import enrol_totp
 from customers.models import DepositRequest, PriceGroup, User
 from providers.alerts import raise_alert
@@ -23,6 +24,7 @@ from providers.models import (
     Service,
 )
 from providers.special_rates import set_special_rate
+from providers.telling import plan, tell_due
 from tests import staff_world, world
 from tests.browser.conftest import AXE, SECRET, Open, shot
 
@@ -67,13 +69,19 @@ def pages(service: Service) -> list[str]:
     world.offer(provider, "4", name="No type", type_raw="", service_type="")
     vital_signs(provider)
     raise_alert("word:1:x", "A word we do not know", provider_id=provider.pk)
+    site_settings.change(
+        {"notice_emails": "ops@example.org", "hook_address": "https://10.0.0.1/x", "hook_secret": "s" * 16}
+    )
+    plan()
+    tell_due()
+    raise_alert("word:1:y", "Another word, which nobody was told of yet")
     rule = MarkupRule.objects.get(price_group=None)
     return [
         "/manage/", "/manage/?period=30", "/manage/providers", "/manage/providers/add",
         f"/manage/providers/{provider.pk}", f"/manage/providers/{provider.pk}/connection",
         f"/manage/providers/{provider.pk}/offers", "/manage/catalog", "/manage/services",
         f"/manage/services/{service.pk}", "/manage/markup", f"/manage/markup/{rule.pk}", "/manage/markup/add",
-        "/manage/rates", "/manage/alerts", "/manage/money", "/manage/money/ledger", "/manage/money/check",
+        "/manage/rates", "/manage/alerts", "/manage/settings", "/manage/money", "/manage/money/ledger", "/manage/money/check",
         "/manage/team", "/manage/audit", "/manage/prices", f"/manage/prices/{group.pk}",
         f"/manage/prices/customer/{alice.pk}", "/manage/deny-list", f"/manage/providers/{provider.pk}/key",
         f"/manage/services/{service.pk}?offer=display", f"/staff/customers/{alice.pk}",

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core import mail
 from django.core.management import CommandError, call_command
 from django.db import connection, connections, transaction
@@ -19,7 +20,7 @@ from orders import desk, watching
 from orders.dispatch import pause_dispatch, resume_dispatch
 from orders.models import DispatchSwitch, Request, Submission
 from orders.tasks import watch_without_clock
-from orders.watching import UNKNOWN_FOR, silent_parts, watch
+from orders.watching import silent_parts, watch
 from providers.models import Alert, BalanceReading, Provider, Service
 from providers.telling import plan, tell_due
 from tests import world
@@ -66,7 +67,9 @@ def test_an_unknown_submission_is_told_after_a_while_and_its_end_after_the_decis
 ) -> None:
     order = doubtful(world.order(world.customer(), shop))
     assert watch() == []
-    Submission.objects.update(state_at=timezone.now() - UNKNOWN_FOR - timedelta(seconds=1))
+    Submission.objects.update(
+        state_at=timezone.now() - timedelta(seconds=settings.UNKNOWN_QUARANTINE_SECONDS)
+    )
     watch()
     alert = Alert.objects.get()
     assert (alert.key, alert.level, alert.at_risk) == ("watch:unknown", "critical", Decimal("2"))
