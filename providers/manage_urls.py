@@ -56,6 +56,7 @@ urlpatterns = [
     path("services/<int:pk>/routes", services.service_route, name="manage_service_route"),
     path("markup", markup.rule_list, name="manage_markup"),
     path("markup/add", markup.rule_add, name="manage_rule_add"),
+    path("markup/undo", markup.rule_undo, name="manage_rule_undo"),
     path("markup/preview", markup.rule_preview, name="manage_rule_preview"),
     path("markup/<int:pk>", markup.rule_edit, name="manage_rule"),
     path("markup/<int:pk>/delete", markup.rule_delete, name="manage_rule_delete"),

@@ -27,9 +27,11 @@ def save_rule(rule: MarkupRule, *, by: User | None = None, request: HttpRequest 
     try:
         with transaction.atomic():
             lock_prices()
+            earlier = None if fresh else MarkupRule.objects.filter(pk=rule.pk).first()
             rule.save()
             verb, word = ("markup.add", "added") if fresh else ("markup.change", "changed")
-            record(by, verb, rule, f"Markup rule {word}: {described(rule)}"[:300], _details(rule), request)
+            details = details_of(rule) | {"before": details_of(earlier) if earlier else None}
+            record(by, verb, rule, f"Markup rule {word}: {described(rule)}"[:300], details, request)
             return _reprice(rule)
     except IntegrityError as error:
         if "rule_once_per_service" in str(error):
@@ -48,7 +50,7 @@ def delete_rule(rule: MarkupRule, *, by: User | None = None, request: HttpReques
             "markup.delete",
             rule,
             f"Markup rule deleted: {described(rule)}"[:300],
-            _details(rule),
+            details_of(rule) | {"before": details_of(rule)},
             request,
         )
         rule.delete()
@@ -94,13 +96,18 @@ def priced_by(rules: list[MarkupRule], price_group_id: int | None) -> dict[int, 
     return counts
 
 
-def _details(rule: MarkupRule) -> dict[str, Any]:
+def details_of(rule: MarkupRule) -> dict[str, Any]:
+    """A rule as the audit keeps it, and as providers.rule_undoing brings it back."""
     details: dict[str, Any] = {name: getattr(rule, name) for name in NUMBERS}
-    details = {key: f"{value:f}" if isinstance(value, Decimal) else value for key, value in details.items()}
+    details = {
+        key: f"{value.normalize():f}" if isinstance(value, Decimal) else value
+        for key, value in details.items()
+    }
     return details | {
         "scope": rule.scope,
         "target": rule.service_id or rule.category_id or rule.provider_id,
         "price_group": rule.price_group_id,
+        "note": rule.note,
     }
 
 

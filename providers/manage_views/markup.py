@@ -12,12 +12,13 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from customers.access import admins_only, staff_of
 from customers.figures import money, percent
-from customers.models import PriceGroup
+from customers.models import AuditEntry, PriceGroup
 from providers.manage_forms import RuleForm
 from providers.models import MarkupRule
 from providers.rates import RuleBook
 from providers.repricing import NO_RULE
 from providers.rule_setting import delete_rule, priced_by, save_rule, terms_in_words
+from providers.rule_undoing import CannotUndoRule, effect_of_undoing, last_change, undo_change
 from providers.simulating import Simulation, simulate_rule
 
 SHOWN = 25
@@ -48,7 +49,14 @@ def _list_context(group: PriceGroup | None, rules: list[MarkupRule]) -> dict[str
     counts = priced_by(rules, group.pk if group else None)
     for number, rule in enumerate(rules, 1):
         rule.number, rule.services, rule.words = number, counts[rule.pk], terms_in_words(rule)  # type: ignore[attr-defined]
-    return {"rules": rules, "group": group, "groups": PriceGroup.objects.order_by("name")}
+    last = last_change(group.pk if group else None)
+    return {
+        "rules": rules,
+        "group": group,
+        "groups": PriceGroup.objects.order_by("name"),
+        "last": last,
+        "last_words": effect_words(effect_of_undoing(last)) if last else "",
+    }
 
 
 @admins_only
@@ -94,35 +102,40 @@ def _editor(request: HttpRequest, rule: MarkupRule, initial: dict[str, Any]) -> 
         simulation = simulate_rule(rule)
     context = _list_context(group, _rules(group)) | {"form": form, "rule": rule} | preview_context(simulation)
     if rule.pk:
-        context["deleted"] = _deleted_words(MarkupRule.objects.get(pk=rule.pk))
+        context["deleted"] = effect_words(simulate_rule(MarkupRule.objects.get(pk=rule.pk), removed=True))
     return render(request, "manage/markup_edit.html", context, status=status)
 
 
-def _deleted_words(rule: MarkupRule) -> str:
-    """What deleting it would do, before anybody does."""
-    gone = simulate_rule(rule, removed=True)
-    if not gone.touched:
+def effect_words(effect: Simulation) -> str:
+    """What a change of a rule would do, as sentences, before anybody does it."""
+    if not effect.touched:
         return _("No published service follows it: no price changes.")
-    off_sale = sum(1 for row in gone.rows if row.off_sale == NO_RULE)
     words = ngettext(
-        "%(n)d published service follows the next rule that matches, at once: %(changed)d would have another price.",
-        "%(n)d published services follow the next rule that matches, at once: %(changed)d would have another price.",
-        gone.touched,
-    ) % {"n": gone.touched, "changed": gone.changed}
-    if off_sale:
+        "%(n)d published service follows it or would: %(changed)d would have another price.",
+        "%(n)d published services follow it or would: %(changed)d would have another price.",
+        effect.touched,
+    ) % {"n": effect.touched, "changed": effect.changed}
+    if unruled := sum(1 for row in effect.rows if row.off_sale == NO_RULE):
         left = ngettext(
             "%d would go off sale, because no rule is left for it.",
             "%d would go off sale, because no rule is left for them.",
-            off_sale,
+            unruled,
         )
-        words = f"{words} {left % off_sale}"
-    if not gone.profit_change:
+        words = f"{words} {left % unruled}"
+    if effect.below_cost:
+        below = ngettext(
+            "%d would be below cost and go off sale.",
+            "%d would be below cost and go off sale.",
+            effect.below_cost,
+        )
+        words = f"{words} {below % effect.below_cost}"
+    if not effect.profit_change:
         return words
-    if gone.profit_change > 0:
+    if effect.profit_change > 0:
         profit = _("On the orders of the last 30 days the profit would have been %s higher.")
     else:
         profit = _("On the orders of the last 30 days the profit would have been %s lower.")
-    return f"{words} {profit % money(abs(gone.profit_change))}"
+    return f"{words} {profit % money(abs(effect.profit_change))}"
 
 
 def _list_address(rule: MarkupRule) -> str:
@@ -174,6 +187,24 @@ def preview_context(simulation: Simulation | None) -> dict[str, Any]:
             },
         ],
     }
+
+
+@admins_only
+@require_POST
+def rule_undo(request: HttpRequest) -> HttpResponse:
+    """Take the latest change of a price list back, if it still is the latest."""
+    number = request.POST.get("change", "")
+    change = get_object_or_404(AuditEntry, pk=int(number) if number.isascii() and number.isdigit() else 0)
+    group = change.details.get("price_group")
+    try:
+        changed = undo_change(change, by=staff_of(request), request=request)
+    except CannotUndoRule as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(
+            request, _("Undone. %d services have another price now; open orders keep theirs.") % changed
+        )
+    return redirect(f"/manage/markup?list={group}" if group else "/manage/markup")
 
 
 @admins_only

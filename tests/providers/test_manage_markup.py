@@ -1,5 +1,6 @@
 """Markup rules and exchange rates on the page: what the preview says is what saving does, and it saves nothing."""
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -114,12 +115,77 @@ def test_the_dialog_that_deletes_a_rule_says_what_that_does(browser: Client, ser
     narrow = MarkupRule.objects.create(scope="category", category=service.category, percent=75)
     reprice()
     told = text_of(browser.get(f"/manage/markup/{narrow.pk}"))
-    assert (
-        "1 published service follows the next rule that matches, at once: 1 would have another price." in told
-    )
+    assert "1 published service follows it or would: 1 would have another price." in told
     # 2,000 at 1.25 instead of 1.75
     assert "the profit would have been $1.00 lower" in told
     assert MarkupRule.objects.count() == 2, "asking deletes nothing"
+
+
+def latest(browser: Client) -> str:
+    """The number of the change that the page offers to undo, or ""."""
+    found = re.search(r'name="change" value="(\d+)"', browser.get("/manage/markup").content.decode())
+    return found[1] if found else ""
+
+
+def undone(browser: Client, change: str) -> str:
+    return text_of(browser.post("/manage/markup/undo", {"change": change}, follow=True))
+
+
+def test_the_latest_change_is_undone_after_the_page_said_what_that_does(
+    browser: Client, service: Service
+) -> None:
+    saved = MarkupRule.objects.get()
+    assert latest(browser) == "", "a rule that came otherwise is not undone here"
+    world.order(world.customer(), service, quantity=2000)
+    browser.post(f"/manage/markup/{saved.pk}", rule(percent="75", note="Winter"), follow=True)
+    service.refresh_from_db()
+    assert service.rate == Decimal("1.75")
+    shown = text_of(browser.get("/manage/markup"))
+    assert "Latest change: Markup rule changed: all services: 75%, adam@example.org" in shown
+    # 2,000 at 1.25 instead of 1.75
+    assert (
+        "If it is taken back: 1 published service follows it or would: 1 would have another price." in shown
+    )
+    assert "the profit would have been $1.00 lower" in shown
+    assert "Undone. 1 services have another price now" in undone(browser, latest(browser))
+    service.refresh_from_db()
+    saved.refresh_from_db()
+    assert (service.rate, saved.percent, saved.note) == (Decimal("1.25"), 25, "")
+
+
+def test_an_added_rule_is_taken_away_and_a_deleted_one_comes_back(browser: Client, service: Service) -> None:
+    browser.post("/manage/markup/add", rule(scope="category", category=service.category_id, percent="60"))
+    added = MarkupRule.objects.get(scope="category")
+    browser.post(f"/manage/markup/{added.pk}/delete", follow=True)
+    undone(browser, latest(browser))
+    again = MarkupRule.objects.get(scope="category")
+    assert (again.percent, again.category_id, again.enabled) == (60, service.category_id, True)
+    service.refresh_from_db()
+    assert service.rate == Decimal("1.60")
+    undone(browser, latest(browser))
+    assert not MarkupRule.objects.filter(scope="category").exists()
+    service.refresh_from_db()
+    assert service.rate == Decimal("1.25")
+
+
+def test_an_older_change_is_not_undone(browser: Client, service: Service) -> None:
+    saved = MarkupRule.objects.get()
+    browser.post(f"/manage/markup/{saved.pk}", rule(percent="50"), follow=True)
+    first = latest(browser)
+    browser.post(f"/manage/markup/{saved.pk}", rule(percent="60"), follow=True)
+    assert "The rules were changed again since" in undone(browser, first)
+    service.refresh_from_db()
+    assert service.rate == Decimal("1.60")
+
+
+def test_undoing_in_a_price_list_leaves_the_standard_one_alone(browser: Client, service: Service) -> None:
+    group = PriceGroup.objects.create(name="Agencies")
+    browser.post("/manage/markup/add", rule(percent="5", price_group=group.pk))
+    assert latest(browser) == ""
+    change = AuditEntry.objects.get(verb="markup.add").pk
+    answer = browser.post("/manage/markup/undo", {"change": change})
+    assert answer.headers["Location"] == f"/manage/markup?list={group.pk}"
+    assert list(MarkupRule.objects.values_list("price_group", flat=True)) == [None]
 
 
 def test_the_list_counts_what_each_rule_prices_in_the_order_of_matching(
