@@ -56,6 +56,9 @@ class Scenario:
             end_partial(lock_order(orders[1].pk), 250, "Ended early", "provider")
         token = uuid.uuid4()
         place_all(self.alice, read_lines(f"{shop.pk}|https://example.org/m|100"), token=token.hex)
+        site_settings.change({"review_above": "0.01"})
+        reviewed = world.order(self.alice, shop, link="https://example.org/reviewed")
+        site_settings.change({"review_above": ""})
         announce(self.alice, site_settings.load().deposit_methods[0], Decimal("25"), "TX 1")
         create_api_key(self.alice, "Shop")
         for key, agent in (("k" * 32, "Mozilla/5.0 (X11; Linux x86_64) " * 6), ("l" * 32, "curl/8")):
@@ -68,6 +71,7 @@ class Scenario:
         self.pages = [
             "/orders/new", f"/orders/new?service={shop.pk}", f"/orders/new?service={comments.pk}", "/orders/",
             "/orders/?q=nothing-like-it", f"/orders/{orders[1].pk}", f"/orders/{orders[5].pk}",
+            f"/orders/{reviewed.pk}",
             f"/orders/{orders[0].pk}/refill", "/orders/mass", f"/orders/mass/{token}", "/services/", "/wallet/",
             "/services/?changed=1", f"/services/{shop.pk}/report",
             "/api", "/account/", "/account/email/", "/account/password/change/", "/account/2fa/",

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
 from django.db import connection
@@ -280,6 +281,14 @@ def test_addresses_and_secrets_are_kept_encrypted_and_told_nowhere(
         assert "TOKEN-IN-PATH" not in where and SECRET not in where
     assert site.hook_secret.open() == SECRET
     assert site.chat_address.shown == "api.telegram.org"
+
+
+def test_a_secret_that_cannot_be_read_is_said_and_tried_again(hook: HTTPServer, settings: Any) -> None:
+    settings.FIELD_KEYS = [Fernet.generate_key().decode()]
+    raise_alert("a", "Something")
+    assert tell() == 0
+    assert "cannot be read with the present FIELD_KEYS" in Telling.objects.get().failure
+    assert Telling.objects.get().next_at is not None and not hook.log
 
 
 @pytest.mark.parametrize(
