@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, gettext_noop
 
 from customers.figures import count
+from orders.type_words import spoken
 from providers.browsing import Line
 from providers.service_types import (
     MAX_QUANTITY,
@@ -141,8 +142,8 @@ class OrderForm(forms.Form):
         own = self.line.service.lines_label if self.line else ""
         label = next((field.label for field in self.type.fields if field.name == self.type.lines_field), "")
         if not own or not label:
-            return error.errors
-        return {name: sentence.replace(label, own) for name, sentence in error.errors.items()}
+            return spoken(error)
+        return {name: sentence.replace(gettext(label), own) for name, sentence in spoken(error).items()}
 
 
 class RequestForm(forms.Form):
@@ -183,24 +184,3 @@ class CancelForm(RequestForm):
 
 def _number() -> forms.TextInput:
     return forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off", "class": "tn"})
-
-
-# The table of service types imports nothing, so it cannot mark its words for translation; this does it for it.
-WORDS_OF_TYPES = (
-    gettext_noop("Comments, one per line"),
-    gettext_noop("Keywords, one per line"),
-    gettext_noop("User names, one per line"),
-    gettext_noop("Hashtags, one per line"),
-    gettext_noop("User name"),
-    gettext_noop("User name of the comment's owner"),
-    gettext_noop("Hashtag"),
-    gettext_noop("Media link"),
-    gettext_noop("Country"),
-    gettext_noop("A country code such as US, or WW for the whole world."),
-    gettext_noop("Device"),
-    gettext_noop("Type of traffic"),
-    gettext_noop("Search keyword"),
-    gettext_noop("Referring address"),
-    gettext_noop("Answer number"),
-    gettext_noop("Groups, one per line"),
-)

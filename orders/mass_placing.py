@@ -39,6 +39,7 @@ from orders.placing import (
     waits_for_staff,
 )
 from orders.screening import Asked, held_event, screen
+from orders.type_words import spoken
 from providers.models import Route
 from providers.rates import CustomerRates
 from providers.service_types import InvalidOrder
@@ -202,7 +203,7 @@ def _judged(line: Line, route: Route | None, rate_of: dict[int, Decimal]) -> Jud
     try:
         return Judged(line, priced(route, rate_of[line.service], line.raw))
     except InvalidOrder as error:
-        return Judged(line, None, " ".join(error.errors.values()))
+        return Judged(line, None, " ".join(spoken(error).values()))
 
 
 def _screened(user: User, rows: Sequence[Judged]) -> list[Judged]:

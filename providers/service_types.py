@@ -185,6 +185,22 @@ class Ordered:
         return self.quantity * (self.runs or 1)
 
 
+class Sentence(str):
+    """An English sentence that still knows its template and what stands in it, for readers of other languages.
+
+    Figures are whole numbers, shown with separators; words (labels) are translated on their own.
+    """
+
+    template: str
+    figures: dict[str, str | int]
+
+    def __new__(cls, template: str, **figures: str | int) -> "Sentence":
+        shown = {name: f"{value:,}" if isinstance(value, int) else value for name, value in figures.items()}
+        sentence = super().__new__(cls, template % shown)
+        sentence.template, sentence.figures = template, figures
+        return sentence
+
+
 class InvalidOrder(ValueError):
     """`errors`: a sentence for the customer by parameter name. `codes`: the same as required, bad, min, max
     or unknown, for callers that have their own words. `limit`: the N behind min or max."""
@@ -216,7 +232,7 @@ class _Reader:
 
     def read(self) -> Ordered:
         if not self.type.sellable:
-            self._wrong("service", "bad", f"{self.type.name} services cannot be ordered here.")
+            self._wrong("service", "bad", "%(type)s services cannot be ordered here.", type=self.type.name)
             raise InvalidOrder(self.errors, self.codes)
         link = self._link() if self.type.has_link else ""
         fields = self._fields()
@@ -226,9 +242,11 @@ class _Reader:
             raise InvalidOrder(self.errors, self.codes, self.limit)
         return Ordered(link, quantity, runs, interval, fields)
 
-    def _wrong(self, name: str, code: str, sentence: str, limit: int | None = None) -> None:
+    def _wrong(
+        self, name: str, code: str, template: str, limit: int | None = None, **figures: str | int
+    ) -> None:
         if name not in self.errors:
-            self.errors[name], self.codes[name] = sentence, code
+            self.errors[name], self.codes[name] = Sentence(template, **figures), code
             if limit is not None and self.limit is None:
                 self.limit = limit
 
@@ -242,7 +260,7 @@ class _Reader:
         if not link:
             self._wrong("link", "required", "Enter a link.")
         elif len(link) > MAX_LINK:
-            self._wrong("link", "bad", f"The link is longer than {MAX_LINK:,} characters.")
+            self._wrong("link", "bad", "The link is longer than %(most)s characters.", most=MAX_LINK)
         elif not printable(link):
             self._wrong("link", "bad", "The link contains characters that cannot be sent.")
         return link
@@ -257,7 +275,7 @@ class _Reader:
                     continue
             if not value:
                 if wanted.required or wanted.required_if is not None:
-                    self._wrong(wanted.name, "required", f"Fill in: {wanted.label}.")
+                    self._wrong(wanted.name, "required", "Fill in: %(label)s.", label=wanted.label)
                 continue
             checked = self._check(wanted, value)
             if checked is not None:
@@ -269,19 +287,29 @@ class _Reader:
             return self._check_lines(wanted, value)
         if wanted.kind == "choice":
             if value not in {choice for choice, _ in wanted.choices}:
-                self._wrong(wanted.name, "unknown", f"{wanted.label}: choose one of the values listed.")
+                self._wrong(
+                    wanted.name, "unknown", "%(label)s: choose one of the values listed.", label=wanted.label
+                )
                 return None
             return value
         if wanted.kind == "integer":
             number = whole_number(value)
             if number is None or number > MAX_QUANTITY:
-                self._wrong(wanted.name, "bad", f"{wanted.label} must be a whole number.")
+                self._wrong(wanted.name, "bad", "%(label)s must be a whole number.", label=wanted.label)
                 return None
             return str(number)
         if len(value) > MAX_TEXT:
-            self._wrong(wanted.name, "bad", f"{wanted.label} is longer than {MAX_TEXT:,} characters.")
+            self._wrong(
+                wanted.name,
+                "bad",
+                "%(label)s is longer than %(most)s characters.",
+                label=wanted.label,
+                most=MAX_TEXT,
+            )
         elif not printable(value):
-            self._wrong(wanted.name, "bad", f"{wanted.label} contains characters that cannot be sent.")
+            self._wrong(
+                wanted.name, "bad", "%(label)s contains characters that cannot be sent.", label=wanted.label
+            )
         else:
             return value
         return None
@@ -289,9 +317,11 @@ class _Reader:
     def _check_lines(self, wanted: Field, value: str) -> str | None:
         lines = lines_of(value)
         if not lines:
-            self._wrong(wanted.name, "required", f"Fill in: {wanted.label}.")
+            self._wrong(wanted.name, "required", "Fill in: %(label)s.", label=wanted.label)
         elif len(value) > MAX_LINES_TEXT:
-            self._wrong(wanted.name, "bad", f"The list is longer than {MAX_LINES_TEXT:,} characters.")
+            self._wrong(
+                wanted.name, "bad", "The list is longer than %(most)s characters.", most=MAX_LINES_TEXT
+            )
         elif not all(printable(line.replace("\t", " ")) for line in lines):
             self._wrong(wanted.name, "bad", "The list contains characters that cannot be sent.")
         else:
@@ -303,7 +333,7 @@ class _Reader:
             return 1
         if self.type.counts == "lines":
             name = self.type.lines_field
-            return self._within(name, len(lines_of(fields.get(name, ""))), " lines")
+            return self._within(name, len(lines_of(fields.get(name, ""))), in_lines=True)
         text = self._given("quantity")
         if not text:
             self._wrong("quantity", "required", "Enter a quantity.")
@@ -314,13 +344,19 @@ class _Reader:
             return 0
         return self._within("quantity", number)
 
-    def _within(self, name: str, number: int, unit: str = "") -> int:
+    def _within(self, name: str, number: int, *, in_lines: bool = False) -> int:
         if number < self.minimum:
-            sentence = f"The minimum for this service is {self.minimum:,}{unit}."
-            self._wrong(name, "min", sentence, self.minimum)
+            lines, plain = (
+                "The minimum for this service is %(n)s lines.",
+                "The minimum for this service is %(n)s.",
+            )
+            self._wrong(name, "min", lines if in_lines else plain, self.minimum, n=self.minimum)
         elif number > self.maximum:
-            sentence = f"The maximum for this service is {self.maximum:,}{unit}."
-            self._wrong(name, "max", sentence, self.maximum)
+            lines, plain = (
+                "The maximum for this service is %(n)s lines.",
+                "The maximum for this service is %(n)s.",
+            )
+            self._wrong(name, "max", lines if in_lines else plain, self.maximum, n=self.maximum)
         return number
 
     def _drip_feed(self) -> tuple[int | None, int | None]:
@@ -345,9 +381,9 @@ class _Reader:
             return None
         number = whole_number(text)
         if number is None:
-            self._wrong(name, "bad", f"{label} must be a whole number.")
+            self._wrong(name, "bad", "%(label)s must be a whole number.", label=label)
         elif number > most:
-            self._wrong(name, "bad", f"{label} cannot be more than {most:,}.")
+            self._wrong(name, "bad", "%(label)s cannot be more than %(most)s.", label=label, most=most)
             return None
         return number
 

@@ -49,6 +49,7 @@ def orders(request: HttpRequest) -> HttpResponse:
         "service_name": _service_name(asked.service),
         "any": bool(shown.rows) or asked.narrowed or counts[""] > 0,
         "summary": _summary(asked),
+        "all_dates": _href(request.GET, days="", since="", until="") if asked.days else "",
     }
     return render(request, "orders/orders.html", context)
 

@@ -185,6 +185,7 @@
       var paused = failures >= 2;
       element.querySelector("[data-live-on]").hidden = paused;
       element.querySelector("[data-live-off]").hidden = !paused;
+      element.querySelector("[data-live-offline]").hidden = navigator.onLine;
       var age = element.querySelector("[data-live-age]");
       if (age) age.textContent = age.dataset.liveAge.replace("{n}", String(Math.round((Date.now() - lastGood) / 1000)));
       var ago = element.querySelector("[data-live-ago]");

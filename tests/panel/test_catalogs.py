@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.utils import translation
 
-from orders.forms import WORDS_OF_TYPES
-from providers.service_types import TYPES
+from orders.type_words import SENTENCES, WORDS, spoken
+from providers.service_types import TYPES, InvalidOrder, read_order
 from tests.conftest import ROOT, process_environment
 
 CATALOGS = sorted((ROOT / "locale").glob("*/LC_MESSAGES/django.po"))
@@ -57,11 +58,11 @@ def test_no_translation_loses_a_figure_or_a_link(path: Path) -> None:
     lost = []
     for one, many, translations in entries(path):
         wanted = sorted(KEPT.findall(many or one))
-        for translation in translations:
-            kept = sorted(KEPT.findall(translation))
-            may_drop_the_number = bool(many) and translation == translations[0]
+        for said in translations:
+            kept = sorted(KEPT.findall(said))
+            may_drop_the_number = bool(many) and said == translations[0]
             if kept != wanted and not (may_drop_the_number and kept == sorted(KEPT.findall(one))):
-                lost.append((one, translation))
+                lost.append((one, said))
     assert not lost
 
 
@@ -72,7 +73,20 @@ def test_every_language_with_a_catalog_is_offered() -> None:
 def test_the_words_of_the_types_are_marked_for_translation() -> None:
     words = {field.label for kind in TYPES.values() if kind.sellable for field in kind.fields}
     words |= {field.help for kind in TYPES.values() for field in kind.fields if kind.sellable and field.help}
-    assert words == set(WORDS_OF_TYPES)
+    assert words == set(WORDS)
+
+
+def test_the_sentences_of_the_types_are_marked_for_translation() -> None:
+    source = (ROOT / "providers/service_types.py").read_text()
+    said = set(re.findall(r'(?<!")"((?:[A-Z]|%\(label\)s)[^"\n]*\.)"(?!")', source.split("class _Reader")[1]))
+    assert len(said) > 15
+    assert said <= set(SENTENCES)
+    with translation.override("de"), pytest.raises(InvalidOrder) as refused:
+        read_order(TYPES["custom comments"], {"comments": "a"}, 1500, 2000)
+    with translation.override("de"):
+        assert spoken(refused.value)["comments"] == "Dieser Dienst geht ab 1.500 Zeilen."
+        assert spoken(refused.value)["link"] == "Geben Sie einen Link ein."
+    assert refused.value.errors["comments"] == "The minimum for this service is 1,500 lines."
 
 
 @pytest.mark.skipif(shutil.which("xgettext") is None, reason="GNU gettext is not installed")
