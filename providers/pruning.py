@@ -5,11 +5,12 @@ from datetime import timedelta
 from django.db import connection
 from django.utils import timezone
 
-from providers.models import ProviderHour
+from providers.models import Alert, ProviderHour
 
 EACH_FOR = timedelta(days=8)  # every reading; the runway looks at 7 days
 HOURLY_FOR = timedelta(days=90)  # the last reading of each hour
 PRICES_FOR = timedelta(days=400)
+ALERTS_FOR = timedelta(days=180)
 BATCH = 20_000  # rows one statement deletes, so that no lock is held for long
 
 
@@ -38,6 +39,14 @@ def prune_readings() -> int:
 def prune_hours() -> int:
     """Drop hourly sums of calls older than 90 days."""
     return ProviderHour.objects.filter(hour__lt=timezone.now() - HOURLY_FOR).delete()[0]
+
+
+def prune_alerts() -> int:
+    """Drop alerts that closed half a year ago, with who was told of them."""
+    old = Alert.objects.filter(closed_at__lt=timezone.now() - ALERTS_FOR)
+    gone = old.count()
+    old.delete()
+    return gone
 
 
 def prune_prices() -> int:

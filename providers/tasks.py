@@ -44,6 +44,7 @@ def tidy() -> None:
     pruning.prune_readings()
     pruning.prune_hours()
     pruning.prune_prices()
+    pruning.prune_alerts()
     quality.write_medians()
 
 

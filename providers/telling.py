@@ -138,8 +138,8 @@ def _again(attempts: int, now: datetime) -> datetime | None:
 def event_of(alert: Alert, what: str, site: SiteSettings, number: int) -> dict[str, Any]:
     """What every channel gets. `id` names this telling; times are UTC; `at_risk` is in `currency`."""
     over = what == OVER
-    by_hand = over and "@" in alert.closed_by
-    word = ("Closed by hand" if by_hand else "Over") if over else str(Alert.Level(alert.level).label)
+    ended = f"Closed by {alert.closed_by}" if "@" in alert.closed_by else "Over"
+    word = ended if over else str(Alert.Level(alert.level).label)
     return {
         "id": number,
         "event": what,

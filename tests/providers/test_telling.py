@@ -23,6 +23,7 @@ from customers.models import AuditEntry, Setting
 from providers.alerts import close_alert, keep_alert, raise_alert
 from providers.channels import signature
 from providers.models import Alert, Telling
+from providers.pruning import prune_alerts
 from providers.telling import HAS_TO_LAST, LEASE, RETRY_AFTER, plan, send_tests, tell_due
 from tests import world
 from tests.conftest import Worker, wait_until
@@ -107,7 +108,20 @@ def test_an_alert_that_a_person_closed_says_so(by_mail: None) -> None:
     tell()
     close_alert("word:1:frozen", by="adam@example.org")
     tell()
-    assert mail.outbox[1].subject == "Headwater: Closed by hand: A word we do not know"
+    assert mail.outbox[1].subject == "Headwater: Closed by adam@example.org: A word we do not know"
+
+
+def test_closed_alerts_are_kept_for_half_a_year(by_mail: None) -> None:
+    for key, days in (("old", 181), ("late", 179)):
+        raise_alert(key, "Something")
+        tell()
+        close_alert(key)
+        Alert.objects.filter(key=key).update(closed_at=timezone.now() - timedelta(days=days))
+    raise_alert("open", "Still wrong")
+    Alert.objects.filter(key="open").update(opened_at=timezone.now() - timedelta(days=400))
+    assert prune_alerts() == 1
+    assert set(Alert.objects.values_list("key", flat=True)) == {"late", "open"}
+    assert set(Telling.objects.values_list("alert__key", flat=True)) == {"late"}
 
 
 def test_notices_are_not_told_and_warnings_only_if_wanted(by_mail: None) -> None:
