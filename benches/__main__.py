@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benches.figure import Figure, as_json, table
 
-PARTS = {"__init__", "__main__", "figure", "stack", "load"}
+PARTS = {"__init__", "__main__", "figure", "stack", "load", "slow_provider", "load_test", "load_traffic"}
 
 
 def names() -> list[str]:
