@@ -16,6 +16,7 @@ from orders.models import DispatchSwitch, Order, OrderEvent, Request, Submission
 from providers.pricing import refund_target
 
 ZERO = Decimal("0")
+TOO_LATE = "The order was completed before it could be canceled."
 
 
 def lock_order(order_id: int) -> Order:
@@ -92,7 +93,7 @@ def _close_requests(order: Order, now: datetime) -> None:
         late = {
             "state_at": now,
             "lease_until": None,
-            "note": "The order was completed before it could be canceled.",
+            "note": TOO_LATE,
         }
         cancels.filter(state=Request.State.REQUESTED).update(state=Request.State.DENIED, **late)
         cancels.filter(state__in=Request.LIVE).update(state=Request.State.REJECTED, **late)

@@ -1,24 +1,26 @@
 """Asking for statuses: one lane per provider, up to 100 ids a call, several calls at once.
 
-    1. the due orders of the provider, longest waiting first, as many batches as may be asked now
-    2. a sequence number, before the requests leave: an older answer never overwrites a newer one
+    1. the due orders of the provider, longest waiting first, some thousands at a time
+    2. a sequence number for each call, before it leaves: an older answer never overwrites a newer one
     3. the calls, side by side; a batch that fails as a whole is halved to isolate an id that poisons it
-    4. each answer is applied as it comes (orders.syncing)
+    4. each answer is applied as it comes (orders.syncing), while the next calls are in flight
 
 Every asked order is touched, so none starves. A failed call is no information.
 """
 
+import time
+from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db import connection
 from django.utils import timezone
 
 from orders.models import Order, Submission
 from orders.slots import slots
-from orders.syncing import Followed, apply_observations, touch
+from orders.syncing import Followed, apply_observations, followed, touch
 from providers import health
 from providers.adapters.base import Adapter
 from providers.adapters.errors import Misconfigured, ProviderError, Refused, Unavailable
@@ -33,11 +35,8 @@ LEASE_MARGIN_S = 60
 MOST_HALVINGS = 12  # calls spent on isolating poison ids in one batch
 # Failures of the provider as a whole: halving the batch would only ask an ill provider more often.
 ILL = frozenset({"deadline", "dns", "connect", "tls", "lost"})
-# What project() and the bulk statements need; links, fields and prices stay in the database.
-FOR_FOLLOWING = (
-    "state provider_id provider_order_id observed_seq raw_word reported_charge seen_status "
-    "order__status order__total order__start_count order__remains order__per_order order__runs order__attention"
-).split()
+BATCHES_AT_ONCE = 20  # read from the database together; a slow provider's orders are read call by call
+RENEW_EVERY_S = 5.0
 
 
 @dataclass
@@ -71,20 +70,47 @@ def status_lane(provider_id: int, *, force: bool = False, wait_s: float = 0, bud
         metered(adapter, provider_id, Lane.Kind.STATUS),
         slots.take(options["concurrency"], slow=holding.slow) as width,
     ):
+        run = _Run(provider_id, adapter, holding, width, options["rate_per_minute"], tally)
+        run.until = None if force else time.monotonic() + budget_s
         started, size, after = timezone.now(), min(100, options["batch_size"]), 0
-        while width and not slots.closing.is_set() and holding.renew():
-            calls = 1 if holding.slow else width
-            due = _due(provider_id, size * calls, started, after if force else None)
-            batches = [due[at : at + size] for at in range(0, len(due), size)]
-            batches = [batch for batch in batches if allowed(provider_id, options["rate_per_minute"])]
-            if not batches:
+        while width and run.may_go_on():
+            most = size if holding.slow else size * max(width, BATCHES_AT_ONCE)
+            due = _due(provider_id, most, started, after if force else None)
+            if not due:
                 break
-            after = batches[-1][-1].order.pk
-            if not _ask_side_by_side(adapter, batches, tally, holding):
-                break
-            if timezone.now() - started > timedelta(seconds=budget_s) and not force:
+            after = due[-1].order_id
+            if not _follow(run, [due[at : at + size] for at in range(0, len(due), size)]):
                 break
     return tally
+
+
+@dataclass
+class _Run:
+    """What one run of a lane carries along."""
+
+    provider_id: int
+    adapter: Adapter
+    holding: Holding
+    width: int
+    rate_per_minute: int
+    tally: Tally
+    until: float | None = None  # monotonic; begin no call after it
+    renew_at: float = 0
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls may be open now."""
+        return 1 if self.holding.slow else self.width
+
+    def may_go_on(self) -> bool:
+        """False: this process stops, the time is over, or the lane was lost to another."""
+        now = time.monotonic()
+        if slots.closing.is_set() or (self.until is not None and now > self.until):
+            return False
+        if now < self.renew_at:
+            return True
+        self.renew_at = now + RENEW_EVERY_S
+        return self.holding.renew()
 
 
 def _due(provider_id: int, most: int, now: datetime, after: int | None) -> list[Followed]:
@@ -93,33 +119,48 @@ def _due(provider_id: int, most: int, now: datetime, after: int | None) -> list[
         rows = rows.filter(next_poll_at__lte=now).order_by("next_poll_at")
     else:
         rows = rows.filter(order_id__gt=after, order__status__in=Order.OPEN).order_by("order_id")
-    return [Followed(row.order, row) for row in rows.select_related("order").only(*FOR_FOLLOWING)[:most]]
+    return followed(rows[:most])
 
 
-def _ask_side_by_side(
-    adapter: Adapter, batches: Sequence[Sequence[Followed]], tally: Tally, holding: Holding
+_Calls = dict[Future[tuple[Statuses | None, Tally]], tuple[list[Followed], int]]
+
+
+def _follow(run: _Run, batches: Sequence[list[Followed]]) -> bool:
+    """Ask about the batches and apply the answers, a call's work while others are in flight; False when no more is to
+    be asked now: one brought no usable answer at all, the budget of calls is used up, or the lane has to end."""
+    waiting, going_on, answered = deque(batches), True, False
+    calls: _Calls = {}
+    while calls or (waiting and going_on):
+        while waiting and going_on and len(calls) < run.in_flight:
+            going_on = run.may_go_on() and allowed(run.provider_id, run.rate_per_minute)
+            if going_on:
+                batch, sequence = waiting.popleft(), _next_sequence()
+                ids = [row.upstream_id for row in batch]
+                calls[slots.threads.submit(_ask_in_thread, run.adapter, ids, run.holding)] = batch, sequence
+        for call in wait(calls, return_when=FIRST_COMPLETED).done:
+            batch, sequence = calls.pop(call)
+            if _apply(run.tally, batch, sequence, *call.result()):
+                answered = True
+            else:
+                going_on = False
+    if answered:
+        Provider.objects.filter(pk=run.provider_id).update(last_status_at=timezone.now())
+    return going_on
+
+
+def _apply(
+    tally: Tally, batch: Sequence[Followed], sequence: int, answers: Statuses | None, counted: Tally
 ) -> bool:
-    """Ask about the batches and apply the answers; False when one brought no usable answer at all."""
-    sequence = _next_sequence()
-    calls: dict[Future[tuple[Statuses | None, Tally]], Sequence[Followed]] = {
-        slots.threads.submit(_ask_in_thread, adapter, [row.upstream_id for row in batch], holding): batch
-        for batch in batches
-    }
-    all_answered = True
-    for call in as_completed(calls):
-        batch, (answers, counted) = calls[call], call.result()
-        tally.calls += counted.calls
-        tally.errors += counted.errors
-        tally.error = counted.error or tally.error
-        if answers is None:
-            all_answered = False
-            touch(batch)
-        else:
-            tally.checked += len(batch)
-            tally.changed += apply_observations(batch, answers, sequence)
-    if all_answered:
-        Provider.objects.filter(pk=tally.provider).update(last_status_at=timezone.now())
-    return all_answered
+    """Apply one answer; False when there was none that is of use."""
+    tally.calls += counted.calls
+    tally.errors += counted.errors
+    tally.error = counted.error or tally.error
+    if answers is None:
+        touch(batch)
+        return False
+    tally.checked += len(batch)
+    tally.changed += apply_observations(batch, answers, sequence)
+    return True
 
 
 def _ask_in_thread(adapter: Adapter, ids: list[str], holding: Holding) -> tuple[Statuses | None, Tally]:

@@ -1,7 +1,7 @@
 """Applying what a provider said about orders: bulk where nothing or no money moves, one transaction per end.
 
     1. project() each answer (orders.projecting)
-    2. unchanged orders: one bulk UPDATE. Changed ones without money: bulk statements
+    2. unchanged orders: one bulk UPDATE. Changed and completed ones, where no money moves: bulk statements
     3. an end that moves money: after a second, equal reading; its own transaction (order, then wallet)
 
 The number of statements does not grow with the batch. Missing ids are no information. Asking is
@@ -10,42 +10,62 @@ orders.status_lane.
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from orders.completing import Completion, complete_all
 from orders.loss_lock import alert_losses
 from orders.models import Order, OrderEvent, Submission
 from orders.projecting import Known, Projection, project
-from orders.settlement import end_completed, end_partial, end_with_full_refund, lock_order
+from orders.settlement import end_partial, end_with_full_refund, lock_order
 from providers.adapters.results import Observation, Statuses
 from providers.alerts import raise_alert
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
 
 FIRST_REREAD = timedelta(days=1)  # closed orders are read again after 1, 3, 5 … days, for 30 days
 
 
-@dataclass
+@dataclass(slots=True)
 class Followed:
-    """One order to ask about, with what project() needs to know."""
+    """One order to ask about, with what project() needs to know; flat, because a lane reads thousands of them."""
 
-    order: Order
-    submission: Submission
-    known: Known = field(init=False)
+    order_id: int
+    provider_id: int
+    upstream_id: str
+    observed_seq: int
+    raw_word: str
+    reported_charge: Decimal | None
+    seen_status: str
+    attention: str
+    known: Known
 
-    def __post_init__(self) -> None:
-        order = self.order
-        self.known = Known(
-            order.status, order.total, order.start_count, order.remains, order.per_order, bool(order.runs)
+
+_READ = (
+    "order_id", "provider_id", "provider_order_id", "observed_seq", "raw_word", "reported_charge", "seen_status",
+    "order__attention", "order__status", "order__total", "order__start_count", "order__remains", "order__per_order",
+    "order__runs",
+)  # fmt: skip
+
+
+def followed(rows: "QuerySet[Submission]") -> list[Followed]:
+    """The submissions as what following them needs; one query, in its order."""
+    return [
+        Followed(
+            order_id, provider_id, upstream_id or "", seq, word, charge, seen, attention,
+            Known(status, total, start_count, remains, per_order, bool(runs)),
         )
-
-    @property
-    def upstream_id(self) -> str:
-        return self.submission.provider_order_id or ""
+        for order_id, provider_id, upstream_id, seq, word, charge, seen, attention,
+            status, total, start_count, remains, per_order, runs in rows.values_list(*_READ)
+    ]  # fmt: skip
 
 
 def apply_observations(batch: Sequence[Followed], answers: Statuses, sequence: int) -> int:
@@ -53,43 +73,53 @@ def apply_observations(batch: Sequence[Followed], answers: Statuses, sequence: i
 
     `sequence` was taken before the request left. Statements do not grow with the batch, but for ends.
     """
-    ended = 0
     quiet: list[Followed] = []
     untold: list[Followed] = []
-    changed: list[tuple[Followed, Observation, Projection]] = []
+    changed: list[_Told] = []
+    completed: list[_Told] = []
+    with_money: list[_Told] = []
     charges: dict[int, tuple[Decimal, str]] = {}
+    unknown_words: dict[str, Followed] = {}
     for row in batch:
         seen = answers.found.get(row.upstream_id)
-        if seen is None or sequence <= row.submission.observed_seq:
+        if seen is None or sequence <= row.observed_seq:
             untold.append(row)
             continue
-        projection = project(row.known, seen)
+        to = project(row.known, seen)
         charge = _charge(seen)
-        if charge and charge != row.submission.reported_charge:
-            charges[row.order.pk] = charge, seen.currency
+        if charge and charge != row.reported_charge:
+            charges[row.order_id] = charge, seen.currency
         if seen.word is None:
-            _alert_unknown_word(row, seen)
-        if projection.ends:
-            ended += _end(row, seen, projection, sequence)
-        elif _differs(row, seen, projection):
-            changed.append((row, seen, projection))
+            unknown_words.setdefault(seen.raw_word, row)
+        if to.ends == "completed":
+            completed.append((row, seen, to))
+        elif to.ends:
+            with_money.append((row, seen, to))
+        elif _differs(row, seen, charge, to):
+            changed.append((row, seen, to))
         else:
             quiet.append(row)
+    for raw_word, row in unknown_words.items():
+        _alert_unknown_word(row, raw_word)
     touch(quiet, sequence)
     touch(untold)
-    ended += _apply_changed(changed, sequence)
+    ended = _apply_changed(changed, sequence) + _complete(completed, sequence)
+    ended += sum(_end(row, seen, to, sequence) for row, seen, to in with_money)
     alert_losses(charges)
     return ended
 
 
-def _differs(row: Followed, seen: Observation, to: Projection) -> bool:
-    order, submission = row.order, row.submission
+_Told = tuple[Followed, Observation, Projection]
+
+
+def _differs(row: Followed, seen: Observation, charge: Decimal | None, to: Projection) -> bool:
+    known = row.known
     return (
-        (order.status, order.start_count, order.remains) != (to.status, to.start_count, to.remains)
-        or (bool(to.attention) and order.attention != to.attention)
-        or submission.raw_word != seen.raw_word[:40]
-        or submission.reported_charge != _charge(seen)
-        or bool(submission.seen_status)  # an end that was seen once and is not confirmed
+        (known.status, known.start_count, known.remains) != (to.status, to.start_count, to.remains)
+        or (bool(to.attention) and row.attention != to.attention)
+        or row.raw_word != seen.raw_word[:40]
+        or row.reported_charge != charge
+        or bool(row.seen_status)  # an end that was seen once and is not confirmed
     )
 
 
@@ -111,7 +141,7 @@ _NEXT_POLL = """
 
 def touch(rows: Iterable[Followed], sequence: int = 0) -> None:
     """One UPDATE for all that did not change. sequence 0: asked in vain, so `checked_at` stays."""
-    ids = [row.order.pk for row in rows]
+    ids = [row.order_id for row in rows]
     if not ids:
         return
     with connection.cursor() as cursor:
@@ -131,33 +161,42 @@ def touch(rows: Iterable[Followed], sequence: int = 0) -> None:
 # ── changes without money ───────────────────────────────────────────────────────────────────────────
 
 
-def _apply_changed(changed: Sequence[tuple[Followed, Observation, Projection]], sequence: int) -> int:
+def _apply_changed(changed: Sequence[_Told], sequence: int) -> int:
     """Two bulk UPDATEs and one bulk INSERT of events; rows that a newer answer reached first are left alone."""
     if not changed:
         return 0
-    values = [
-        {
-            "id": row.order.pk,
-            "from": row.order.status,
-            "status": to.status,
-            "start": to.start_count,
-            "remains": to.remains,
-            "attention": to.attention,
-            "raw": seen.raw_word[:40],
-            "charge": str(charge) if (charge := _charge(seen)) is not None else None,
-        }
-        for row, seen, to in sorted(changed, key=lambda item: item[0].order.pk)
-    ]
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_LOCK_ORDERS, [[value["id"] for value in values]])
-        cursor.execute(_CHANGE_SUBMISSIONS, {"rows": json.dumps(values), "seq": sequence})
-        applied = {row[0] for row in cursor.fetchall()}
-        cursor.execute(
-            _CHANGE_ORDERS, {"rows": json.dumps([value for value in values if value["id"] in applied])}
-        )
+        applied = _change_submissions(cursor, changed, sequence, _CHANGE_SUBMISSIONS)
+        cursor.execute(_CHANGE_ORDERS, {"rows": _as_json(changed, applied)})
         moved = {row[0] for row in cursor.fetchall()}
         OrderEvent.objects.bulk_create(_events_of(changed, applied, moved))
     return len(moved)
+
+
+def _change_submissions(cursor: Any, told: Sequence[_Told], sequence: int, statement: str) -> set[int]:
+    """Lock the orders, then note the readings where they are the newest; the ids where they were."""
+    cursor.execute(_LOCK_ORDERS, [[row.order_id for row, _, _ in told]])
+    cursor.execute(statement, {"rows": _as_json(told), "seq": sequence, "reread": FIRST_REREAD})
+    return {row[0] for row in cursor.fetchall()}
+
+
+def _as_json(told: Sequence[_Told], only: set[int] | None = None) -> str:
+    return json.dumps(
+        [
+            {
+                "id": row.order_id,
+                "from": row.known.status,
+                "status": to.status,
+                "start": to.start_count,
+                "remains": to.remains,
+                "attention": to.attention,
+                "raw": seen.raw_word[:40],
+                "charge": str(charge) if (charge := _charge(seen)) is not None else None,
+            }
+            for row, seen, to in told
+            if only is None or row.order_id in only
+        ]
+    )
 
 
 _ROWS = """
@@ -185,24 +224,17 @@ _CHANGE_ORDERS = f"""
 """
 
 
-def _events_of(
-    changed: Sequence[tuple[Followed, Observation, Projection]], applied: set[int], moved: set[int]
-) -> list[OrderEvent]:
+def _events_of(changed: Sequence[_Told], applied: set[int], moved: set[int]) -> list[OrderEvent]:
     now, events = timezone.now(), []
     for row, seen, to in changed:
-        pk = row.order.pk
-        if pk in moved and row.order.status != to.status:
+        pk, before = row.order_id, row.known.status
+        if pk in moved and before != to.status:
             events.append(
                 OrderEvent(
-                    order_id=pk,
-                    at=now,
-                    kind="status",
-                    actor="provider",
-                    before=row.order.status,
-                    after=to.status,
+                    order_id=pk, at=now, kind="status", actor="provider", before=before, after=to.status
                 )
             )
-        if pk in applied and to.attention and to.attention != row.order.attention:
+        if pk in applied and to.attention and to.attention != row.attention:
             events.append(
                 OrderEvent(
                     order_id=pk,
@@ -217,13 +249,43 @@ def _events_of(
     return events
 
 
-# ── ends ────────────────────────────────────────────────────────────────────────────────────────────
+# ── ends that move no money ─────────────────────────────────────────────────────────────────────────
+
+_COMPLETE_SUBMISSIONS = f"""
+    UPDATE orders_submission s
+    SET next_poll_at = clock_timestamp() + %(reread)s, polls = 0, checked_at = clock_timestamp(), observed_seq = %(seq)s,
+        raw_word = v.raw, reported_charge = v.charge, seen_status = '', seen_remains = NULL, seen_at = NULL
+    FROM {_ROWS}, orders_order o
+    WHERE s.order_id = v.id AND o.id = v.id AND o.ended_at IS NULL AND s.state = 'accepted' AND s.observed_seq < %(seq)s
+    RETURNING s.order_id
+"""
+
+
+def _complete(completed: Sequence[_Told], sequence: int) -> int:
+    """Completed moves no money and needs no second reading, so many end in one transaction."""
+    if not completed:
+        return 0
+    with transaction.atomic(), connection.cursor() as cursor:
+        applied = _change_submissions(cursor, completed, sequence, _COMPLETE_SUBMISSIONS)
+        ends = [
+            Completion(row.order_id, to.start_count, to.remains, LEFT_OVER % to.remains if to.remains else "")
+            for row, _seen, to in completed
+            if row.order_id in applied
+        ]
+        complete_all(ends, "Delivered", "provider")
+    return len(applied)
+
+
+LEFT_OVER = "Completed with %s remaining"
+
+
+# ── ends that move money ────────────────────────────────────────────────────────────────────────────
 
 
 def _end(row: Followed, seen: Observation, to: Projection, sequence: int) -> int:
     """Settle an end once it was seen twice with the same words and numbers; 1 when the order ended now."""
     with transaction.atomic():
-        order = lock_order(row.order.pk)
+        order = lock_order(row.order_id)
         submission = Submission.objects.select_for_update().get(pk=order.pk)
         if submission.observed_seq >= sequence or order.final:
             return 0
@@ -239,11 +301,7 @@ def _end(row: Followed, seen: Observation, to: Projection, sequence: int) -> int
 
 
 def _settle(order: Order, to: Projection) -> None:
-    if to.ends == "completed":
-        if to.remains:
-            order.attention = f"Completed with {to.remains} remaining"
-        end_completed(order, to.remains, "Delivered", "provider")
-    elif to.ends == "partial":
+    if to.ends == "partial":
         end_partial(
             order,
             to.remains or 0,
@@ -264,9 +322,9 @@ def _remember(submission: Submission, seen: Observation, sequence: int) -> None:
 
 
 def _confirmed(submission: Submission, to: Projection) -> bool:
-    """True for the second equal reading, STATUS_CONFIRM_SECONDS after the first (0: one is enough; Completed moves
-    no money and needs none). Otherwise the reading is kept and asked again when it can confirm."""
-    wait_s = 0 if to.ends == "completed" else settings.STATUS_CONFIRM_SECONDS
+    """True for the second equal reading, STATUS_CONFIRM_SECONDS after the first (0: one is enough). Otherwise the
+    reading is kept and asked again when it can confirm."""
+    wait_s = settings.STATUS_CONFIRM_SECONDS
     now, same = timezone.now(), (submission.seen_status, submission.seen_remains) == (to.status, to.remains)
     if wait_s == 0 or (same and submission.seen_at and now - submission.seen_at >= timedelta(seconds=wait_s)):
         submission.seen_status, submission.seen_remains, submission.seen_at = "", None, None
@@ -280,14 +338,13 @@ def _confirmed(submission: Submission, to: Projection) -> bool:
     return False
 
 
-def _alert_unknown_word(row: Followed, seen: Observation) -> None:
-    word = seen.raw_word.strip().lower()[:40] or "nothing"
-    provider_id = row.submission.provider_id
+def _alert_unknown_word(row: Followed, raw_word: str) -> None:
+    word = raw_word.strip().lower()[:40] or "nothing"
     raise_alert(
-        f"word:{provider_id}:{word}",
-        f'The provider reports the status "{seen.raw_word[:40]}", which is not known. The orders keep their status.',
-        provider_id=provider_id,
-        order_number=row.order.pk,
+        f"word:{row.provider_id}:{word}",
+        f'The provider reports the status "{raw_word[:40]}", which is not known. The orders keep their status.',
+        provider_id=row.provider_id,
+        order_number=row.order_id,
     )
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from orders.ledger_check import check_ledger
 from orders.models import Order, Submission
 from orders.projecting import Known, project
-from orders.syncing import Followed, apply_observations
+from orders.syncing import apply_observations, followed
 from providers.adapters.results import Observation, Statuses, Word
 from providers.models import Service
 from providers.pricing import refund_target
@@ -34,7 +34,11 @@ GOING_ON = (Word.PENDING, Word.PROCESSING, Word.IN_PROGRESS)
 
 def report(order: Order, seen: Observation, sequence: int) -> None:
     row = Submission.objects.select_related("order").get(pk=order.pk)
-    apply_observations([Followed(row.order, row)], Statuses({row.provider_order_id or "": seen}), sequence)
+    apply_observations(
+        followed(Submission.objects.filter(pk=row.pk)),
+        Statuses({row.provider_order_id or "": seen}),
+        sequence,
+    )
 
 
 @pytest.fixture

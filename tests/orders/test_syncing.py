@@ -11,10 +11,11 @@ from django.utils import timezone
 
 from customers import wallet
 from customers.models import User
-from orders.models import Order, Submission
+from orders.models import Order, OrderEvent, Submission
+from orders.requests import ask_cancel
 from orders.status_lane import Tally, status_lane
 from orders.submission import submit_lane
-from orders.syncing import Followed, apply_observations
+from orders.syncing import apply_observations, followed
 from providers.adapters.results import Observation, Statuses, Word
 from providers.models import Alert, Provider, Service
 from tests import world
@@ -172,10 +173,41 @@ def test_an_older_answer_never_overwrites_a_newer_one(
     row = Submission.objects.select_related("order").get(pk=order.pk)
     newer = Statuses({row.provider_order_id or "": Observation(Word.IN_PROGRESS, "In progress", remains=10)})
     older = Statuses({row.provider_order_id or "": Observation(Word.PENDING, "Pending", remains=1000)})
-    apply_observations([Followed(row.order, row)], newer, 1001)
-    apply_observations([Followed(row.order, row)], older, 1000)  # read before, arrives after
+    asked = followed(Submission.objects.filter(pk=row.pk))
+    apply_observations(asked, newer, 1001)
+    apply_observations(asked, older, 1000)  # read before, arrives after
     order.refresh_from_db()
     assert (order.status, order.remains) == ("In progress", 10)
+
+
+def test_many_orders_complete_with_as_many_statements_as_a_few(
+    upstream: Sandbox, views: Service, meridian: Provider
+) -> None:
+    orders = accepted(world.customer(balance="1000"), views, meridian, count=40, quantity=100)
+    asked_late = ask_cancel(orders[0].pk, by="customer")
+    counts = {}
+    for some, sequence in ((orders[:5], 6000), (orders[5:], 6001)):
+        asked = followed(Submission.objects.filter(pk__in=[order.pk for order in some]))
+        seen = {row.upstream_id: Observation(Word.COMPLETED, "Completed", remains=0) for row in asked}
+        left = Observation(Word.COMPLETED, "Completed", start_count=7, remains=3)
+        answers = Statuses(seen | {asked[-1].upstream_id: left})
+        with CaptureQueriesContext(connection) as queries:
+            assert apply_observations(asked, answers, sequence) == len(some)
+        counts[len(some)] = len(queries)
+        assert (
+            apply_observations(asked, answers, sequence + 100) == 0
+        )  # read before they ended: nothing twice
+    assert counts[5] == counts[35]
+    last = Order.objects.get(pk=orders[-1].pk)
+    assert (last.status, last.start_count, last.remains) == ("Completed", 7, 3)
+    assert last.attention == "Completed with 3 remaining"
+    assert last.ended_at
+    stories = OrderEvent.objects.filter(after="Completed", before="Pending", actor="provider")
+    assert stories.values("order").distinct().count() == stories.count() == 40
+    asked_late.refresh_from_db()
+    assert asked_late.state in {"denied", "rejected"}
+    assert asked_late.note == "The order was completed before it could be canceled."
+    world.sane()
 
 
 def test_a_poison_id_costs_only_itself(upstream: Sandbox, views: Service, meridian: Provider) -> None:
@@ -217,19 +249,19 @@ def test_an_unchanged_batch_is_one_update_and_a_changed_one_does_not_grow_with_i
             )
             for row in rows
         }
-        followed = [Followed(row.order, row) for row in rows]
+        asked = followed(Submission.objects.filter(pk__in=[row.pk for row in rows]))
         with CaptureQueriesContext(
             connection,
         ) as queries:
-            apply_observations(followed, Statuses(answers), sequence)
+            apply_observations(asked, Statuses(answers), sequence)
         counts[size] = len(queries)
     assert counts[10] == counts[60]
     rows = list(Submission.objects.select_related("order").filter(pk__in=[order.pk for order in orders]))
-    followed = [Followed(row.order, row) for row in rows]
+    asked = followed(Submission.objects.filter(pk__in=[row.pk for row in rows]))
     same = {
         row.provider_order_id or "": Observation(Word.IN_PROGRESS, "In progress", remains=row.order.remains)
         for row in rows
     }
     with CaptureQueriesContext(connection) as queries:
-        apply_observations(followed, Statuses(same), 5002)
+        apply_observations(asked, Statuses(same), 5002)
     assert len(queries) == 1

@@ -177,7 +177,13 @@ def seed_orders(
 
     `biggest`: percent of them placed by the first customer. `still_open`: the newest so many are in progress.
     """
-    values = {"users": users, "services": services, "count": count, "biggest": biggest, "open": still_open}
+    values: dict[str, Any] = {
+        "users": users,
+        "services": services,
+        "count": count,
+        "biggest": biggest,
+        "open": still_open,
+    }
     if count:
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL statement_timeout = 0")
