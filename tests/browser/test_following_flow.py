@@ -129,6 +129,10 @@ def test_columns_and_an_order_of_its_own_page(open_page: Open, alice: User, orde
     assert (asked.current_count, asked.reason) == (800, "It dropped")
     shots(page, "order-completed")
 
+    User.objects.filter(pk=alice.pk).update(single_keys=False)  # for people who speak to their computer
+    page.goto("/orders/")
+    page.keyboard.press("j")
+    expect(page.locator("tr.cur")).to_have_count(0)
     page.goto(f"/orders/{orders[3].pk}")
     page.get_by_role("link", name="Request cancel").click()
     page.get_by_role("dialog").get_by_role("button", name="Request cancel").click()
@@ -162,7 +166,9 @@ def test_the_price_list_and_the_wallet(open_page: Open, alice: User, views: Serv
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="No services match")).to_be_visible()
     page.get_by_role("link", name="Clear filters").click()
+    page.wait_for_url("**/services/")  # loaded: the keys work
     page.keyboard.press("j")
+    expect(page.locator("tr.cur")).to_have_attribute("id", f"service-{views.pk}")
     page.keyboard.press("Enter")
     page.wait_for_url(f"**/orders/new?service={views.pk}")
 

@@ -45,6 +45,14 @@ def test_a_browser_is_answered_in_its_language_and_a_profile_wins(alice: User) -
     assert language_of(browser.get("/orders/"))[0] == "en"
 
 
+def test_staff_read_english_unless_they_choose() -> None:
+    rita = world.reviewer()
+    browser = signed_in(rita)
+    assert language_of(browser.get("/staff/review", **GERMAN))[0] == "en"
+    User.objects.filter(pk=rita.pk).update(language="de")
+    assert language_of(browser.get("/staff/review"))[0] == "de"
+
+
 def test_the_profile_offers_the_languages_and_keeps_the_choice(alice: User) -> None:
     browser = signed_in(alice)
     form = {"name": "Alice", "time_zone": "UTC", "theme": "", "language": "de"}
