@@ -105,6 +105,25 @@ def percent(value: Number | None, places: int = 1) -> str:
     return _separated(f"{MINUS if number < 0 else ''}{abs(number):,f}%")
 
 
+# The first that occurs counts: browsers name their ancestors too.
+_BROWSERS = (
+    ("Edg", "Edge"), ("OPR", "Opera"), ("SamsungBrowser", "Samsung Internet"), ("Firefox", "Firefox"), ("FxiOS", "Firefox"),
+    ("CriOS", "Chrome"), ("Chrome", "Chrome"), ("Safari", "Safari"), ("curl", "curl"), ("python", "Python"),
+)  # fmt: skip
+_SYSTEMS = (
+    ("Windows", "Windows"), ("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Mac OS", "macOS"),
+    ("CrOS", "ChromeOS"), ("Linux", "Linux"),
+)  # fmt: skip
+
+
+def browser_name(user_agent: str) -> str:
+    """`Firefox, Windows` for people; the beginning of what was sent where neither is known."""
+    names = (
+        next((name for mark, name in known if mark in user_agent), "") for known in (_BROWSERS, _SYSTEMS)
+    )
+    return ", ".join(name for name in names if name) or user_agent[:60]
+
+
 def span(value: timedelta | None) -> str:
     """The two largest units: `2 d 3 h`, `16 h 7 min`, `40 s`. None is an en dash."""
     if value is None:

@@ -35,7 +35,9 @@ def language(get_response: Handler) -> Handler:
     def middleware(request: HttpRequest) -> HttpResponseBase:
         chosen = getattr(request.user, "language", "")
         if not chosen and getattr(request.user, "reviews", False):
-            chosen = settings.LANGUAGE_CODE  # the staff's pages have no other catalog: half of each reads badly
+            chosen = (
+                settings.LANGUAGE_CODE
+            )  # the staff's pages have no other catalog: half of each reads badly
         if chosen in known:
             translation.activate(chosen)
             request.LANGUAGE_CODE = chosen

@@ -24,6 +24,7 @@ register = template.Library()
 for _name in ("money", "signed", "rate", "count", "count_short", "percent"):
     register.filter(_name, getattr(figures, _name))
 register.filter("span", figures.span)
+register.filter("browser_name", figures.browser_name)
 
 SPRITE = "vendor/tabler-icons-3.51.0/icons.svg"
 # Every state word the panel shows, with the class that colours it and the icon that says it without colour.

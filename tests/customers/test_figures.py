@@ -79,3 +79,17 @@ def test_counts_have_separators_and_stop_where_counting_costs_too_much() -> None
 )
 def test_a_span_names_its_two_largest_units(age: timedelta, shown: str) -> None:
     assert figures.span(age) == shown
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        ("Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:130.0) Gecko/20100101 Firefox/130.0", "Firefox, Windows"),
+        ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0 Safari/537.36", "Chrome, Linux"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1 Version/18.0 Safari/604.1", "Safari, iPhone"),
+        ("curl/8.5", "curl"),
+        ("Something else", "Something else"),
+    ],
+)  # fmt: skip
+def test_a_browser_is_named_as_people_know_it(sent: str, shown: str) -> None:
+    assert figures.browser_name(sent) == shown
