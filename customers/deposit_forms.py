@@ -18,6 +18,7 @@ class DepositForm(forms.Form):
         max_digits=14,
         decimal_places=2,
         min_value=Decimal("0.01"),
+        localize=True,  # 25,50 where people write it so
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off", "class": "tn"}),
     )
     reference = forms.CharField(

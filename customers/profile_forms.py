@@ -75,6 +75,7 @@ class NoticesForm(forms.Form):
         self.fields["low_balance_below"] = forms.DecimalField(
             label=_("Low means below, %(currency)s") % {"currency": settings.CURRENCY},
             min_value=Decimal("0.01"),
+            localize=True,
             max_digits=20,
             decimal_places=2,
             initial=user.notices.get("low_balance_below", LOW_BALANCE_DEFAULT),

@@ -9,8 +9,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 from django.utils import translation
 
-from customers import figures
-from customers.models import Notice, User
+from customers import figures, site_settings
+from customers.models import DepositRequest, Notice, User
 from customers.notices import write_notices
 from panel import environment
 from tests import world
@@ -108,6 +108,25 @@ def test_a_charge_shown_in_another_language_is_still_the_charge_that_is_posted(a
     assert "$2,50" in quote and 'name="shown_charge" value="2.500000"' in quote
     checked = browser.post("/orders/mass", {"lines": f"{service.pk}|https://example.org|1000", "check": "1"})
     assert 'name="total" value="2.500000"' in checked.content.decode()
+
+
+def test_amounts_are_read_as_the_language_writes_them(alice: User) -> None:
+    bank = {"name": "Bank", "note": "", "instructions": "IBAN", "minimum": "10"}
+    site_settings.change({"deposit_methods": [bank]})
+    browser = signed_in(alice)
+    typed = {"": "25.50", "de": "25,50"}
+    for number, (language, amount) in enumerate([*typed.items(), ("de", "25.50")]):
+        User.objects.filter(pk=alice.pk).update(language=language)
+        form = {"method": "Bank", "amount": amount, "reference": f"TX {number}"}
+        assert browser.post("/wallet/", form).status_code == 302, amount
+    unclear = {"method": "Bank", "amount": "1.025,5", "reference": "TX 9"}
+    assert browser.post("/wallet/", unclear).status_code == 422  # refused, never misread
+    amounts = DepositRequest.objects.order_by("pk").values_list("amount", flat=True)
+    assert list(amounts) == [Decimal("25.5")] * 3
+    kept = browser.post("/account/notices", {"low_balance_below": "7,25"})
+    assert kept.status_code == 302
+    assert User.objects.get(pk=alice.pk).notices["low_balance_below"] == "7.25"
+    assert 'value="7,25"' in browser.get("/account/notices").content.decode()
 
 
 def test_a_notice_is_written_in_the_language_of_its_reader(alice: User) -> None:
