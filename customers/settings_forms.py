@@ -143,6 +143,18 @@ class LimitsForm(Part):
     )
 
 
+class RepliesForm(Part):
+    reject_replies = forms.CharField(
+        label=_("When rejecting, one per line"),
+        required=False,
+        help_text=_("Reviewers pick one as the note to the customer, and may still change it."),
+        widget=forms.Textarea(attrs={"rows": 4}),
+    )
+    approve_replies = forms.CharField(
+        label=_("When approving, one per line"), required=False, widget=forms.Textarea(attrs={"rows": 3})
+    )
+
+
 class NoticesForm(Part):
     """Addresses and secrets that are empty stay as they are; a switch takes them away."""
 
@@ -234,6 +246,7 @@ FORMS: dict[str, type[Part]] = {
     "maintenance": MaintenanceForm,
     "review": ReviewForm,
     "limits": LimitsForm,
+    "replies": RepliesForm,
     "notices": NoticesForm,
 }
 

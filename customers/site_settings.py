@@ -90,6 +90,9 @@ class SiteSettings:
     review_links: tuple[str, ...] = ()  # texts in links, lower case
     largest_charge: Decimal | None = None  # more than this is not placed at all
     payments_waiting: int = 10  # announced payments of one customer; more would only bury the queue
+    # Notes to customers that reviewers pick instead of typing, by decision.
+    approve_replies: tuple[str, ...] = ()
+    reject_replies: tuple[str, ...] = ()
     # Who is told of alerts, and where (providers/telling.py).
     notice_emails: tuple[str, ...] = ()
     notice_level: str = "warning"  # or "critical"
@@ -293,13 +296,15 @@ def _whole(least: int, most: int) -> Callable[[Any], int]:
     return check
 
 
-def _lines(most: int, longest: int) -> Callable[[Any], tuple[str, ...]]:
-    """One entry a line, lower case, each once."""
+def _lines(
+    most: int, longest: int, change: Callable[[str], str] = str.casefold
+) -> Callable[[Any], tuple[str, ...]]:
+    """One entry a line, each once; lower case, unless `change` says otherwise."""
 
     def check(raw: Any) -> tuple[str, ...]:
         given = raw if isinstance(raw, list | tuple) else str(raw or "").splitlines()
         found = tuple(
-            dict.fromkeys(" ".join(str(line).split()).casefold() for line in given if str(line).strip())
+            dict.fromkeys(change(" ".join(str(line).split())) for line in given if str(line).strip())
         )
         if len(found) > most:
             raise ValueError(f"At most {most} lines.")
@@ -386,6 +391,8 @@ CHECKS: dict[str, Callable[[Any], Any]] = {
     "review_links": _lines(200, 200),
     "largest_charge": _positive,
     "payments_waiting": _whole(1, 100),
+    "approve_replies": _lines(30, 300, str),
+    "reject_replies": _lines(30, 300, str),
     "notice_emails": _emails,
     "notice_level": _one_of("warning", "critical"),
     "hook_address": _web_address,

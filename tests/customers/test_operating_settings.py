@@ -60,6 +60,17 @@ def test_a_rule_that_is_taken_back_leaves_no_row(admin: Client) -> None:
     assert not Setting.objects.filter(key__startswith="review").exists()
 
 
+def test_saved_replies_keep_their_letters(admin: Client) -> None:
+    replies = {
+        "part": "replies",
+        "reject_replies": "The window  has closed.\n\nThe window has closed.",
+        "approve_replies": "",
+    }
+    assert admin.post("/manage/settings", replies).status_code == 302
+    site = site_settings.load()
+    assert (site.reject_replies, site.approve_replies) == (("The window has closed.",), ())
+
+
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
@@ -68,6 +79,7 @@ def test_a_rule_that_is_taken_back_leaves_no_row(admin: Client) -> None:
         ({"part": "review", "review_above": "0"}, "More than 0, or empty."),
         ({"part": "review", "review_first_orders": "101"}, "A whole number from 0 to 100."),
         ({"part": "limits", "payments_waiting": "0"}, "A whole number from 1 to 100."),
+        ({"part": "replies", "reject_replies": "x" * 301}, "At most 300 characters a line."),
         (NOTICES | {"notice_emails": "ops"}, "ops is not an e-mail address."),
         (NOTICES | {"hook_address": "http://hooks.example.org"}, "An address that begins with https://"),
         (NOTICES | {"hook_secret": "short"}, "16 to 500 characters."),
