@@ -61,8 +61,11 @@ def wants(user: User, kind: str) -> bool:
 
 def low_below(user: User) -> Decimal | None:
     """The balance below which it counts as low, panel currency; None: the customer does not want to know."""
-    if not wants(user, "low_balance"):
-        return None
+    return low_mark(user) if wants(user, "low_balance") else None
+
+
+def low_mark(user: User) -> Decimal:
+    """The balance that he said is low, whether he wants to be told or not."""
     try:
         return Decimal(str(user.notices.get("low_balance_below", LOW_BALANCE_DEFAULT)))
     except InvalidOperation:

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from customers.models import User
-from customers.notices import KINDS, LOW_BALANCE_DEFAULT
+from customers.notices import KINDS, low_mark
 
 
 @cache
@@ -78,7 +78,7 @@ class NoticesForm(forms.Form):
             localize=True,
             max_digits=20,
             decimal_places=2,
-            initial=user.notices.get("low_balance_below", LOW_BALANCE_DEFAULT),
+            initial=low_mark(user),
             widget=forms.TextInput(
                 attrs={"inputmode": "decimal", "autocomplete": "off", "class": "tn maxw-9"}
             ),
