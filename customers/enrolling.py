@@ -17,6 +17,7 @@ from django.core.validators import validate_email
 from django.db import transaction
 
 from customers import wallet
+from customers.adjusting import CannotAdjust, check_limit
 from customers.audit import actor_name, record
 from customers.models import User
 
@@ -39,6 +40,10 @@ def create_customer(
         record(by, "customer.create", user, f"Customer {user.email} created", {"balance": balance})
         wallet.wallet_of(user)
         if balance > 0:
+            try:
+                check_limit(by, balance)
+            except CannotAdjust as error:
+                raise CannotEnrol(str(error)) from None
             wallet.adjust(user, balance, "Opening balance", actor_name(by))
     return user
 

@@ -44,9 +44,18 @@ def write_staff_note(user: User, text: str, *, by: User, request: HttpRequest | 
 
 
 def suspend(
-    user: User, suspension: Suspension, reason: str, *, by: User, request: HttpRequest | None = None
+    user: User,
+    suspension: Suspension,
+    reason: str,
+    *,
+    note: str = "",
+    by: User,
+    request: HttpRequest | None = None,
 ) -> None:
-    """Set what is suspended; all off lifts it. Both need a reason. Raises CannotChange."""
+    """Set what is suspended; all off lifts it. Both need a reason, for staff; `note` is what the customer reads.
+
+    Raises CannotChange.
+    """
     reason = " ".join(reason.split())[:200]
     if not reason:
         raise CannotChange("A reason is needed, also for lifting a suspension.")
@@ -55,9 +64,17 @@ def suspend(
         before = Suspension(user.orders_suspended, user.api_suspended, user.deposits_suspended)
         user.orders_suspended, user.api_suspended = suspension.orders, suspension.api
         user.deposits_suspended = suspension.deposits
-        user.suspended_reason = reason if suspension.words != "nothing" else ""
+        lifted = suspension.words == "nothing"
+        user.suspended_reason = "" if lifted else reason
+        user.suspended_note = "" if lifted else " ".join(note.split())[:300]
         user.save(
-            update_fields=["orders_suspended", "api_suspended", "deposits_suspended", "suspended_reason"]
+            update_fields=[
+                "orders_suspended",
+                "api_suspended",
+                "deposits_suspended",
+                "suspended_reason",
+                "suspended_note",
+            ]
         )
         summary = f"Suspended for {user.email}: {suspension.words} (before: {before.words}). {reason}"
         record(
@@ -65,7 +82,7 @@ def suspend(
             "customer.suspend",
             user,
             summary,
-            {"now": suspension.words, "before": before.words, "reason": reason},
+            {"now": suspension.words, "before": before.words, "reason": reason, "note": user.suspended_note},
             request,
         )
 

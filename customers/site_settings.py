@@ -84,6 +84,11 @@ class SiteSettings:
     maintenance: bool = False
     maintenance_note: str = ""
     deposit_methods: tuple[DepositMethod, ...] = ()
+    # What one person may move by hand (customers/adjusting.py), panel currency: at once, and in 24 hours. None: any amount.
+    reviewer_adjust_single: Decimal = Decimal(0)
+    reviewer_adjust_day: Decimal = Decimal(0)
+    admin_adjust_single: Decimal | None = None
+    admin_adjust_day: Decimal | None = None
     # A person looks at these orders before they are sent (orders/screening.py). Amounts in panel currency.
     review_above: Decimal | None = None  # a charge of at least this
     review_first_orders: int = 0  # of each customer
@@ -386,6 +391,11 @@ CHECKS: dict[str, Callable[[Any], Any]] = {
     "maintenance": _switch,
     "maintenance_note": _prose(500),
     "deposit_methods": _methods,
+    # An emptied field must not let reviewers move any amount.
+    "reviewer_adjust_single": lambda raw: _amount(raw) or Decimal(0),
+    "reviewer_adjust_day": lambda raw: _amount(raw) or Decimal(0),
+    "admin_adjust_single": _amount,
+    "admin_adjust_day": _amount,
     "review_above": _positive,
     "review_first_orders": _whole(0, 100),
     "review_links": _lines(200, 200),

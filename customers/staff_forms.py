@@ -56,7 +56,16 @@ class SuspendForm(forms.Form):
     deposits = forms.BooleanField(
         label=_("No deposits"), required=False, widget=forms.CheckboxInput(attrs={"role": "switch"})
     )
-    reason = forms.CharField(label=_("Reason"), max_length=200)
+    reason = forms.CharField(
+        label=_("Reason"), max_length=200, help_text=_("For staff. Also needed to lift a suspension.")
+    )
+    note = forms.CharField(
+        label=_("What the customer reads"),
+        max_length=300,
+        required=False,
+        help_text=_("Shown on his pages below what is suspended; may stay empty."),
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
 
 
 class NoteForm(forms.Form):

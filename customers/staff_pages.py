@@ -1,18 +1,20 @@
 """Customers, for staff: finding them, everything about one, and what staff and admins may change."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from customers import ledger
+from customers import ledger, site_settings
 from customers.access import admins_only, reviewers_only, staff_of
-from customers.adjusting import CannotAdjust, adjust_balance
+from customers.adjusting import CannotAdjust, adjust_balance, limits_of
 from customers.enrolling import CannotEnrol, create_customer
 from customers.figures import signed
 from customers.managing import CannotChange, Suspension, set_price_group, suspend, write_staff_note
@@ -28,9 +30,9 @@ PAGE = 50
 def listing(request: HttpRequest) -> HttpResponse:
     """All customers, newest first, by keyset; `q` finds an e-mail, a name or a number."""
     q = request.GET.get("q", "").replace("\x00", "").strip()[:200]
-    tab = "suspended" if request.GET.get("tab") == "suspended" else "all"
-    found = _suspended(_customers()) if tab == "suspended" else _customers()
-    found, after = _matching(found, q), _number(request.GET.get("after"))
+    tab = request.GET.get("tab", "")
+    tab = tab if tab in TABS else "all"
+    found, after = _matching(TABS[tab](_customers()), q), _number(request.GET.get("after"))
     if after:
         found = found.filter(pk__lt=after)
     rows = list(_with_balance(found).order_by("-pk")[: PAGE + 1])
@@ -65,10 +67,16 @@ def new(request: HttpRequest) -> HttpResponse:
     return render(request, "customers/staff/new_customer.html", {"form": form}, status=status)
 
 
-@admins_only
-@require_POST
+@reviewers_only
 def adjust(request: HttpRequest, customer_id: int) -> HttpResponse:
-    """Correct the balance with a reason, once per form."""
+    """Correct the balance with a reason, once per form: for everybody whose role has a limit above 0."""
+    if limits_of(staff_of(request), site_settings.of(request)).nothing:
+        raise PermissionDenied
+    return _adjust(request, customer_id)
+
+
+@require_POST
+def _adjust(request: HttpRequest, customer_id: int) -> HttpResponse:
     customer, form = _customer(customer_id), AdjustForm(request.POST)
     if not form.is_valid():
         return _page(request, customer, 422, adjust_form=form)
@@ -98,7 +106,7 @@ def suspending(request: HttpRequest, customer_id: int) -> HttpResponse:
     given = form.cleaned_data
     wanted = Suspension(given["orders"], given["api"], given["deposits"])
     try:
-        suspend(customer, wanted, given["reason"], by=staff_of(request), request=request)
+        suspend(customer, wanted, given["reason"], note=given["note"], by=staff_of(request), request=request)
     except CannotChange as error:
         form.add_error(None, str(error))
         return _page(request, customer, 422, suspend_form=form)
@@ -144,12 +152,21 @@ def _page(request: HttpRequest, customer: User, status: int = 200, **forms: Any)
         "keys": customer.api_keys.filter(revoked_at=None).count(),
         "suspended": any(suspended.values()),
         "note_form": NoteForm(initial={"staff_note": customer.staff_note}),
-        "suspend_form": SuspendForm(initial=suspended),
+        "suspend_form": SuspendForm(initial=suspended | {"note": customer.suspended_note}),
         "adjust_form": AdjustForm(),
         "group_form": PriceGroupForm(initial={"price_group": customer.price_group_id}),
         "has_groups": PriceGroup.objects.exists(),
-    }
+    } | _adjusting(request)
     return render(request, "customers/staff/customer.html", context | forms, status=status)
+
+
+def _adjusting(request: HttpRequest) -> dict[str, Any]:
+    """Whether the reader may correct balances, and what is left of his limit."""
+    by = staff_of(request)
+    limits = limits_of(by, site_settings.of(request))
+    moved = moved_today(by) if limits.day is not None and not limits.nothing else Decimal(0)
+    left = None if limits.day is None else max(limits.day - moved, Decimal(0))
+    return {"may_adjust": not limits.nothing, "limits": limits, "limit_left": left}
 
 
 def _customers() -> QuerySet[User]:
@@ -181,16 +198,27 @@ def _with_balance(people: QuerySet[User]) -> QuerySet[Any]:
     return people.annotate(balance=Subquery(wallet.values("balance")[:1]), group=F("price_group__name"))
 
 
+def _asked_for_deletion(people: QuerySet[User]) -> QuerySet[User]:
+    return people.filter(deletion_asked_at__isnull=False)
+
+
+TABS: dict[str, Callable[[QuerySet[User]], QuerySet[User]]] = {
+    "all": lambda people: people,
+    "suspended": _suspended,
+    "deletion": _asked_for_deletion,
+}
+
+
 def _tabs(current: str) -> list[dict[str, Any]]:
-    count = _suspended(_customers())[:10_001].count()
+    labels = {"all": _("All"), "suspended": _("Suspended"), "deletion": _("Asked for deletion")}
     return [
-        {"label": _("All"), "href": "?", "current": current == "all", "count": None},
         {
-            "label": _("Suspended"),
-            "href": "?tab=suspended",
-            "current": current == "suspended",
-            "count": count,
-        },
+            "label": labels[name],
+            "href": "?" if name == "all" else f"?tab={name}",
+            "current": current == name,
+            "count": None if name == "all" else narrowed(_customers())[:10_001].count(),
+        }
+        for name, narrowed in TABS.items()
     ]
 
 

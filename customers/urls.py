@@ -8,6 +8,7 @@ urlpatterns = [
     path("account/", account.profile, name="account_profile"),
     path("account/notices", account.notices, name="account_notices"),
     path("account/data", account.own_data, name="account_data"),
+    path("account/data/deletion", account.deletion, name="account_deletion"),
     path("account/terms", account.accept_terms, name="accept_terms"),
     path("wallet/", wallet.wallet, name="wallet"),
     path("wallet/statement.csv", wallet.statement_csv, name="statement_csv"),

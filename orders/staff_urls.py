@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from orders.staff import acting, bulk, cases, orders, review
+from orders.staff import acting, bulk, cases, orders, personal_data, review
 
 urlpatterns = [
     path("review", review.queue, name="staff_review"),
@@ -24,4 +24,6 @@ urlpatterns = [
     path("orders/<int:order_id>/act", acting.act, name="staff_order_act"),
     path("orders/<int:order_id>/ask", orders.ask, name="staff_order_ask"),
     path("orders/<int:order_id>/settle", orders.settle, name="staff_order_settle"),
+    path("customers/<int:customer_id>/data", personal_data.export, name="staff_customer_data"),
+    path("customers/<int:customer_id>/erase", personal_data.erase, name="staff_customer_erase"),
 ]

@@ -187,6 +187,18 @@ class Shell:
         return getattr(self.request, "viewing_customer", None)
 
     @property
+    def suspended(self) -> str:
+        """What the signed-in customer may not do for now, in words; "" while he may do everything."""
+        if self.role != "customer":
+            return ""
+        stopped = (
+            (self.user.orders_suspended, _("placing orders")),
+            (self.user.api_suspended, _("the API")),
+            (self.user.deposits_suspended, _("adding funds")),
+        )
+        return ", ".join(str(name) for on, name in stopped if on)
+
+    @property
     def mail_folder(self) -> str:
         """Where mail lands because no server is set; "" if mail is sent, or for anybody but admins."""
         if self.role != "admin" or not settings.EMAIL_BACKEND.endswith("filebased.EmailBackend"):

@@ -65,10 +65,12 @@ class User(AbstractBaseUser, PermissionsMixin):
     orders_suspended = models.BooleanField(default=False)
     api_suspended = models.BooleanField(default=False)
     deposits_suspended = models.BooleanField(default=False)
-    suspended_reason = models.CharField(max_length=200, blank=True)
+    suspended_reason = models.CharField(max_length=200, blank=True)  # for staff
+    suspended_note = models.CharField(max_length=300, blank=True)  # what the customer reads about it
 
     terms_version = models.CharField(max_length=20, blank=True)
     terms_accepted_at = models.DateTimeField(null=True, blank=True)
+    deletion_asked_at = models.DateTimeField(null=True, blank=True)  # by the customer; staff erase
     erased_at = models.DateTimeField(null=True, blank=True)
 
     objects: ClassVar[UserManager] = UserManager()

@@ -6,17 +6,19 @@ from urllib.parse import quote
 from allauth.mfa.utils import is_mfa_enabled
 from allauth.usersessions.models import UserSession
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from customers import site_settings
 from customers.access import staff_of as signed_in
 from customers.api_keys import live_keys
+from customers.erasing import ask_for_deletion
 from customers.models import User
 from customers.profile_forms import NoticesForm, ProfileForm
 
@@ -50,6 +52,23 @@ def notices(request: HttpRequest) -> HttpResponse:
 def own_data(request: HttpRequest) -> HttpResponse:
     signed_in(request)
     return render(request, "account/data.html")
+
+
+@require_POST
+def deletion(request: HttpRequest) -> HttpResponse:
+    """A customer asks for his account to be deleted, or takes that back; staff do it."""
+    user = signed_in(request)
+    if user.role != User.Role.CUSTOMER:
+        raise PermissionDenied
+    wanted = request.POST.get("wanted") == "yes"
+    ask_for_deletion(user, wanted, request)
+    messages.success(
+        request,
+        _("We know that you want your account deleted. It works as before until then.")
+        if wanted
+        else _("Your account stays."),
+    )
+    return redirect("account_data")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

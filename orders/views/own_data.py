@@ -5,12 +5,14 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from customers.access import staff_of as signed_in
+from customers.audit import record
 from orders.own_data import document
 
 
 @require_safe
 def own_data(request: HttpRequest) -> StreamingHttpResponse:
     user = signed_in(request)
+    record(user, "export.own_data", user, f"Own data downloaded by {user.email}", {}, request)
     name = f"my-data-{timezone.now():%Y-%m-%d}.json"
     return StreamingHttpResponse(
         document(user),
