@@ -121,7 +121,7 @@ def _number_for_name(user: User, addresses: set[str]) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL headwater.erasing = 'on'")
         for address in addresses:
-            values = {"email": address, "who": who, "user": user.pk}
+            values = {"email": address, "who": who}
             cursor.execute(
                 f"""
                 UPDATE {table} SET actor_label = replace(actor_label, %(email)s, %(who)s),

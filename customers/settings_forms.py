@@ -199,6 +199,62 @@ class NoticesForm(Part):
     )
     remove_chat = forms.BooleanField(label=_("Take the chat away"), required=False)
 
+    def __init__(self, site: SiteSettings, data: Any = None, files: Any = None) -> None:
+        super().__init__(site, data, files)
+        self.site = site
+        if not site.hook_address:
+            del self.fields["remove_hook"]
+        if not site.chat_address:
+            del self.fields["remove_chat"]
+
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().clean() or self.cleaned_data
+        stays_hook = self.site.hook_address and not given.get("remove_hook")
+        if (given.get("hook_address") or stays_hook) and not (
+            given.get("hook_secret") or self.site.hook_secret
+        ):
+            self.add_error("hook_secret", gettext("The webhook needs a secret of at least 16 characters."))
+        stays_chat = self.site.chat_address and not given.get("remove_chat")
+        if (given.get("chat_address") or stays_chat) and not given.get("chat_id"):
+            self.add_error("chat_id", gettext("The chat bot needs the id of the chat to write to."))
+        return given
+
+    def values(self) -> dict[str, Any]:
+        values = dict(self.cleaned_data)
+        without_hook, without_chat = values.pop("remove_hook", False), values.pop("remove_chat", False)
+        for name in ("hook_address", "hook_secret", "chat_address"):
+            if not values[name]:
+                del values[name]
+        if without_hook:
+            values |= {"hook_address": "", "hook_secret": ""}
+        if without_chat:
+            values |= {"chat_address": "", "chat_id": ""}
+        return values
+
+
+def _set_words(secret: Secret) -> str:
+    if not secret:
+        return ""
+    return (
+        gettext("Set: %s") % secret.shown if secret.shown else gettext("Set. Enter another one to change it")
+    )
+
+
+def _any_amount(label: Any, help_text: Any = "") -> forms.CharField:
+    return forms.CharField(
+        label=label,
+        help_text=help_text,
+        required=False,
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off", "class": "tn maxw-13"}),
+    )
+
+
+class AdjustLimitsForm(Part):
+    reviewer_adjust_single = _any_amount(_("Reviewer, at once"), _("0: reviewers correct no balances."))
+    reviewer_adjust_day = _any_amount(_("Reviewer, in 24 hours"))
+    admin_adjust_single = _any_amount(_("Admin, at once"), _("Empty: any amount. Superusers have no limit."))
+    admin_adjust_day = _any_amount(_("Admin, in 24 hours"))
+
 
 FORMS: dict[str, type[Part]] = {
     "looks": LooksForm,

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from customers import ledger, site_settings
 from customers.access import admins_only, reviewers_only, staff_of
-from customers.adjusting import CannotAdjust, adjust_balance, limits_of
+from customers.adjusting import CannotAdjust, adjust_balance, limits_of, moved_today
 from customers.enrolling import CannotEnrol, create_customer
 from customers.figures import signed
 from customers.managing import CannotChange, Suspension, set_price_group, suspend, write_staff_note

@@ -20,5 +20,5 @@ def erase_customer(
         left = erasing.erase(user, typed=typed, write_off=write_off, by=by, request=request)
         Order.objects.for_user(user).exclude(reference="").update(reference="")
         SpecialRate.objects.filter(user=user).delete()
-        user.favorites.all().delete()  # type: ignore[attr-defined]
+        user.favorites.all().delete()
     return left

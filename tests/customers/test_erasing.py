@@ -61,8 +61,8 @@ def every_text() -> str:
 def test_nothing_names_the_person_any_more_and_the_books_are_as_before(alice: User, adam: User) -> None:
     order = world.order(alice, world.service(world.offer(world.provider())), reference="alices wedding")
     adjust_balance(alice, Decimal(5), "Goodwill", by=adam)
-    before = list(Transfer.objects.values_list("pk", "amount", "cause", "at"))
-    entries = list(AuditEntry.objects.values_list("pk", "at", "verb", "subject", "actor_id"))
+    before = list(Transfer.objects.order_by("pk").values_list("pk", "amount", "cause", "at"))
+    entries = list(AuditEntry.objects.order_by("pk").values_list("pk", "at", "verb", "subject", "actor_id"))
     left = erase_customer(alice, typed="Alice@example.org", write_off="She asked for it", by=adam)
     text = every_text()
     for word in (
@@ -80,8 +80,11 @@ def test_nothing_names_the_person_any_more_and_the_books_are_as_before(alice: Us
     assert (alice.email, left) == (f"customer-{alice.pk}@erased.invalid",) * 2
     assert (alice.is_active, alice.has_usable_password(), alice.role) == (False, False, "customer")
     assert not alice.api_keys.exists() and not UserSession.objects.filter(user=alice).exists()
-    assert list(Transfer.objects.values_list("pk", "amount", "cause", "at"))[: len(before)] == before
-    kept = AuditEntry.objects.values_list("pk", "at", "verb", "subject", "actor_id")
+    assert (
+        list(Transfer.objects.order_by("pk").values_list("pk", "amount", "cause", "at"))[: len(before)]
+        == before
+    )
+    kept = AuditEntry.objects.order_by("pk").values_list("pk", "at", "verb", "subject", "actor_id")
     assert list(kept)[: len(entries)] == entries
     assert AuditEntry.objects.filter(actor=alice).exists()
     assert AuditEntry.objects.get(verb="customer.erase").subject == f"user:{alice.pk}"
