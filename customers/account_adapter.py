@@ -6,13 +6,14 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from customers import site_settings
+from customers.audit import record
 from customers.encryption import decrypt, encrypt
 from customers.models import User
 
@@ -46,6 +47,22 @@ class AccountAdapter(DefaultAccountAdapter):
         if import_string(settings.EMAIL_DENIED)(email):
             raise ValidationError(_("An account with this e-mail address cannot be opened here."))
         return email
+
+    def post_login(self, request: HttpRequest, user: User, **facts: Any) -> HttpResponse:
+        """After the second step. Staff only: customers have their own list of sessions."""
+        if user.reviews:
+            record(user, "sign_in.done", user, f"{user.email} signed in", {}, request)
+        response: HttpResponse = super().post_login(request, user, **facts)
+        return response
+
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        """A wrong password for a member of the team; the lock after a few keeps the trail short."""
+        tried = str(credentials.get("email") or credentials.get("username") or "").strip().lower()
+        user = User.objects.filter(email=tried).first() if tried else None
+        if user is not None and user.reviews:
+            record(
+                None, "sign_in.failed", user, f"Wrong password for {user.email}", {}, request, "not signed in"
+            )
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return site_settings.of(request).signup_open

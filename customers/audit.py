@@ -24,17 +24,18 @@ def record(
     summary: str,
     details: Mapping[str, Any] | None = None,
     request: HttpRequest | None = None,
+    actor_label: str = "",
 ) -> AuditEntry:
     """Write one entry. `verb` is `thing.act`; `subject` a row or `thing:id`; `summary` one plain sentence.
 
-    `details` never holds a secret: say that a key was changed, not which one it is.
+    `actor_label` names an actor who is nobody we know. `details` never holds a secret: say that a key was changed, not which one it is.
     """
     if isinstance(subject, models.Model):
         subject = f"{subject._meta.model_name}:{subject.pk}"
     plain = DjangoJSONEncoder()
     return AuditEntry.objects.create(
         actor=actor,
-        actor_label=actor_name(actor),
+        actor_label=actor_label or actor_name(actor),
         verb=verb[:60],
         subject=subject[:120],
         summary=summary[:300],

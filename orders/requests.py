@@ -19,6 +19,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
+from customers.audit import record
 from customers.models import User
 from orders.actions import actions_for
 from orders.hints import hint_requests
@@ -110,9 +111,17 @@ def decide(request_id: int, *, approve: bool, user: User | None, note: str = "",
             raise AlreadyDecided(_already(request))
         actor = user.email if user else "command line"
         _event(request, before=Request.State.REQUESTED, after=state, actor=actor, why=request.note)
+        if user:
+            _audit(user, "approve" if approve else "reject", request)
         if approve and undo_s == 0:
             hint_requests(request.order.submission.provider_id)
     return request
+
+
+def _audit(by: User, act: str, request: Request) -> None:
+    summary = f"{request.get_kind_display()} of order {request.order_id}: {act}"
+    details = {"request": request.pk, "note": request.note}
+    record(by, f"request.{act}", f"order:{request.order_id}", summary, details)
 
 
 def undo(request_id: int, *, user: User) -> Request:
@@ -133,6 +142,7 @@ def undo(request_id: int, *, user: User) -> Request:
             actor=user.email,
             why=gettext_noop("Approval taken back"),
         )
+        _audit(user, "undo", request)
     return request
 
 
@@ -177,6 +187,7 @@ def settle_unknown_refill(
         if not won:
             raise AlreadyDecided(_already(request))
         _event(request, before=Request.State.UNKNOWN, after=request.state, actor=user.email, why=note)
+        _audit(user, f"settle_{choice}", request)
         if choice == "again":
             hint_requests(request.order.submission.provider_id)
     return request

@@ -155,3 +155,75 @@ def test_the_audit_log_pages_without_counting(browser: Client) -> None:
     assert newer is not None
     again = browser.get(f"/manage/audit?before={newer[1]}").content.decode()
     assert re.findall(r'id="audit-(\d+)"', again) == re.findall(r'id="audit-(\d+)"', first)
+
+
+def test_the_audit_log_is_narrowed_by_day_person_act_and_thing(browser: Client, adam: User) -> None:
+    from datetime import UTC, datetime
+
+    from customers.models import AuditEntry as Entry
+
+    rita = world.reviewer()
+    rows = [
+        (adam, "markup.change", "rule:1", "Of Monday", datetime(2026, 11, 16, 23, 59, tzinfo=UTC)),
+        (rita, "request.approve", "order:5", "Of Tuesday", datetime(2026, 11, 17, 0, 0, tzinfo=UTC)),
+        (rita, "export.report", "report:day", "Of Wednesday", datetime(2026, 11, 18, 12, 0, tzinfo=UTC)),
+    ]
+    for by, verb, subject, summary, at in rows:
+        Entry.objects.create(
+            actor=by, actor_label=by.email, verb=verb, subject=subject, summary=summary, at=at
+        )
+    for query, expected in {
+        "from=2026-11-17&to=2026-11-17": ["Tuesday"],
+        "from=2026-11-17": ["Tuesday", "Wednesday"],
+        "to=2026-11-16": ["Monday"],
+        "actor=rita@example.org": ["Tuesday", "Wednesday"],
+        "actor=rita@example.org&verb=export.report": ["Wednesday"],
+        "subject=order:5": ["Tuesday"],
+        "thing=prices": ["Monday"],
+        "thing=decision": ["Tuesday"],
+        "thing=export&from=nonsense": ["Wednesday"],
+        "verb=nothing.such": [],
+    }.items():
+        shown = browser.get(f"/manage/audit?{query}").content.decode()
+        found = [day for day in ("Monday", "Tuesday", "Wednesday") if f"Of {day}" in shown]
+        assert found == expected, query
+
+
+def test_the_audit_log_asks_as_often_for_many_entries_as_for_few(browser: Client) -> None:
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            assert browser.get("/manage/audit?thing=balance&from=2026-01-01&actor=adam").status_code == 200
+        return len(captured)
+
+    entries(2)
+    queries()
+    few = queries()
+    entries(120)
+    assert queries() == few <= 12
+
+
+def test_sign_ins_of_staff_and_wrong_passwords_are_recorded_and_not_those_of_customers(adam: User) -> None:
+    for user in (adam, world.customer()):
+        visitor = Client()
+        visitor.post("/account/login/", {"login": user.email, "password": "wrong"})
+        visitor.post("/account/login/", {"login": user.email, "password": world.PASSWORD})
+    verbs = list(AuditEntry.objects.order_by("pk").values_list("verb", "subject", "actor"))
+    assert verbs == [
+        ("sign_in.failed", f"user:{adam.pk}", None),
+        ("sign_in.done", f"user:{adam.pk}", adam.pk),
+    ]
+
+
+def test_each_decision_on_a_request_is_recorded(adam: User) -> None:
+    alice, service = world.customer(), world.service(world.offer(world.provider()))
+    request = staff_world.cancel_asked(staff_world.accepted(world.order(alice, service)), reason="late")
+    client = staff_world.signed_in(adam)
+    client.post("/staff/review/decide", {"ids": request.pk, "decision": "approve"})
+    client.post("/staff/review/undo", {"ids": request.pk})
+    client.post("/staff/review/decide", {"ids": request.pk, "decision": "reject", "note": "Too late"})
+    found = AuditEntry.objects.filter(subject=f"order:{request.order_id}").order_by("pk")
+    assert [entry.verb for entry in found] == ["request.approve", "request.undo", "request.reject"]
+    assert found[2].actor == adam and found[2].details["note"] == "Too late"
