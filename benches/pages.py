@@ -128,9 +128,10 @@ def _times(ask: Ask) -> tuple[list[float], int]:
     ask(), ask()
     with CaptureQueriesContext(connection) as queries:
         ask()
+    statements = len(queries)
     times = []
     for _ in range(LOOKS):
         begun = time.perf_counter()
         ask()
         times.append(time.perf_counter() - begun)
-    return times, len(queries)
+    return times, statements

@@ -26,7 +26,7 @@ from providers.price_history import MOST_RECENT, Moved
 from providers.rates import CustomerRates
 from providers.reporting import LONGEST, TooManyReports, report_service
 
-ROWS = 100
+ROWS = 50
 CSV_HEADER = ("id", "category", "name", "type", "rate", "rate_is", "min", "max", "refill_days", "cancel", "drip_feed",
               "median_seconds")  # fmt: skip
 
