@@ -28,7 +28,8 @@ def record(
 ) -> AuditEntry:
     """Write one entry. `verb` is `thing.act`; `subject` a row or `thing:id`; `summary` one plain sentence.
 
-    `actor_label` names an actor who is nobody we know. `details` never holds a secret: say that a key was changed, not which one it is.
+    `actor_label` names an actor who is nobody we know. `details` never holds a secret: say that a key was changed,
+    not which one it is.
     """
     if isinstance(subject, models.Model):
         subject = f"{subject._meta.model_name}:{subject.pk}"
