@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
+from customers import site_settings
 from customers.access import reviewers_only, staff_of
 from customers.figures import money
 from customers.models import User
@@ -193,6 +194,7 @@ def order_page(request: HttpRequest, order_id: int, status: int = 200, **more: A
         "seen": version_of(order, submission) if by_hand else "",
         "by_remains": _by_remains(order),
         "figures": _figures(order) if user.manages else None,
+        "reject_replies": site_settings.of(request).reject_replies,
         "being_verified": submission.state == Submission.State.UNKNOWN,
     }
     return render(request, "orders/staff/order.html", context | more, status=status)

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST, require_safe
 
+from customers import site_settings
 from customers.access import reviewers_only, staff_of
 from orders.models import Request
 from orders.requests import (
@@ -73,7 +74,7 @@ def one(request: HttpRequest, request_id: int) -> HttpResponse:
     pane, shown = _pane(request, request_id), _queue(request)
     partial = request.headers.get("HX-Target") == "pane"
     template = "orders/staff/review_pane.html" if partial else "orders/staff/review_one.html"
-    return render(request, template, _with_pane(shown, pane, "list" if partial else "page"))
+    return render(request, template, _with_pane(request, shown, pane, "list" if partial else "page"))
 
 
 @reviewers_only
@@ -162,15 +163,15 @@ def _page(request: HttpRequest, shown: Queue, at: int | None, status: int = 200,
     if pane is None and first:
         pane = read_pane(first, staff_of(request))
     results = request.session.pop("review_results", None)
-    context = _with_pane(shown, pane, "list") | {"results": results} | more
+    context = _with_pane(request, shown, pane, "list") | {"results": results} | more
     return render(request, "orders/staff/review.html", context, status=status)
 
 
-def _with_pane(shown: Queue, pane: Pane | None, stands: str) -> dict[str, Any]:
+def _with_pane(request: HttpRequest, shown: Queue, pane: Pane | None, stands: str) -> dict[str, Any]:
     """`stands`: in the "list" page or as a "page" of its own; forms lead back to where they stood."""
     at = pane.request.pk if pane else 0
     place = shown.place(at)
-    return {
+    return _replies(request) | {
         "queue": shown,
         "tabs": _tabs(shown),
         "pane": pane,
@@ -181,6 +182,11 @@ def _with_pane(shown: Queue, pane: Pane | None, stands: str) -> dict[str, Any]:
         "stands": stands,
         "undo_s": UNDO_S,
     }
+
+
+def _replies(request: HttpRequest) -> dict[str, Any]:
+    site = site_settings.of(request)
+    return {"approve_replies": site.approve_replies, "reject_replies": site.reject_replies}
 
 
 def _tabs(shown: Queue) -> list[dict[str, Any]]:
@@ -217,7 +223,7 @@ def _note_missing(request: HttpRequest, ids: Sequence[int]) -> HttpResponse:
         return _back(request)
     wrong = {"note_wrong": _("A note to the customer is needed to reject a request.")}
     if request.POST.get("stands") == "page":
-        context = _with_pane(_queue(request), _pane(request, ids[0]), "page") | wrong
+        context = _with_pane(request, _queue(request), _pane(request, ids[0]), "page") | wrong
         return render(request, "orders/staff/review_one.html", context, status=422)
     return _page(request, _queue(request), ids[0], 422, **wrong)
 

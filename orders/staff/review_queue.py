@@ -24,7 +24,7 @@ from providers.models import Provider
 
 AMBER, RED = timedelta(hours=18), timedelta(hours=24)
 UNDO_S = 10
-LOOKING_S = 45  # "Tomas is looking at this": kept while his page asks for fresh rows
+LOOKING_S = 60  # "Tomas is looking at this": kept while his page asks for fresh rows
 ANSWERED_SHOWN = 100
 TABS = ("all", "refill", "cancel", "late", "mine")
 

@@ -1,5 +1,6 @@
 /* The review queue beside its pane (from 1200 px): the row that gets the focus is shown in the pane; below that a
-   row's link opens its own page. Countdowns of what can still be undone, or not yet be decided. */
+   row's link opens its own page. Countdowns of what can still be undone, or not yet be decided.
+   Saved replies. */
 (function () {
   "use strict";
   var panel = window.panel;
@@ -37,6 +38,16 @@
     var summary = event.target.querySelector && event.target.querySelector("summary[data-opens]");
     if (summary && event.target.open) document.querySelector(summary.dataset.opens).focus();
   }, true);
+
+  /* select[data-reply="#id"]: the chosen saved reply goes into the field, after what stands there. */
+  document.addEventListener("change", function (event) {
+    var select = event.target;
+    if (!select.matches("select[data-reply]") || !select.value) return;
+    var field = document.querySelector(select.dataset.reply);
+    field.value = (field.value.trim() ? field.value.trim() + " " : "") + select.value;
+    select.selectedIndex = 0;
+    field.focus();
+  });
 
   /* After a decision the next request is at hand: the keys J, K, A and R go on from its row. */
   document.addEventListener("DOMContentLoaded", function () {
