@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, cast
 from urllib.parse import parse_qsl
 
@@ -34,6 +34,7 @@ class Server:
         self.connections: set[Connection] = set()
         self._listener: asyncio.Server | None = None
         self._holder: socket.socket | None = None
+        self._tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
         self.host, self.port, self._family = "127.0.0.1", 0, socket.AF_INET
 
     async def start(self, host: str, port: int) -> None:
@@ -55,8 +56,13 @@ class Server:
         loop = asyncio.get_running_loop()
         for sock in listener.sockets:
             loop.remove_reader(sock.fileno())
-        loop.create_task(self._close(listener))
-        loop.call_later(seconds, lambda: loop.create_task(self._listen()))
+        self._start(self._close(listener))
+        loop.call_later(seconds, lambda: self._start(self._listen()))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _close(self, listener: asyncio.Server) -> None:
         # asyncio forgets, open and unread, a connection accepted in the very round that closes its server:

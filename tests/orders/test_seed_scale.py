@@ -19,7 +19,17 @@ pytestmark = pytest.mark.django_db
 def test_it_makes_customers_services_and_orders_with_clean_books() -> None:
     out = StringIO()
     call_command(
-        "seed_scale", "--customers", "7", "--services", "30", "--orders", "500", "--biggest", "20", "--json", stdout=out
+        "seed_scale",
+        "--customers",
+        "7",
+        "--services",
+        "30",
+        "--orders",
+        "500",
+        "--biggest",
+        "20",
+        "--json",
+        stdout=out,
     )
     assert json.loads(out.getvalue())["orders"] == 500
     assert Order.objects.count() == 500
