@@ -76,7 +76,7 @@ def test_the_queue_by_keys(open_page: Open, rita: User, waiting: list[Request]) 
     page.keyboard.press("x")
     expect(page.locator("#many")).to_contain_text("2 selected")
     shot(page, "review-picked")
-    page.get_by_role("button", name="Approve", exact=True).first.focus()
+    page.locator("#many").get_by_role("button", name="Approve").focus()
     page.keyboard.press("Enter")
     expect(page.get_by_text("2 requests approved")).to_be_visible()
     assert [state(request) for request in waiting] == ["denied", "approved", "approved"] + ["requested"] * 3
