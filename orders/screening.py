@@ -17,7 +17,8 @@ from customers import site_settings
 from customers.figures import count, money
 from customers.models import Setting, User
 from orders.models import Order, OrderEvent, Submission
-from providers.denying_orders import OrderDenials, any_entries_for_orders
+from providers.denying import folded
+from providers.denying_orders import OrderDenials, any_entries_for_orders, link_text
 from providers.models import Route
 from providers.service_types import InvalidOrder, Ordered
 
@@ -123,9 +124,10 @@ def _review(asked: Asked, site: site_settings.SiteSettings, before: int) -> str:
     """Why a person looks first, the rule that says most about the order before the others; "" for none."""
     if site.review_above is not None and asked.charge >= site.review_above:
         return BY_CHARGE
-    link = asked.ordered.link.casefold()
-    if any(part in link for part in site.review_links):
-        return BY_LINK
+    if site.review_links:
+        link = link_text(asked.ordered.link)
+        if any(folded(part) in link for part in site.review_links):
+            return BY_LINK
     if before < site.review_first_orders:
         return BY_CUSTOMER
     return BY_SERVICE if asked.route.service.hold_for_review else ""

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q
@@ -38,9 +38,18 @@ HELD = "Held back: "
 """How the reason of an offer starts that the deny-list keeps off sale."""
 
 
+# Unicode's Default_Ignorable_Code_Point: what nobody sees and what would break a word in two.
+_UNSEEN = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+# How a link may begin before its site: browsers take http:site and http:/site as http://site.
+_BEGINNING = re.compile(r"(?:https?:|[a-z][a-z0-9+.-]*:(?=//))?/*")
+
+
 def folded(text: str) -> str:
-    """As texts are compared: compatible forms of letters made equal, lower case, single spaces."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    """As texts are compared: compatible forms of letters made equal, nothing invisible, lower case, single spaces."""
+    return " ".join(_UNSEEN.sub("", unicodedata.normalize("NFKC", text)).casefold().split())
 
 
 def whole_word(text: str) -> re.Pattern[str]:
@@ -49,13 +58,14 @@ def whole_word(text: str) -> re.Pattern[str]:
 
 
 def host_of(link: str) -> str:
-    """The site of a link as it is compared: lower case, ASCII, without www.; "" where there is none."""
+    """The site of a link as it is compared, read as browsers read it: lower case, ASCII, without www.; "" for none."""
     text = "".join(char for char in folded(link) if not char.isspace()).replace("\\", "/")
     try:
-        host = urlsplit(text if "://" in text else f"//{text.lstrip('/')}").hostname or ""
+        host = urlsplit(f"//{_BEGINNING.sub('', text, count=1)}").hostname or ""
     except ValueError:
         return ""
-    host = host.strip(".").removeprefix("www.")
+    # Decoded, because browsers do so; U+3002 separates labels as a full stop does.
+    host = folded(unquote(host)).replace("\u3002", ".").strip(".").removeprefix("www.")
     try:
         return host.encode("idna").decode() if "." in host else ""
     except UnicodeError:
@@ -93,11 +103,14 @@ class DenyList:
         today = timezone.now().date()
         scopes = [Denial.Scope.ALL, Denial.Scope.CATALOG]
         entries = list(Denial.objects.filter(Q(until=None) | Q(until__gte=today), scope__in=scopes))
-        self.categories = {row.text: row.reason for row in entries if row.kind == Denial.Kind.CATEGORY}
+        # Folded again: an entry may be older than the way in which texts are compared.
+        self.categories = {
+            folded(row.text): row.reason for row in entries if row.kind == Denial.Kind.CATEGORY
+        }
         self.words = [
-            _Word(whole_word(row.text), row.text, row.reason)
+            _Word(whole_word(text), text, row.reason)
             for row in entries
-            if row.kind == Denial.Kind.WORD
+            if row.kind == Denial.Kind.WORD and (text := folded(row.text))
         ]
 
     def __bool__(self) -> bool:

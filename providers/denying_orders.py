@@ -35,6 +35,11 @@ def email_denied(email: str) -> bool:
     return entries.filter(text__in=_names_of(email)).exists()
 
 
+def link_text(link: str) -> str:
+    """A link as texts are looked for in it: folded, as typed and decoded."""
+    return f"{folded(link)}\n{folded(unquote(link))}"
+
+
 class OrderDenials:
     """The entries that one customer's new orders are held against. `links`: those of the orders, as typed."""
 
@@ -46,8 +51,9 @@ class OrderDenials:
         found = list(rows.values_list("kind", "text"))
         self.customer = any(kind == Denial.Kind.CUSTOMER for kind, _text in found)
         self._hosts = {text for kind, text in found if kind == Denial.Kind.HOST}
-        self._parts = [text for kind, text in found if kind == Denial.Kind.LINK]
-        self._words = [(text, whole_word(text)) for kind, text in found if kind == Denial.Kind.WORD]
+        self._parts = [folded(text) for kind, text in found if kind == Denial.Kind.LINK]
+        words = [folded(text) for kind, text in found if kind == Denial.Kind.WORD]
+        self._words = [(word, whole_word(word)) for word in words]
 
     def objections(self, link: str, texts: Mapping[str, str]) -> dict[str, str]:
         """Sentences for the customer by parameter (link, comments, …); empty where the order may be placed."""
@@ -70,7 +76,7 @@ class OrderDenials:
                     return _("Links to %s are not accepted here. Nothing was charged.") % host
         if not (self._parts or self._words):
             return ""
-        text = f"{folded(link)}\n{folded(unquote(link))}"
+        text = link_text(link)
         if any(part in text for part in self._parts) or self._word_in(text):
             return _("This link is not accepted here. Nothing was charged.")
         return ""

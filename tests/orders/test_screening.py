@@ -76,6 +76,14 @@ def refusal(user: User, service: Service, **asked: Any) -> Mapping[str, str]:
         "https:\\\\casino.example\\x",
         "https://ｃａｓｉｎｏ.example/",
         "https://casino.example./",
+        "casino.example/?next=https://good.example/",
+        "https:casino.example/",
+        "https:/casino.example/",
+        "http:///casino.example/",
+        "https://casino\u3002example/",
+        "https://c%61sino%2eexample/",
+        "https://cas\u200bino.example/",
+        "\u2060casino.example",
     ],
 )
 def test_a_denied_site_is_refused_however_it_is_written(alice: User, shop: Service, link: str) -> None:
@@ -85,7 +93,13 @@ def test_a_denied_site_is_refused_however_it_is_written(alice: User, shop: Servi
 
 
 @pytest.mark.parametrize(
-    "link", ["https://casino.example.org/", "https://mycasino.example/", "https://example.org/casino.example"]
+    "link",
+    [
+        "https://casino.example.org/",
+        "https://mycasino.example/",
+        "https://example.org/casino.example",
+        "example.org/?u=https://casino.example",
+    ],
 )
 def test_another_site_is_not_meant(alice: User, shop: Service, link: str) -> None:
     deny("host", "casino.example", "Gambling")
@@ -106,6 +120,14 @@ def test_a_word_is_refused_in_links_and_in_comments_as_a_whole_word(alice: User,
     said = refusal(alice, comments, link="https://example.org/", quantity=0, comments=texts)
     assert said == {"comments": "“bad phrase” is not accepted here. Nothing was charged."}
     assert world.order(alice, comments, comments="A bad phrased text").total == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["A bad\u00ad phrase", "b\u200bad phrase", "\uff42ad phr\u2060ase", "bad \ufe0fphrase"]
+)
+def test_a_word_is_found_with_what_nobody_sees_in_it(alice: User, comments: Service, text: str) -> None:
+    deny("word", "bad phrase", "Hurts people")
+    assert "comments" in refusal(alice, comments, link="https://example.org/", quantity=0, comments=text)
 
 
 def test_a_word_for_imported_services_says_nothing_about_orders(alice: User, shop: Service) -> None:
