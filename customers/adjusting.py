@@ -5,7 +5,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import Q, Sum
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from customers import site_settings, wallet
 from customers.audit import actor_name, record
 from customers.figures import money
-from customers.models import Transfer, User
+from customers.models import AuditEntry, Transfer, User
 from customers.site_settings import SiteSettings
 
 DAY = timedelta(hours=24)
@@ -48,9 +48,14 @@ def limits_of(person: User, site: SiteSettings) -> Limits:
 
 
 def moved_today(person: User) -> Decimal:
-    """What he moved by hand in the last 24 hours, up and down added together. One query by time."""
+    """What he moved by hand in the last 24 hours, up and down added together. One query by time.
+
+    Transfers name him by his e-mail at the time; the audit trail knows which ones were his.
+    """
+    since = timezone.now() - DAY
+    names = AuditEntry.objects.filter(actor=person, at__gte=since).values("actor_label")
     mine = Transfer.objects.filter(
-        at__gte=timezone.now() - DAY, actor=actor_name(person), cause__startswith="adjust:"
+        Q(actor=actor_name(person)) | Q(actor__in=names), at__gte=since, cause__startswith="adjust:"
     )
     return mine.aggregate(sum=Sum("amount"))["sum"] or wallet.ZERO
 

@@ -8,6 +8,7 @@ Once     a second call changes nothing
 Orders and prices are rooms that this one does not know; orders/erasing.py adds what they hold.
 """
 
+import re
 from decimal import Decimal
 
 from allauth.account.models import EmailAddress
@@ -99,8 +100,11 @@ def _empty(user: User, balance: Decimal, reason: str, by: User | None, request: 
 
 
 def _addresses(user: User) -> set[str]:
-    """Every e-mail that names him, present and unconfirmed ones."""
-    return {user.email, *EmailAddress.objects.filter(user=user).values_list("email", flat=True)}
+    """Every e-mail that names him: present and unconfirmed ones, and those under which he acted before."""
+    asked = EmailAddress.objects.filter(user=user).values_list("email", flat=True)
+    others = User.objects.exclude(pk=user.pk).values("email")
+    acted = AuditEntry.objects.filter(actor=user, actor_label__contains="@").exclude(actor_label__in=others)
+    return {user.email, *asked, *acted.values_list("actor_label", flat=True).distinct()}
 
 
 def _forget_sign_in(user: User, addresses: set[str]) -> None:
@@ -121,16 +125,14 @@ def _number_for_name(user: User, addresses: set[str]) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL headwater.erasing = 'on'")
         for address in addresses:
-            values = {"email": address, "who": who}
             cursor.execute(
                 f"""
-                UPDATE {table} SET actor_label = replace(actor_label, %(email)s, %(who)s),
-                    summary = replace(summary, %(email)s, %(who)s),
-                    details = replace(details::text, %(email)s, %(who)s)::jsonb
-                WHERE position(%(email)s in summary) > 0 OR position(%(email)s in actor_label) > 0
-                    OR position(%(email)s in details::text) > 0
+                UPDATE {table} SET actor_label = regexp_replace(actor_label, %(email)s, %(who)s, 'gi'),
+                    summary = regexp_replace(summary, %(email)s, %(who)s, 'gi'),
+                    details = regexp_replace(details::text, %(email)s, %(who)s, 'gi')::jsonb
+                WHERE summary ~* %(email)s OR actor_label ~* %(email)s OR details::text ~* %(email)s
                 """,
-                values,
+                {"email": _by_itself(address), "who": who},
             )
         # What staff wrote about him is kept there too, from before each change of the note.
         cursor.execute(
@@ -139,6 +141,14 @@ def _number_for_name(user: User, addresses: set[str]) -> None:
         )
         cursor.execute(f"UPDATE {table} SET address = NULL WHERE actor_id = %s", [user.pk])
         cursor.execute("SET LOCAL headwater.erasing = 'off'")
+
+
+def _by_itself(address: str) -> str:
+    """A pattern for PostgreSQL: the address, and not the one of somebody else that it is a part of.
+
+    After an escape in JSON (a line break is written as \\n) it stands by itself too.
+    """
+    return rf"(?:(?<![\w.%+-])|(?<=\\[nrtbf])){re.escape(address)}(?![\w-]|\.\w)"
 
 
 def _rename(user: User) -> str:

@@ -10,6 +10,7 @@ from customers import erasing
 from customers.models import User
 from orders.models import Order
 from providers.models import SpecialRate
+from providers.reporting import forget_reports
 
 
 def erase_customer(
@@ -21,4 +22,5 @@ def erase_customer(
         Order.objects.for_user(user).exclude(reference="").update(reference="")
         SpecialRate.objects.filter(user=user).delete()
         user.favorites.all().delete()
+        forget_reports(user)
     return left

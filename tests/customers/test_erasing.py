@@ -11,7 +11,7 @@ from django.db import IntegrityError, connection, transaction
 from django.test import Client
 
 from customers import erasing, wallet
-from customers.adjusting import adjust_balance
+from customers.adjusting import CannotAdjust, adjust_balance
 from customers.api_keys import create_api_key
 from customers.audit import record
 from customers.enrolling import enrol_totp
@@ -21,6 +21,8 @@ from customers.models import AuditEntry, DepositRequest, Notice, Transfer, User
 from orders.erasing import erase_customer
 from orders.models import Order
 from orders.settlement import end_partial, lock_order
+from providers.models import Alert
+from providers.reporting import report_service
 from tests import staff_world, world
 from tests.customers.test_team import just_confirmed
 
@@ -91,6 +93,43 @@ def test_nothing_names_the_person_any_more_and_the_books_are_as_before(alice: Us
     assert Order.objects.get(pk=order.pk).link == order.link
     assert wallet.balance_of(alice) == 0
     world.sane()
+
+
+def test_whoever_is_called_nearly_so_keeps_his_name_in_the_trail(alice: User, adam: User) -> None:
+    """The address is replaced where it stands by itself, however it is written, and not inside a longer one."""
+    others = (
+        "malice@example.org",
+        "x.alice@example.org",
+        "alice@example.org.uk",
+        "alice@example.organic.net",
+    )
+    for other in others:
+        record(adam, "customer.create", f"user:{other}", f"Customer {other} created", {"text": other})
+    record(adam, "deny_list.add", "denial:1", "“Alice@Example.org” added.", {"lines": "a\nalice@example.org"})
+    erase_customer(alice, typed=alice.email, write_off="Closed", by=adam)
+    for other in others:
+        entry = AuditEntry.objects.get(subject=f"user:{other}")
+        assert (entry.summary, entry.details) == (f"Customer {other} created", {"text": other})
+    entry = AuditEntry.objects.get(verb="deny_list.add")
+    who = f"customer {alice.pk}"
+    assert (entry.summary, entry.details) == (f"“{who}” added.", {"lines": f"a\n{who}"})
+
+
+def test_what_she_reported_and_what_she_was_called_before_go_too(alice: User, adam: User) -> None:
+    service = world.service(world.offer(world.provider()))
+    bob = world.customer("malice@example.org")
+    report_service(alice, service, "Alice Ames saw nothing arrive")
+    report_service(bob, service, "Slow")
+    User.objects.filter(pk=alice.pk).update(email="ames@example.com")
+    alice.refresh_from_db()
+    EmailAddress.objects.filter(user=alice).delete()
+    erase_customer(alice, typed="ames@example.com", write_off="Closed", by=adam)
+    text = every_text()
+    for word in ("ames@example.com", " alice@example.org", '"alice@example.org', "Alice Ames"):
+        assert word not in text, word
+    hers, his = (Alert.objects.get(key=f"report:{service.pk}:{person.pk}") for person in (alice, bob))
+    assert hers.text == f"customer {alice.pk} reports service {service.pk}"
+    assert his.text == f"malice@example.org reports service {service.pk}: Slow"
 
 
 def test_an_open_order_finishes_and_its_refund_is_booked(alice: User, adam: User) -> None:
@@ -240,6 +279,18 @@ def test_limits_of_corrections_by_role(alice: User, adam: User) -> None:
     assert adjust("1").status_code == 403
     assert adjust_balance(alice, Decimal(500), "Any amount", by=adam).amount == 500
     world.sane()
+
+
+def test_another_address_of_his_own_gives_nobody_a_second_limit(alice: User) -> None:
+    from customers import site_settings
+
+    site_settings.change({"reviewer_adjust_single": "10", "reviewer_adjust_day": "10"})
+    rita = world.reviewer()
+    adjust_balance(alice, Decimal(10), "Goodwill", by=rita)
+    rita.email = "rita.new@example.org"
+    rita.save(update_fields=["email"])
+    with pytest.raises(CannotAdjust, match=r"you moved \$10.00 already"):
+        adjust_balance(alice, Decimal(1), "Goodwill", by=rita)
 
 
 def test_an_opening_balance_counts_as_a_correction(adam: User) -> None:
