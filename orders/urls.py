@@ -6,6 +6,7 @@ from orders.views import asking, home, listing, mass, ordering, own_data, showin
 
 urlpatterns = [
     path("", home.home, name="home"),
+    path("orders/latest", home.latest_orders, name="latest_orders"),
     path("orders/", listing.orders, name="orders"),
     path("orders/rows", listing.order_rows, name="order_rows"),
     path("orders/export.csv", listing.export, name="orders_export"),

@@ -48,6 +48,7 @@ CUSTOMER_NAV = (
     Group(
         "",
         (
+            Link("/", _("Home"), "home", go="h"),
             NEW_ORDER,
             Link("/orders/", _("Orders"), "list-details", go="o"),
             Link("/services/", _("Services"), "apps", go="s"),
@@ -217,6 +218,8 @@ class Shell:
 
 
 def _continues(path: str, address: str) -> bool:
+    if address == "/":
+        return False
     if address == NEW_ORDER.address:
         return path.startswith("/orders/mass")
     if address in ("/manage/", "/orders/"):  # index pages: others under them have entries of their own

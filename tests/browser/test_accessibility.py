@@ -69,7 +69,7 @@ class Scenario:
             f"{shop.pk} | https://example.org/x | 100\n{shop.pk} | https://example.org/x | 1\nnonsense"
         )
         self.pages = [
-            "/orders/new", f"/orders/new?service={shop.pk}", f"/orders/new?service={comments.pk}", "/orders/",
+            "/", "/orders/new", f"/orders/new?service={shop.pk}", f"/orders/new?service={comments.pk}", "/orders/",
             "/orders/?q=nothing-like-it", f"/orders/{orders[1].pk}", f"/orders/{orders[5].pk}",
             f"/orders/{reviewed.pk}",
             f"/orders/{orders[0].pk}/refill", "/orders/mass", f"/orders/mass/{token}", "/services/", "/wallet/",
@@ -210,6 +210,6 @@ def test_a_first_visit_and_a_later_page_stay_light(scenario: Scenario, open_page
     fresh.on("response", weigh)
     fresh.goto("/orders/", wait_until="networkidle")
     assert sum(sizes.values()) <= FIRST_VISIT, sizes
-    for path in ("/orders/", "/orders/new", "/services/", "/wallet/", "/orders/mass"):
+    for path in ("/", "/orders/", "/orders/new", "/services/", "/wallet/", "/orders/mass"):
         html = page.request.get(path).body()
         assert len(gzip.compress(html, 9)) <= LATER_PAGE, path

@@ -67,7 +67,10 @@ def test_a_first_visit(transactional_db: None, open_page: Open) -> None:
     page.get_by_role("button", name="Confirm").click()
     if "/account/login" in page.url:
         sign_in(page, "nora@example.org", "kettle-harbor-plum-42")
-    page.wait_for_url("**/orders/new")  # nothing is open: straight to the first order
+    expect(page.get_by_role("heading", name="Your first order")).to_be_visible()
+    expect(page.get_by_role("main").get_by_role("link", name="Add funds").first).to_have_attribute(
+        "href", "/wallet/"
+    )
     shots(page, "first-page")
     nora = User.objects.get(email="nora@example.org")
     assert nora.terms_accepted_at is not None and nora.language == "en"

@@ -408,11 +408,3 @@ def test_a_page_of_many_services_costs_as_many_queries_as_one(browser: Client, v
 def test_a_visitor_signs_in_first(client: Client) -> None:
     for address in ("/orders/new", "/orders/", "/orders/rows", "/services/", "/wallet/", "/"):
         assert client.get(address)["Location"].startswith("/account/login/")
-
-
-def test_home_leads_to_where_the_work_is(browser: Client, alice: User, views: Service) -> None:
-    assert browser.get("/")["Location"] == "/orders/new"
-    world.order(alice, views)
-    assert browser.get("/")["Location"] == "/orders/"
-    assert signed_in(world.reviewer()).get("/")["Location"] == "/staff/review"
-    assert signed_in(world.admin()).get("/")["Location"].startswith("/manage/")
