@@ -194,7 +194,7 @@ def _asked(user: User, since: datetime) -> Iterable[Item]:
         )
         text = _("The charge stays as it was; asking cost nothing.")
         if len(declined) == 1 and declined[0][5]:
-            text = f"{text} {_('Answer:')} {declined[0][5]}"
+            text = _with_answer(text, declined[0][5])
         yield _about_orders("err", "circle-x", title, [Found(*row[:3]) for row in declined], text)
     done = [Found(*row[:3]) for row in answers if row[3] == Request.Kind.REFILL and row[4] == "done"]
     if done:
@@ -224,8 +224,13 @@ def _payments(user: User, since: datetime) -> Iterable[Item]:
         title = ngettext("One payment was refused", "%(n)s payments were refused", len(refused))
         text = _("%(payment)s. Nothing was added to your balance.") % {"payment": _payment(refused)}
         if len(refused) == 1 and refused[0].note:
-            text = f"{text} {_('Answer:')} {refused[0].note}"
+            text = _with_answer(text, refused[0].note)
         yield Item("err", "circle-x", title % _n(refused), text, page, _("Open wallet"))
+
+
+def _with_answer(text: str, note: str) -> str:
+    answer = _("Answer:")  # not inside the f-string: the extraction of sentences does not look there
+    return f"{text} {answer} {note}"
 
 
 def _payment(rows: Sequence[DepositRequest]) -> str:
@@ -251,12 +256,11 @@ def _prices(favorites: Sequence[Line]) -> Iterable[Item]:
     rose = sum(1 for _line, move in changed if move.rose)
     if len(changed) == 1:
         line, move = changed[0]
-        text = _("%(service)s: %(before)s before, %(now)s now.") % {
+        text = _("%(service)s: %(before)s before, %(now)s now. Orders keep the rate they were placed at.") % {
             "service": line.service.name,
             "before": rate(move.before),
             "now": rate(move.now),
         }
-        text = f"{text} {_('Orders keep the rate they were placed at.')}"
     else:
         text = _("%(rose)s up, %(fell)s down. Orders keep the rate they were placed at.") % {
             "rose": count(rose),
