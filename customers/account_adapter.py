@@ -4,11 +4,8 @@ from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
-from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.utils.module_loading import import_string
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
@@ -40,13 +37,6 @@ class AccountAdapter(DefaultAccountAdapter):
     def get_client_ip(self, request: HttpRequest) -> str:
         # panel.middleware.client_address has already looked behind our own proxies.
         return str(request.META.get("REMOTE_ADDR", ""))
-
-    def clean_email(self, email: str) -> str:
-        """For sign-up and for a change of address. The deny-list is another room's: settings.py names its question."""
-        email = super().clean_email(email)
-        if import_string(settings.EMAIL_DENIED)(email):
-            raise ValidationError(_("An account with this e-mail address cannot be opened here."))
-        return email
 
     def post_login(self, request: HttpRequest, user: User, **facts: Any) -> HttpResponse:
         """After the second step. Staff only: customers have their own list of sessions."""

@@ -7,7 +7,10 @@ from allauth.mfa.base.forms import AuthenticateForm as BaseAuthenticateForm
 from allauth.mfa.base.forms import ReauthenticateForm as BaseReauthenticateForm
 from allauth.mfa.totp.forms import ActivateTOTPForm as BaseActivateTOTPForm
 from django import forms
+from django.conf import settings
 from django.contrib.auth.password_validation import password_validators_help_texts
+from django.core.exceptions import ValidationError
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 
 LABELS = {
@@ -49,6 +52,16 @@ class Dressed:
         _dress(self)  # type: ignore[arg-type]
 
 
+def _refuse_denied(email: str) -> str:
+    """For addresses that an account is to get; who has one already signs in and resets his password with it.
+
+    The deny-list is another room's: settings.py names its question.
+    """
+    if email and import_string(settings.EMAIL_DENIED)(email):
+        raise ValidationError(_("An account with this e-mail address cannot be opened here."))
+    return email
+
+
 class LoginForm(Dressed, account.LoginForm):
     """E-mail, password, keep signed in."""
 
@@ -72,6 +85,9 @@ class SignupForm(Dressed, account.SignupForm):
     )
     field_order = ("name", "email", "password1", "terms")
 
+    def clean_email(self) -> str:
+        return _refuse_denied(super().clean_email())
+
 
 class ResetPasswordForm(Dressed, account.ResetPasswordForm):
     pass
@@ -90,11 +106,13 @@ class SetPasswordForm(Dressed, account.SetPasswordForm):
 
 
 class AddEmailForm(Dressed, account.AddEmailForm):
-    pass
+    def clean_email(self) -> str:
+        return _refuse_denied(super().clean_email())
 
 
 class ChangeEmailForm(Dressed, account.ChangeEmailForm):
-    pass
+    def clean_email(self) -> str:
+        return _refuse_denied(super().clean_email())
 
 
 class ReauthenticateForm(Dressed, account.ReauthenticateForm):

@@ -211,6 +211,21 @@ def test_nobody_signs_up_with_a_denied_address(client: Client) -> None:
     assert list(User.objects.values_list("email", flat=True)) == ["spammer@example.org"]
 
 
+def test_a_denied_customer_gets_back_into_his_account_and_moves_to_no_denied_address(
+    client: Client, alice: User, mailoutbox: list[Any]
+) -> None:
+    """There may be money in it. What he may not do is order, or take another address that is denied."""
+    deny("customer", alice.email, "Charged back")
+    deny("customer", "@mailbox.example", "Throw-away addresses")
+    asked = client.post("/account/password/reset/", {"email": alice.email})
+    assert asked.status_code == 302
+    assert [message.to for message in mailoutbox] == [[alice.email]]
+    own = signed_in(alice)
+    own.post("/account/reauthenticate/", {"password": world.PASSWORD})
+    page = own.post("/account/email/", {"action_add": "", "email": "alice@mailbox.example"})
+    assert "cannot be opened here" in page.content.decode()
+
+
 # ── held for review, and the limit ──────────────────────────────────────────────────────────────────
 
 
