@@ -187,7 +187,8 @@ def test_many_orders_complete_with_as_many_statements_as_a_few(
     asked_late = ask_cancel(orders[0].pk, by="customer")
     counts = {}
     for some, sequence in ((orders[:5], 6000), (orders[5:], 6001)):
-        asked = followed(Submission.objects.filter(pk__in=[order.pk for order in some]))
+        rows = Submission.objects.filter(pk__in=[order.pk for order in some])
+        asked = followed(rows.order_by("pk"))
         seen = {row.upstream_id: Observation(Word.COMPLETED, "Completed", remains=0) for row in asked}
         left = Observation(Word.COMPLETED, "Completed", start_count=7, remains=3)
         answers = Statuses(seen | {asked[-1].upstream_id: left})
