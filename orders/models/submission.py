@@ -110,6 +110,11 @@ class Submission(models.Model):
                 condition=Q(state__in=["unknown", "held"]),
                 name="submission_for_staff",
             ),
+            models.Index(
+                fields=["order"],
+                condition=Q(state__in=["rejected", "unknown", "written_off"]),
+                name="submission_failed",
+            ),
         ]
 
     def __str__(self) -> str:
