@@ -12,8 +12,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import DurationField, ExpressionWrapper, F, QuerySet, Value
-from django.db.models.functions import Coalesce
+from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -104,23 +103,19 @@ def _verified(user: User) -> Iterable[Item]:
 
 
 def _late(user: User, now: datetime) -> Iterable[Item]:
-    """Open for more than LATE_TIMES what the service usually takes, after the last run of a drip-feed began."""
-    usual = F("service__median_seconds") * Value(timedelta(seconds=LATE_TIMES))
-    runs = (Coalesce(F("runs"), 1) - 1) * Coalesce(F("interval"), 0) * Value(timedelta(minutes=1))
+    """Open for more than LATE_TIMES what the service usually takes, after the last run of a drip-feed began.
+
+    Compared here and not in the database, which would rather compare every service with every order.
+    """
     rows = (
-        Order.objects.filter(
-            pk__in=_of_each(user, OPEN_STATUSES, "pk"), service__median_seconds__isnull=False
-        )
+        Order.objects.filter(pk__in=_of_each(user, OPEN_STATUSES, "pk"))
         .exclude(submission__state=Submission.State.UNKNOWN)
-        .annotate(
-            usual=ExpressionWrapper(usual, output_field=DurationField()),
-            in_runs=ExpressionWrapper(runs, output_field=DurationField()),
-        )
-        .filter(created_at__lt=Value(now) - F("usual") - F("in_runs"))
         .order_by("pk")
-        .values_list("pk", "service__name", "charge", "created_at", "service__median_seconds")
+        .values_list(
+            "pk", "service__name", "charge", "created_at", "service__median_seconds", "runs", "interval"
+        )
     )
-    late = list(rows)
+    late = [row for row in rows if row[4] is not None and row[3] + _patience(*row[4:]) < now]
     if late:
         title = ngettext(
             "One order takes longer than usual", "%(n)s orders take longer than usual", len(late)
@@ -136,6 +131,11 @@ def _late(user: User, now: datetime) -> Iterable[Item]:
         found = [Found(*row[:3]) for row in late]
         said = text % {"waited": span(now - waited), "usual": about(median), "amount": _sum(found)}
         yield _about_orders("warn", "hourglass", title, found, said)
+
+
+def _patience(median_seconds: int, runs: int | None, interval: int | None) -> timedelta:
+    in_runs = timedelta(minutes=((runs or 1) - 1) * (interval or 0))
+    return LATE_TIMES * timedelta(seconds=median_seconds) + in_runs
 
 
 def _ended(user: User, since: datetime) -> Iterable[Item]:
