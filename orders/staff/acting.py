@@ -56,7 +56,7 @@ def _send_now(request: HttpRequest, order_id: int, reason: str, by: User) -> str
 def _edit_link(request: HttpRequest, order_id: int, reason: str, by: User) -> str:
     link, seen = request.POST.get("link", ""), request.POST.get("seen", "")
     correcting.edit_link(order_id, link, seen=seen, reason=reason, by=by, request=request)
-    return _("The order is sent for the new link.")
+    return _("The order is delivered for the new link.")
 
 
 def _change_route(request: HttpRequest, order_id: int, reason: str, by: User) -> str:

@@ -182,7 +182,7 @@ def order_page(request: HttpRequest, order_id: int, status: int = 200, **more: A
         "moments": timeline(order, user),
         "requests": requests,
         "actions": actions_for(order, requests, now),
-        "refill_until": refill_until(order),
+        "refill_until": refill_until(order) if order.service.refill else None,
         "stuck": late,
         "may": may,
         "ways": ways,

@@ -18,6 +18,13 @@ LOOKS = {
     OrderEvent.Kind.NOTE: ("", "notes"),
 }
 ENDS = {"Completed": ("ok", "circle-check"), "Partial": ("warn", "circle-half-2"), "Canceled": ("", "ban")}
+NOTES = {
+    "": gettext_lazy("Internal note"),
+    "note": gettext_lazy("Internal note"),
+    "counts": gettext_lazy("Counts set"),
+    "link": gettext_lazy("Link changed"),
+    "send now": gettext_lazy("Sent without waiting"),
+}
 ACTORS = {
     "customer": gettext_lazy("the customer"),
     "system": gettext_lazy("the panel"),
@@ -60,7 +67,7 @@ def _title(event: OrderEvent) -> str:
             f"{after.capitalize()} {money(event.amount)}" if event.amount is not None else after.capitalize()
         )
     if event.kind == OrderEvent.Kind.NOTE:
-        return (
-            _("Internal note") if after in {"", "note"} else _("Decided by hand: %(what)s") % {"what": after}
-        )
+        if after in NOTES:
+            return str(NOTES[after])
+        return _("Decided by hand: %(what)s") % {"what": after}
     return after[:1].upper() + after[1:]
