@@ -115,7 +115,7 @@ def _late(user: User, now: datetime) -> Iterable[Item]:
             "pk", "service__name", "charge", "created_at", "service__median_seconds", "runs", "interval"
         )
     )
-    late = [row for row in rows if row[4] is not None and row[3] + _patience(*row[4:]) < now]
+    late = [row for row in rows if row[4] is not None and row[3] + _patience(row[4], row[5], row[6]) < now]
     if late:
         title = ngettext(
             "One order takes longer than usual", "%(n)s orders take longer than usual", len(late)
