@@ -6,7 +6,17 @@ from pathlib import Path
 
 from benches.figure import Figure, as_json, table
 
-PARTS = {"__init__", "__main__", "figure", "stack", "load", "slow_provider", "load_test", "load_traffic"}
+PARTS = {
+    "__init__",
+    "__main__",
+    "figure",
+    "stack",
+    "load",
+    "slow_provider",
+    "load_report",
+    "load_test",
+    "load_traffic",
+}
 
 
 def names() -> list[str]:

@@ -18,12 +18,11 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from benches.figure import spread
+from benches.load_report import Ending, Memory, Sample, report
 from benches.load_traffic import MIX, REQUESTS, Customer, Tally, Traffic
 from panel.local.places import ROOT, free_port, port_is_free
 
@@ -34,51 +33,7 @@ LATENCY_MS = 50
 CUSTOMERS = 40
 CLIENT_THREADS = 128
 SETTLE_S = 600.0  # for the last orders to be sent and followed to their end
-WARM_UP = 0.2  # of the time; memory is compared from here on
-MOST_MB = {"web": 120.0, "worker": 150.0}
-FLAT_MB = 8.0  # what an allocator may still take within a flat half hour
 BAD_LOG = ('"level": "error"', '"level": "critical"', "Traceback (most recent call last)")
-
-
-@dataclass
-class Memory:
-    """Megabytes of one process: PSS (shared pages divided among their users) is judged, RSS stands beside it."""
-
-    pss: float
-    rss: float
-
-
-@dataclass
-class Ending:
-    """What the books and the provider say after the load."""
-
-    placed: int = 0
-    placed_by_answer: int = 0
-    missing: list[int] = field(default_factory=list)
-    sent: int = 0
-    withdrawn: int = 0
-    finished: dict[str, int] = field(default_factory=dict)
-    left: dict[str, int] = field(default_factory=dict)
-    settled_s: float = 0.0
-    ledger: list[Any] = field(default_factory=list)
-    upstream: int = 0
-    doubles: list[str] = field(default_factory=list)
-    strangers: list[str] = field(default_factory=list)
-    absent: list[str] = field(default_factory=list)
-    bad_log_lines: dict[str, int] = field(default_factory=dict)
-    first_bad_lines: list[str] = field(default_factory=list)
-
-    def complaints(self) -> list[str]:
-        said = [f"{len(rows)} {what}" for what, rows in {
-            "answered orders are not in the database": self.missing,
-            "invariants of the ledger are broken": self.ledger,
-            "orders exist twice upstream": self.doubles,
-            "upstream orders are nobody's": self.strangers,
-            "accepted orders do not exist upstream": self.absent,
-        }.items() if rows]  # fmt: skip
-        said += [f"{count} orders are left {what}" for what, count in self.left.items() if count]
-        said += [f"{count} error lines in the log of {name}" for name, count in self.bad_log_lines.items()]
-        return said
 
 
 def main() -> int:
@@ -111,7 +66,13 @@ def main() -> int:
             ending = _settle()
             samples.append((time.monotonic(), _memory(processes)))
             _judge(ending, traffic.tally, truth, state)
-    return _report(traffic.tally, ending, samples, options.minutes, options.rate)
+    about = {
+        "minutes": options.minutes,
+        "requests a second": options.rate,
+        "customers": CUSTOMERS,
+        "provider ms": LATENCY_MS,
+    }
+    return report(about, traffic.tally, ending, samples)
 
 
 # ── the world ───────────────────────────────────────────────────────────────────────────────────────
@@ -196,11 +157,9 @@ def _panel(port: int, state: Path) -> Iterator[dict[str, int]]:
 # ── the load ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _load(
-    traffic: Traffic, processes: Mapping[str, int], seconds: float, rate: float
-) -> list[tuple[float, dict[str, Memory]]]:
+def _load(traffic: Traffic, processes: Mapping[str, int], seconds: float, rate: float) -> list[Sample]:
     """Visits at a constant rate for so long; the memory of each process at the start and every minute."""
-    samples = [(time.monotonic(), _memory(processes))]
+    samples: list[Sample] = [(time.monotonic(), _memory(processes))]
     begun = time.monotonic()
     pause = 1 / (rate * sum(often for often, _ in MIX.values()) / REQUESTS)
     credit = dict.fromkeys(MIX, 0.0)
@@ -292,6 +251,7 @@ def _judge(ending: Ending, tally: Tally, truth: Path, state: Path) -> None:
 
     ids = set(Order.objects.values_list("pk", flat=True))
     ending.placed, ending.placed_by_answer = len(ids), len(tally.placed)
+    ending.accepted, ending.placed_before = tally.accepted, 2 * CUSTOMERS
     ending.missing = sorted(tally.placed - ids)
     ending.finished = dict(Order.objects.values_list("status").annotate(n=Count("pk")).order_by("status"))
     states = dict(Submission.objects.values_list("state").annotate(n=Count("pk")).order_by("state"))
@@ -317,74 +277,6 @@ def _judge(ending: Ending, tally: Tally, truth: Path, state: Path) -> None:
         if bad:
             ending.bad_log_lines[log.stem] = len(bad)
             ending.first_bad_lines += [line[:400] for line in bad[:3]]
-
-
-def _report(
-    tally: Tally,
-    ending: Ending,
-    samples: list[tuple[float, dict[str, Memory]]],
-    minutes: float,
-    rate: float,
-) -> int:
-    kinds = sorted(tally.seconds.keys() | tally.errors.keys())
-    times = {kind: spread(got) | {"max_ms": round(max(got) * 1000, 1)} for kind in kinds if (got := tally.seconds[kind])}  # fmt: skip
-    everything = [second for got in tally.seconds.values() for second in got]
-    print(
-        f"\n{minutes:g} minutes at {rate:g} requests/s, {CUSTOMERS} customers, provider {LATENCY_MS} ms; milliseconds from due"
-    )
-    print(
-        f"{'kind':18} {'answered':>9} {'refused':>8} {'errors':>7} {'p50':>8} {'p95':>8} {'p99':>8} {'max':>8}"
-    )
-    for kind, had in [*times.items(), ("all", spread(everything) | {"max_ms": round(max(everything) * 1000, 1)})]:  # fmt: skip
-        answered = len(everything) if kind == "all" else len(tally.seconds[kind])
-        refused = tally.refused.total() if kind == "all" else tally.refused[kind]
-        errors = tally.errors.total() if kind == "all" else tally.errors[kind]
-        print(f"{kind:18} {answered:9} {refused:8} {errors:7} " + " ".join(f"{had[name]:8.1f}" for name in ("p50_ms", "p95_ms", "p99_ms", "max_ms")))  # fmt: skip
-    memory = _growth(samples)
-    print(f"\n{'PSS (RSS) MB':14} {'start':>13} {'warmed up':>13} {'end':>13} {'most':>13}")
-    for name, one in memory.items():
-        print(f"{name:14} " + " ".join(f"{one[when].pss:6.1f} ({one[when].rss:4.0f})" for when in ("start", "warm", "end", "most")))  # fmt: skip
-    for named in tally.named + ending.first_bad_lines:
-        print(f"! {named}")
-    print(
-        f"\norders: {ending.placed} placed ({ending.placed_by_answer} of them numbered in an answer, {2 * CUSTOMERS} before"
-        f" the load), {ending.sent} sent, {ending.withdrawn} withdrawn before; {ending.finished};"
-        f" settled {ending.settled_s:.0f} s after the load\nupstream: {ending.upstream} orders, {len(ending.doubles)} twice,"
-        f" {len(ending.strangers)} of nobody, {len(ending.absent)} absent; ledger: {len(ending.ledger)} broken"
-    )
-    complaints = ending.complaints()
-    if tally.errors.total():
-        complaints.insert(0, f"{tally.errors.total()} errors: {dict(tally.errors)}")
-    remarks = _memory_remarks(memory)
-    print(json.dumps({
-        "minutes": minutes, "rate": rate, "kinds": times, "errors": dict(tally.errors), "refused": dict(tally.refused),
-        "memory_mb": {name: {when: asdict(one) for when, one in row.items()} for name, row in memory.items()},
-        "ending": asdict(ending), "complaints": complaints, "memory_remarks": remarks,
-    }, default=str))  # fmt: skip
-    print("VERDICT: " + ("FAILED: " + "; ".join(complaints) if complaints else "no error, ledger clean, no double") + "; memory: " + ("; ".join(remarks) or "within its targets and flat"))  # fmt: skip
-    return 1 if complaints else 0
-
-
-def _growth(samples: list[tuple[float, dict[str, Memory]]]) -> dict[str, dict[str, Memory]]:
-    """Of each process its memory at the start, after the warm-up, at the end, and the most."""
-    first, last = samples[0][0], samples[-2][0]
-    warm = next(one for at, one in samples if at >= first + (last - first) * WARM_UP)
-    rows = {}
-    for name, end in samples[-1][1].items():
-        had = [one[name] for _, one in samples if name in one]
-        rows[name] = {"start": had[0], "warm": warm.get(name, had[0]), "end": end, "most": max(had, key=lambda one: one.pss)}  # fmt: skip
-    return rows
-
-
-def _memory_remarks(memory: Mapping[str, Mapping[str, Memory]]) -> list[str]:
-    said = []
-    for name, one in memory.items():
-        limit = MOST_MB.get(name.rstrip("0123456789"), MOST_MB["worker"])
-        if one["most"].pss > limit:
-            said.append(f"{name} {one['most'].pss:.0f} MB, target {limit:.0f}")
-        if one["end"].pss - one["warm"].pss > FLAT_MB:
-            said.append(f"{name} grew {one['end'].pss - one['warm'].pss:.1f} MB after the warm-up")
-    return said
 
 
 if __name__ == "__main__":

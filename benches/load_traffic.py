@@ -71,7 +71,8 @@ class Tally:
     refused: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
     named: list[str] = field(default_factory=list)
-    placed: set[int] = field(default_factory=set)
+    placed: set[int] = field(default_factory=set)  # numbers that clients read
+    accepted: int = 0  # orders that an answer said were placed, with or without a number
     sent: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -141,7 +142,9 @@ class Traffic:
                 raise Refused
             raise WrongAnswer(str(said))
         if kind == "api_add" and isinstance(said, dict):
-            self._keep(customer, int(said["order"]))
+            self._accepted()
+            if not self._keep(customer, int(said["order"])):
+                raise WrongAnswer(f"order {said['order']} was answered twice")
         elif kind == "api_status_many" and "orders" in asked and isinstance(said, dict):
             if len(said) != len(asked["orders"].split(",")) or any("error" in one for one in said.values()):
                 raise WrongAnswer("not each order was answered")
@@ -155,12 +158,18 @@ class Traffic:
         link = f"https://example.org/load/{secrets.token_hex(10)}"
         return {"service": str(service), "link": link, "quantity": str(quantity)}
 
-    def _keep(self, customer: Customer, number: int) -> None:
+    def _accepted(self) -> None:
+        with self.tally.lock:
+            self.tally.accepted += 1
+
+    def _keep(self, customer: Customer, number: int) -> bool:
+        """Whether the number is new."""
         with self.tally.lock:
             if number in self.tally.placed:
-                raise WrongAnswer(f"order {number} was answered twice")
+                return False
             self.tally.placed.add(number)
         customer.orders.append(number)
+        return True
 
     # ── pages ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -179,8 +188,6 @@ class Traffic:
         if kind == "staff_pages":
             cookie = self.staff_cookie
         answer = self._timed(kind, due, "GET", paths[kind], cookie=cookie)
-        if kind == "web_home" and answer.location == "/orders/":
-            return  # a customer who has orders lands on their list
         if answer.status != 200 or (kind == "web_order" and newest not in answer.text):
             raise WrongAnswer(f"{paths[kind]}: {answer.status} {answer.location}")
 
@@ -196,8 +203,10 @@ class Traffic:
         placed = self._timed("web_place", _after(due, 2), "POST", "/orders/new", entries, cookie)
         if placed.status != 302:
             raise WrongAnswer(f"placing: {placed.status}")
+        self._accepted()
         said = self._timed(kind, _after(due, 3), "GET", placed.location, cookie=cookie)
-        # another visit of the same person may have shown the sentence already; the order exists all the same
+        # Visits of one person share a session: the sentence may have been shown on another page, or on both. How many
+        # orders exist is compared with how many were accepted, afterwards.
         if found := re.search(r'placed, [^<]*<a href="/orders/(\d+)">', said.text):
             self._keep(customer, int(found[1]))
 
