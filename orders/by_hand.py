@@ -13,6 +13,7 @@ from django.db.models import F
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from customers.audit import record
 from customers.figures import count
@@ -58,7 +59,7 @@ def start(
             actor=by.email,
             before=before,
             after=order.status,
-            why=_("Delivery began"),
+            why=gettext_noop("Delivery began"),
         )
         summary = f"Order {order_id} started by hand"
         record(by, "order.start", order, summary, {"start_count": start_count}, request)
@@ -105,7 +106,7 @@ def set_counts(
 
 def refill_done(request_id: int, *, by: User, request: HttpRequest | None = None) -> Request:
     """An approved refill was delivered by hand. Raises CannotSettle."""
-    return _end_refill(request_id, Request.State.DONE, _("The refill is done"), by, request)
+    return _end_refill(request_id, Request.State.DONE, gettext_noop("The refill is done"), by, request)
 
 
 def refill_refused(request_id: int, note: str, *, by: User, request: HttpRequest | None = None) -> Request:
