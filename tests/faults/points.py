@@ -112,9 +112,10 @@ def _wrap_everything() -> None:
     for act in ("end_with_full_refund", "withdraw", "_event"):
         _around(recording, act, after="record.inside")
     _around(tasks, "run_sweep", "sweep.before", "sweep.after")
-    for act in ("end_with_full_refund", "end_partial", "end_completed"):
+    for act in ("end_with_full_refund", "end_partial", "complete_all"):
         _around(syncing, act, after="settle.inside")
-    _around(syncing, "_end", after="settle.after")
+    for act in ("_end", "_complete"):
+        _around(syncing, act, after="settle.after")
     _around(request_lane, "_send", "ask.before")
     _around(request_lane, "_record", after="ask.after")
     _around(placing, "_write", after="place.inside")
