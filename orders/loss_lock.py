@@ -4,6 +4,7 @@ The cost was frozen when the order was placed. What a provider reports as charge
 some report the rate per 1000 there, and that raises no alert.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -57,28 +58,39 @@ def _is_the_rate(sold: Sold, reported: Decimal, exchange: Mapping[str, Decimal])
 def alert_losses(charges: Mapping[int, tuple[Decimal, str]]) -> int:
     """Raise an alert for each service sold at a loss; `charges`: (charge, currency) newly reported, by order id.
 
-    Two statements and one for each loss; none where nothing new was reported. Returns how many losses there are.
+    Two statements and one for each service with a loss, told by its largest; none where nothing new was reported.
+    Returns how many losses there are.
     """
     if not charges:
         return 0
-    exchange, losses = exchange_rates(), 0
+    exchange = exchange_rates()
+    worst: dict[tuple[int, int], tuple[Decimal, int, str]] = {}
+    times: Counter[tuple[int, int]] = Counter()
     for pk, service_id, provider_id, name, sold in _sold(list(charges)):
         reported, currency = charges[pk]
         loss = loss_on(sold, reported, currency, exchange)
         if loss is None:
             continue
-        losses += 1
+        times[provider_id, service_id] += 1
+        known = worst.get((provider_id, service_id))
+        if known is None or loss > known[0]:
+            text = (
+                f"{name} reports {reported.normalize():f} {currency or sold.currency} as charge of"
+                f" order {pk}, which was sold for {sold.charge.normalize():f}. Check the price of service"
+                f" {service_id}."
+            )
+            worst[provider_id, service_id] = (loss, pk, text)
+    for (provider_id, service_id), (loss, pk, text) in worst.items():
         raise_alert(
             f"loss:{provider_id}:{service_id}",
-            f"{name} reports {reported.normalize():f} {currency or sold.currency} as charge of"
-            f" order {pk}, which was sold for {sold.charge.normalize():f}. Check the price of service"
-            f" {service_id}.",
+            text,
             level=Alert.Level.CRITICAL,
             provider_id=provider_id,
             order_number=pk,
             at_risk=loss,
+            times=times[provider_id, service_id],
         )
-    return losses
+    return times.total()
 
 
 def _sold(ids: list[int]) -> Iterator[tuple[int, int, int, str, Sold]]:

@@ -20,18 +20,19 @@ def raise_alert(
     provider_id: int | None = None,
     order_number: int | None = None,
     at_risk: Decimal = ZERO,
+    times: int = 1,
 ) -> None:
-    """Open the alert `key`, or count it up where it is open. One statement, safe from any thread."""
+    """Open the alert `key`, or count it up by `times` where it is open. One statement, safe from any thread."""
     now = timezone.now()
     with connection.cursor() as cursor:
         cursor.execute(
             """
             INSERT INTO providers_alert (key, level, text, provider_id, order_number, at_risk, count, opened_at, last_at, closed_by)
-            VALUES (%s, %s, %s, %s, %s, %s, 1, %s, %s, '')
+            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, '')
             ON CONFLICT (key) WHERE closed_at IS NULL
-            DO UPDATE SET count = providers_alert.count + 1, last_at = excluded.last_at, text = excluded.text, at_risk = excluded.at_risk
+            DO UPDATE SET count = providers_alert.count + excluded.count, last_at = excluded.last_at, text = excluded.text, at_risk = excluded.at_risk
             """,
-            [key[:160], level, text[:400], provider_id, order_number, at_risk, now, now],
+            [key[:160], level, text[:400], provider_id, order_number, at_risk, times, now, now],
         )
 
 
