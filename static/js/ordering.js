@@ -149,6 +149,7 @@
       if (mine !== asking[target]) return;
       var part = document.getElementById(target);
       if (before) before();
+      // our own autoescaped partial, from our own address
       window.htmx.swap(part, html, { swapStyle: "innerHTML", swapDelay: 0, settleDelay: 0 }, { eventInfo: { target: part, elt: part } });
       if (shown) shown();
     }).catch(function () {}).then(function () {

@@ -17,6 +17,7 @@
     due = setTimeout(function () { // running through the rows with J loads only the one it stops at
       var open = document.getElementById("pane-looking");
       if (open && "request-" + open.value === row.id) return;
+      // the row's own link, answered by our autoescaped partial
       window.htmx.ajax("GET", link.href, { target: "#pane", swap: "innerHTML" });
     }, 90);
   }
