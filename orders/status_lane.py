@@ -118,7 +118,10 @@ def _due(provider_id: int, most: int, now: datetime, after: int | None) -> list[
     if after is None:
         rows = rows.filter(next_poll_at__lte=now).order_by("next_poll_at")
     else:
-        rows = rows.filter(order_id__gt=after, order__status__in=Order.OPEN).order_by("order_id")
+        # Every order that is followed has a next question; saying so lets PostgreSQL take the index of those that are
+        # (submission_poll) instead of walking all that were ever accepted.
+        rows = rows.filter(next_poll_at__isnull=False, order_id__gt=after, order__status__in=Order.OPEN)
+        rows = rows.order_by("order_id")
     return followed(rows[:most])
 
 
