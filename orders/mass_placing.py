@@ -82,6 +82,11 @@ class Judgment:
         return [row for row in self.rows if row.twin]
 
     @property
+    def held(self) -> list[Judged]:
+        """Lines whose order waits until a person has looked at it."""
+        return [row for row in self.rows if row.waits_for]
+
+    @property
     def total(self) -> Decimal:
         """The sum of the charges, each rounded on its own as it will be charged; 6 decimals."""
         return sum((row.quote.charge for row in self.rows if row.quote is not None), ZERO)

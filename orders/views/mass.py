@@ -173,6 +173,7 @@ def _page(
             "n_bad": len(judgment.bad),
             "n_good": len(judgment.good),
             "n_doubles": len(judgment.doubles),
+            "n_held": len(judgment.held),
             "more_bad": max(len(judgment.bad) - BAD_SHOWN, 0),
             "more_good": max(len(judgment.good) - GOOD_SHOWN, 0),
             "total": total,

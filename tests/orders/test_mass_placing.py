@@ -12,12 +12,13 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from customers import wallet
+from customers import site_settings, wallet
 from customers.models import Transfer, User
 from orders.mass_lines import MOST_LINES, Line, Unreadable, read_lines
 from orders.mass_placing import HasProblems, judge, place_all, place_valid
 from orders.models import Order, OrderEvent, Submission
 from orders.placing import PriceChanged, RequestIdReused, Suspended, place_order
+from providers.denying import deny
 from providers.models import Service, SpecialRate
 from tests import world
 from tests.staff_world import signed_in
@@ -308,6 +309,40 @@ def test_it_checks_first_and_charges_nothing(alice: User, shop: Service) -> None
     assert "The line must begin with the number of a service." in page
     assert "$2.00" in page and "Place the one good line" in page
     assert not Order.objects.exists()
+
+
+def test_the_check_names_what_is_denied_and_marks_what_a_person_looks_at(alice: User, shop: Service) -> None:
+    deny("host", "casino.example", "Gambling")
+    site_settings.change({"review_links": ["/press/"]})
+    client = signed_in(alice)
+    text = (
+        f"{shop.pk} | https://casino.example/a | 1000\n{shop.pk} | https://e.org/press/1 | 1000\n"
+        f"{shop.pk} | https://e.org/2 | 1000"
+    )
+    page = client.post("/orders/mass", {"lines": text, "check": "1"}).content.decode()
+    assert "Links to casino.example are not accepted here." in page
+    assert page.count("Will be looked at before it is sent") == 1
+    assert "Looked at before sending</dt><dd>1</dd>" in page
+    client.post("/orders/mass", checked(client, text) | {"place": "valid"})
+    states = {order.link: world.state_of(order) for order in Order.objects.all()}
+    assert states == {"https://e.org/press/1": "held", "https://e.org/2": "queued"}
+    world.sane()
+
+
+def test_judging_with_rules_in_force_is_as_many_statements_for_any_number_of_lines(
+    alice: User, shop: Service
+) -> None:
+    deny("host", "casino.example", "Gambling")
+    deny("word", "bad phrase", "Hurts people")
+    site_settings.change({"review_links": ["/press/"], "review_first_orders": 3})
+
+    def statements(n: int) -> int:
+        lines = read_lines("\n".join(f"{shop.pk}|https://e.org/press/{i}|10" for i in range(n)))
+        with CaptureQueriesContext(connection) as captured:
+            assert len(judge(alice, lines).held) == n
+        return len(captured)
+
+    assert statements(2) == statements(400) <= 7
 
 
 def test_it_places_what_was_checked_and_shows_the_result(alice: User, shop: Service) -> None:
