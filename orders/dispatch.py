@@ -58,12 +58,18 @@ def pause_dispatch(by: str, reason: str) -> bool:
 def resume_dispatch(by: str, *, after_restore: bool = False) -> int:
     """Send again. After a restore, everything that is not final becomes unknown first; returns how many.
 
-    Raises RestoreUndecided when the counter says "restored" and after_restore was not asked for.
+    Raises RestoreUndecided when the counter says "restored" (or the switch is missing, so that nobody knows) and
+    after_restore was not asked for.
     """
-    switch = DispatchSwitch.objects.get(pk=1)
-    if switch.restored and not after_restore:
+    switch = DispatchSwitch.objects.filter(pk=1).first()
+    if (switch is None or switch.restored) and not after_restore:
         raise RestoreUndecided(
             "This database was restored from a backup: orders may have been sent since. Use --after-restore."
+        )
+    if switch is None:
+        switch, _created = DispatchSwitch.objects.get_or_create(
+            pk=1,
+            defaults={"paused_at": timezone.now(), "restored": True, "reason": "The switch was missing."},
         )
     doubted = _doubt_everything_open(by) if after_restore else 0
     counter = max(switch.counter, *_copies()) + 1
@@ -82,26 +88,46 @@ class RestoreUndecided(Exception):
 def open_dispatch() -> bool:
     """Before a batch of claims: True if sending is allowed. Bumps the counter and compares its copies."""
     with transaction.atomic():
-        switch = DispatchSwitch.objects.select_for_update().get(pk=1)
-        if switch.paused_at:
+        switch = DispatchSwitch.objects.select_for_update().filter(pk=1).first()
+        if switch is None or switch.paused_at:
             return False
-        if max(_copies()) > switch.counter:
-            switch.paused_at, switch.paused_by, switch.restored = timezone.now(), "system", True
-            switch.reason = "The database is older than what was sent from it (restored or failed over)."
-            switch.save()
-            DispatchSwitch.objects.filter(pk=1).update(restored_at=Now())
-        else:
+        went_back_now = _pause_if_copies_are_ahead(switch)
+        if not went_back_now:
             DispatchSwitch.objects.filter(pk=1).update(counter=F("counter") + 1)
             switch.counter += 1
-    if switch.paused_at:
-        raise_alert(
-            "dispatch:restored",
-            NEEDS_A_DECISION,
-            level=Alert.Level.CRITICAL,
-        )
+    if went_back_now:
+        _alarm_restored()
         return False
     _copy(switch.counter)
     return True
+
+
+def notice_a_restore() -> None:
+    """Compare the copies without sending anything, so that a database that went back is known before its queued
+    orders are withdrawn or given another route. A copy is written after its commit, so it is never ahead otherwise."""
+    # Copies first: whatever is committed after they were read only makes the counter larger.
+    if not DispatchSwitch.objects.filter(restored=False, counter__lt=max(_copies())).exists():
+        return
+    with transaction.atomic():
+        switch = DispatchSwitch.objects.select_for_update().filter(pk=1).first()
+        noticed = switch is not None and not switch.restored and _pause_if_copies_are_ahead(switch)
+    if noticed:
+        _alarm_restored()
+
+
+def _pause_if_copies_are_ahead(switch: DispatchSwitch) -> bool:
+    """The caller holds the switch's lock."""
+    if max(_copies()) <= switch.counter:
+        return False
+    switch.paused_at, switch.paused_by, switch.restored = timezone.now(), "system", True
+    switch.reason = "The database is older than what was sent from it (restored or failed over)."
+    switch.save()
+    DispatchSwitch.objects.filter(pk=1).update(restored_at=Now())
+    return True
+
+
+def _alarm_restored() -> None:
+    raise_alert("dispatch:restored", NEEDS_A_DECISION, level=Alert.Level.CRITICAL)
 
 
 def _doubt_everything_open(by: str) -> int:

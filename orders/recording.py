@@ -105,15 +105,16 @@ def _accepted(sent: Sent, answer: Accepted) -> str:
 def _repeated_id(sent: Sent, answer: Accepted) -> str:
     """An id that this provider gave for another order already: an alarm, and no information about this one."""
     _alarm_repeated_id(sent, answer)
-    return _unknown(
-        sent,
-        Uncertain(
-            "The provider answered with an order id that it gave before.",
-            reason="repeated_id",
-            http_status=answer.http_status,
-            excerpt=answer.excerpt,
-            candidate_id=answer.order_id,
-        ),
+    return _unknown(sent, _doubt_of_repeated_id(answer))
+
+
+def _doubt_of_repeated_id(answer: Accepted) -> Uncertain:
+    return Uncertain(
+        "The provider answered with an order id that it gave before.",
+        reason="repeated_id",
+        http_status=answer.http_status,
+        excerpt=answer.excerpt,
+        candidate_id=answer.order_id,
     )
 
 
@@ -281,6 +282,8 @@ def _late(sent: Sent, outcome: Accepted | ProviderError) -> str:
             ):
                 return "accepted"
             _alarm_repeated_id(sent, outcome)
+            if attempt.reason == LOST:
+                _keep_the_doubtful_answer(attempt, _doubt_of_repeated_id(outcome))
             return "unknown"
         proof = attempt.asked_again_at is None and not predates_a_restore(attempt)
         if undecided and proof and isinstance(outcome, Refused | NotSent):
@@ -291,7 +294,7 @@ def _late(sent: Sent, outcome: Accepted | ProviderError) -> str:
             return _after_refusal(order, submission, kind, outcome)
         if undecided and proof:
             return "unknown"
-        _keep_evidence(order, attempt, outcome)
+        _keep_evidence(order, submission, attempt, outcome)
     return "unknown"
 
 
@@ -317,7 +320,8 @@ def _is_our_own_commit(
         )
     if isinstance(outcome, Refused | NotSent):
         return attempt.state == SubmissionAttempt.State.NOT_ACCEPTED
-    return attempt.state == SubmissionAttempt.State.UNKNOWN
+    # A write-off leaves the attempt unknown, but then a person has decided.
+    return submission.state == Submission.State.UNKNOWN == attempt.state
 
 
 def accept_unknown(
@@ -370,11 +374,16 @@ def _alarm_forgotten(sent: Sent, outcome: Accepted | ProviderError) -> None:
         )
 
 
-def _keep_evidence(order: Order, attempt: SubmissionAttempt, outcome: Accepted | ProviderError) -> None:
+def _keep_evidence(
+    order: Order, submission: Submission, attempt: SubmissionAttempt, outcome: Accepted | ProviderError
+) -> None:
+    """The first late answer stays with the attempt. One that says the order exists, or may exist, is an alarm."""
+    candidate = outcome.candidate_id[:100] if isinstance(outcome, Uncertain) else ""
     found = (
         {"order_id": outcome.order_id}
         if isinstance(outcome, Accepted)
         else {"error": outcome.message, "reason": outcome.reason}
+        | ({"candidate_id": candidate} if candidate else {})
     )
     evidence = {
         **found,
@@ -385,14 +394,22 @@ def _keep_evidence(order: Order, attempt: SubmissionAttempt, outcome: Accepted |
     if attempt.late_evidence is None:
         SubmissionAttempt.objects.filter(pk=attempt.pk).update(late_evidence=json.loads(json.dumps(evidence)))
     if isinstance(outcome, Accepted):
-        raise_alert(
-            f"late-answer:{attempt.pk}",
-            f"The provider confirmed order {order.pk} as {outcome.order_id} after it had been decided otherwise.",
-            level=Alert.Level.CRITICAL,
-            provider_id=attempt.provider_id,
-            order_number=order.pk,
-            at_risk=attempt.cost,
-        )
+        told = f"The provider confirmed order {order.pk} as {outcome.order_id} after it had been decided otherwise."
+    elif isinstance(outcome, Uncertain) and not (
+        submission.state == Submission.State.ACCEPTED and candidate in ("", submission.provider_order_id)
+    ):
+        id_ = f" (it names {candidate})" if candidate else ""
+        told = f"An unclear answer{id_} about order {order.pk} came after it had been decided: it may exist upstream."
+    else:
+        return  # it says no more than what was decided, or it is a refusal, by which nothing is there
+    raise_alert(
+        f"late-answer:{attempt.pk}",
+        told,
+        level=Alert.Level.CRITICAL if isinstance(outcome, Accepted) or candidate else Alert.Level.WARNING,
+        provider_id=attempt.provider_id,
+        order_number=order.pk,
+        at_risk=attempt.cost,
+    )
 
 
 def _evidence(error: ProviderError) -> dict[str, object]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from orders.dispatch import is_paused
@@ -87,7 +88,7 @@ def _claim(provider_id: int, kind: str, options: dict[str, Any], besides: set[in
         order__submission__state=Submission.State.ACCEPTED,
     )
     due = due.filter(next_at__lte=now) if besides is None else due.exclude(pk__in=besides)
-    lease = now + timedelta(seconds=options["batch_deadline_s"] + LEASE_MARGIN_S)
+    lease = Now() + timedelta(seconds=options["batch_deadline_s"] + LEASE_MARGIN_S)  # the sweeper's clock
     with transaction.atomic():
         locked = due.select_for_update(skip_locked=True, of=("self",)).select_related("order__submission")
         batch = list(locked.order_by("next_at")[: min(100, options["batch_size"])])

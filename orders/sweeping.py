@@ -9,7 +9,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from orders.dispatch import went_back
+from orders.dispatch import notice_a_restore, went_back
 from orders.models import Order, Request, Submission
 from orders.routing import other_route, take_route
 from orders.settlement import lock_order, withdraw
@@ -31,6 +31,7 @@ class Swept:
 
 def sweep() -> Swept:
     """One pass over all leases that ended and all orders that wait too long."""
+    notice_a_restore()
     return Swept(
         released=_release_expired_claims(),
         unknown=_doubt_expired_sends(),

@@ -10,7 +10,7 @@ from orders.desk import CannotDecide, decide, evidence_for, unknown_submissions
 from orders.models import Order, Submission, SubmissionAttempt
 from orders.recording import Sent, record
 from orders.submission import submit_lane
-from providers.adapters.errors import NotSent, Refused
+from providers.adapters.errors import NotSent, Refused, Uncertain
 from providers.adapters.results import Accepted
 from providers.models import Alert, Provider, Service
 from tests import world
@@ -150,4 +150,77 @@ def test_a_late_answer_after_a_decision_is_evidence_and_an_alarm(doubted: Order,
     attempt = SubmissionAttempt.objects.get()
     assert (attempt.state, attempt.late_evidence["order_id"]) == ("absent", line["order"])  # type: ignore[index]
     assert Alert.objects.filter(key__startswith="late-answer", level="critical").exists()
+    world.sane()
+
+
+def lost(order: Order) -> Sent:
+    """As if the worker had vanished while sending, and the sweeper had said so."""
+    SubmissionAttempt.objects.filter(submission_id=order.pk).update(
+        reason="lost", excerpt="", candidate_id=""
+    )
+    return sent_of(order)
+
+
+SOFT = Uncertain(
+    "An order id beside an error", reason="order_with_error", candidate_id="4711", http_status=200
+)
+UNCLEAR = Uncertain("HTTP 500", reason="http_5xx", http_status=500, excerpt="oops")
+
+
+def test_a_late_unclear_answer_is_shown_at_the_desk_with_its_candidate(doubted: Order) -> None:
+    assert record(lost(doubted), SOFT) == "unknown"
+    attempt = SubmissionAttempt.objects.get()
+    assert (attempt.state, attempt.reason, attempt.candidate_id) == ("unknown", "order_with_error", "4711")
+    assert evidence_for(doubted.pk).attempt.candidate_id == "4711"
+    assert not Alert.objects.filter(key__startswith="late-answer").exists(), "nobody decided anything yet"
+
+
+@pytest.mark.parametrize("choice", ["absent_refund", "absent_resend", "write_off"])
+@pytest.mark.parametrize(("answer", "level"), [(SOFT, "critical"), (UNCLEAR, "warning")])
+def test_a_late_unclear_answer_after_a_decision_is_evidence_and_an_alarm(
+    doubted: Order, choice: str, answer: Uncertain, level: str
+) -> None:
+    """The order may exist upstream, which is not what was decided."""
+    sent = lost(doubted)
+    state = resolve(doubted, choice, user=world.admin())
+    assert record(sent, answer) == "unknown"
+    assert world.state_of(doubted) == state, "the decision stands"
+    evidence = SubmissionAttempt.objects.get().late_evidence
+    assert evidence is not None
+    assert (evidence["reason"], evidence.get("candidate_id", "")) == (answer.reason, answer.candidate_id)
+    alert = Alert.objects.get(key__startswith="late-answer", closed_at=None)
+    assert (alert.level, alert.order_number) == (level, doubted.pk)
+    assert answer.candidate_id in alert.text
+    world.sane()
+
+
+def test_a_late_answer_that_says_what_was_decided_is_no_alarm(doubted: Order, upstream: Sandbox) -> None:
+    sent, (line,) = lost(doubted), upstream.truth("order")
+    resolve(doubted, "accepted", line["order"])
+    record(sent, UNCLEAR)
+    record(sent, Accepted(line["order"], 200, "{}"))
+    assert world.state_of(doubted) == "accepted"
+    assert not Alert.objects.filter(key__startswith="late-answer").exists()
+
+
+def test_a_late_refusal_after_a_refund_is_no_alarm(doubted: Order) -> None:
+    sent = lost(doubted)
+    resolve(doubted, "absent_refund")
+    record(sent, Refused("Bad link", kind="link"))
+    assert SubmissionAttempt.objects.get().late_evidence is not None
+    assert not Alert.objects.filter(key__startswith="late-answer").exists()
+
+
+def test_a_late_acceptance_with_another_orders_id_repairs_nothing_and_is_an_alarm(
+    views: Service, meridian: Provider, doubted: Order
+) -> None:
+    other = world.order(world.bob(), views)
+    submit_lane(meridian.pk)
+    taken = Submission.objects.get(pk=other.pk).provider_order_id or ""
+    assert record(lost(doubted), Accepted(taken, 200, "{}")) == "unknown"
+    assert world.state_of(doubted) == "unknown"
+    attempt = SubmissionAttempt.objects.get(submission_id=doubted.pk)
+    assert (attempt.reason, attempt.candidate_id) == ("repeated_id", taken)
+    alert = Alert.objects.get(key__startswith="repeated-id", closed_at=None)
+    assert (alert.level, alert.order_number) == ("critical", doubted.pk)
     world.sane()
