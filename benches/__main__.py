@@ -8,6 +8,7 @@ from benches.figure import Figure, as_json, table
 
 PARTS = {
     "__init__",
+    "api_client",
     "__main__",
     "figure",
     "stack",
