@@ -1,11 +1,13 @@
 """A provider without an API: connected without address and key, its services written by hand and sold."""
 
+import json
 import re
 from decimal import Decimal
+from io import StringIO
 from typing import Any
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -214,3 +216,73 @@ def test_an_offer_is_edited_on_its_page(admin: Client, desk: Provider) -> None:
         False,
     )
     assert AuditEntry.objects.get(verb="offer.change").details["after"]["rate"] == "1.5"
+
+
+# ── the command ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def run(*words: str) -> list[dict[str, Any]]:
+    output = StringIO()
+    call_command("manual_service", *words, "--json", stdout=output)
+    return [json.loads(line) for line in output.getvalue().splitlines()]
+
+
+def test_a_service_is_made_changed_stopped_and_resumed_by_command(desk: Provider) -> None:
+    words = ("--name", "Directory listing", "--category", "Directories", "--maximum", "50", "--price", "900")
+    (made,) = run("Our own desk", "add", *words, "--cancel", "yes")
+    service = Service.objects.get()
+    assert made == {
+        "offer": "1", "service": service.pk, "name": "Directory listing", "category": "Directories",
+        "type": "default", "minimum": 1, "maximum": 50, "rate": "0.00000000", "price": "900.00000000", "pinned": True,
+        "refill": False, "cancel": True, "offered": True, "on_sale": True, "why_not": "",
+    }  # fmt: skip
+    assert world.state_of(world.order(world.customer(), service, quantity=10)) == "held"
+    (changed,) = run(str(desk.pk), "change", "1", "--maximum", "20", "--rate", "100", "--price", "950")
+    assert (changed["maximum"], changed["rate"], changed["price"]) == (20, "100.00000000", "950.00000000")
+    assert (changed["name"], changed["cancel"], changed["on_sale"]) == ("Directory listing", True, True)
+    assert run("Our own desk", "change", "1", "--cancel", "no")[0]["cancel"] is False
+    (stopped,) = run("Our own desk", "stop", "1")
+    assert (stopped["offered"], stopped["on_sale"]) == (False, False)
+    assert stopped["why_not"]
+    assert run("Our own desk", "resume", "1")[0]["on_sale"] is True
+    run("Our own desk", "add", "--name", "Second")
+    assert [(row["offer"], row["on_sale"]) for row in run("Our own desk")] == [("1", True), ("2", False)]
+    assert AuditEntry.objects.filter(verb__in=["service.make", "offer.change", "offer.switch"]).count() >= 5
+    world.sane()
+
+
+def test_the_rules_price_it_again_by_command(desk: Provider) -> None:
+    MarkupRule.objects.create(scope=MarkupRule.Scope.EVERYTHING, percent=50)
+    run("Our own desk", "add", "--name", "Listing", "--rate", "100", "--price", "900")
+    (row,) = run("Our own desk", "change", "1", "--price", "rules")
+    assert (row["price"], row["pinned"]) == ("150.00000000", False)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["add"], "--name"),
+        (["add", "3", "--name", "x"], "name none"),
+        (["add", "--name", "x", "--type", "nonsense"], "cannot be sold"),
+        (["add", "--name", "x", "--minimum", "9", "--maximum", "3"], "less than the minimum"),
+        (["add", "--name", "x", "--rate", "nan"], "not a valid rate"),
+        (["add", "--name", "x", "--price", "0"], "more than zero"),
+        (["change"], "which of its services"),
+        (["stop", "7"], "has no service 7"),
+        (["change", "1", "--type", "package"], "chosen once"),
+        (["change", "1", "--maximum", "10", "--price", "-1"], "more than zero"),
+    ],
+)
+def test_the_command_says_what_is_wrong_and_changes_nothing(
+    desk: Provider, words: list[str], says: str
+) -> None:
+    make(desk)
+    with pytest.raises(CommandError, match=says):
+        run("Our own desk", *words)
+    assert Offer.objects.get().maximum == 50
+
+
+def test_the_command_leaves_services_that_are_read_from_an_api_alone() -> None:
+    world.offer(world.provider())
+    with pytest.raises(CommandError, match="has an API"):
+        run("Meridian", "change", "1", "--name", "Mine")
