@@ -5,6 +5,7 @@ repeat, so an unclear answer is asked again with back-off. A refill is not: an u
 unknown, for the review queue. `cancel: 1` moves no money; the status does, later.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,6 +18,7 @@ from django.utils import timezone
 
 from orders.dispatch import is_paused
 from orders.models import OrderEvent, Request, Submission
+from orders.sending import SEND_WITHIN_S
 from orders.slots import slots
 from providers import health
 from providers.adapters.base import Adapter
@@ -68,8 +70,9 @@ def requests_lane(provider_id: int, *, force: bool = False, wait_s: float = 0) -
                 and not is_paused()
                 and allowed(provider_id, options["rate_per_minute"])
             ):
+                begun_at = time.clock_gettime(time.CLOCK_BOOTTIME)
                 batch = _claim(provider_id, kind, options, done if force else None)
-                if not batch or not _send(adapter, kind, batch, tally):
+                if not batch or not _send(adapter, kind, batch, begun_at, tally):
                     break
                 done.update(request.pk for request in batch)
     return tally
@@ -98,8 +101,16 @@ def _claim(provider_id: int, kind: str, options: dict[str, Any], besides: set[in
     return batch
 
 
-def _send(adapter: Adapter, kind: str, batch: Sequence[Request], tally: Tally) -> bool:
-    """One call for the batch; False when it is no use to go on with this provider now."""
+def _send(adapter: Adapter, kind: str, batch: Sequence[Request], begun_at: float, tally: Tally) -> bool:
+    """One call for the batch; False when it is no use to go on with this provider now.
+
+    `begun_at` (CLOCK_BOOTTIME) is from before the claim. A process that was frozen since may have lost it, and a
+    person may have decided meanwhile: then nothing is sent. From here on the call's own deadline is within the lease.
+    """
+    if time.clock_gettime(time.CLOCK_BOOTTIME) - begun_at > SEND_WITHIN_S:
+        for request in batch:
+            _again(request, "More than 5 seconds passed before asking; nothing was sent.")
+        return False
     by_upstream = {request.order.submission.provider_order_id or "": request for request in batch}
     tally.sent += len(batch)
     try:

@@ -7,6 +7,7 @@ import pytest
 from django.utils import timezone
 
 from customers import wallet
+from orders import request_lane
 from orders.models import Order, Request, Submission
 from orders.request_lane import refills_lane, requests_lane
 from orders.requests import (
@@ -214,6 +215,33 @@ def test_an_unclear_refill_is_for_the_review_queue_and_is_not_sent_again(
     assert len(upstream.truth("refill")) <= 1
     settled = settle_unknown_refill(request.pk, choice="exists", user=world.admin(), upstream_id="1")
     assert settled.state == "accepted"
+
+
+@pytest.mark.parametrize("swept", [False, True])
+def test_a_refill_is_not_sent_by_a_worker_that_was_frozen_since_its_claim(
+    upstream: Sandbox, completed: Order, meridian: Provider, monkeypatch: pytest.MonkeyPatch, swept: bool
+) -> None:
+    """The lease may have ended and a person may have had it sent again: what was claimed then is not sent now."""
+    request = ask_refill(completed.pk, by="customer")
+    decide(request.pk, approve=True, user=world.reviewer())
+    claim = request_lane._claim
+
+    def frozen(*given: Any) -> list[Request]:
+        batch = claim(*given)
+        if swept and batch:
+            Request.objects.filter(state="sending").update(lease_until=timezone.now() - timedelta(seconds=1))
+            assert sweep().requests == 1
+        return batch
+
+    monkeypatch.setattr(request_lane, "_claim", frozen)
+    monkeypatch.setattr(request_lane, "SEND_WITHIN_S", -1)  # more time than that has passed
+    requests_lane(meridian.pk)
+    assert upstream.truth("refill") == []
+    request.refresh_from_db()
+    assert request.state == ("unknown" if swept else "approved")
+    monkeypatch.undo()
+    requests_lane(meridian.pk, force=True)
+    assert len(upstream.truth("refill")) == (0 if swept else 1)
 
 
 def test_an_unclear_cancel_is_asked_again(upstream: Sandbox, sent: Order, meridian: Provider) -> None:
