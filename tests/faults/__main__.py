@@ -1,9 +1,12 @@
-"""The long tier: `./test --campaign [--seed N] [--orders N] [--kills N] [--minutes M] [--parts a,b]`, and
-`./test --campaign --summary`.
+"""The long tier: `./test --campaign [--seed N] [--orders N] [--kills N] [--minutes M] [--parts a,b] [--aim POINT=W,…]`,
+and `./test --campaign --summary`.
 
 One call is one part of the whole, told by its seed: without --seed it takes the next one that has no result yet,
 so the tier can be run in pieces of 20 minutes, today and next week. Results are appended to
 var/campaigns/results.jsonl, one JSON object per line; the summary adds them up.
+
+`--aim ask=20,settle=3` makes a worker of the part "kills" die at the points of refill and cancel calls twenty times as
+often as at others, and after refunds three times; aimed at `ask`, many orders are refilled and canceled.
 
 `--serve` reads parts as JSON lines from stdin: what the tests use.
 """
@@ -14,15 +17,17 @@ import platform
 import subprocess
 import sys
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from panel.local.places import ROOT, VAR
+from tests.faults import points
 from tests.faults.field import Field
+from tests.faults.oracle import FAILURES
 from tests.faults.parts import PARTS
 
 RESULTS = VAR / "campaigns" / "results.jsonl"
-FAILURES = ("doubles", "lost", "silent", "false_refunds", "drift", "stuck")
 
 
 def main() -> int:
@@ -32,6 +37,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--parts", default="kills", help=f"comma list of: {', '.join(PARTS)}, or all")
+    parser.add_argument("--aim", type=aim_of, default={}, metavar="POINT=WEIGHT,…")
     parser.add_argument("--summary", action="store_true", help="add up the results so far")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args([word for word in sys.argv[1:] if word != "--campaign"])
@@ -43,20 +49,50 @@ def main() -> int:
         return serve(field, seed) if options.serve else run(field, seed, options)
 
 
+# A control has to do harm, or the zeros of the others mean nothing.
+CONTROLS: dict[str, Callable[[dict[str, Any]], bool]] = {
+    "naive": lambda verdict: verdict["doubles"] > 0,
+    "forgetful": lambda verdict: len(verdict["double_refills"]) > 0,
+}
+
+
+def aim_of(text: str) -> dict[str, float]:
+    """ "ask=20,settle=3" → weights; a word that names no point is refused."""
+    aim = {}
+    for term in filter(None, text.split(",")):
+        name, _, weight = term.partition("=")
+        points_ = points.SUBMISSION + points.FOLLOWING + points.REQUESTS
+        if name not in {*points_, *(point.split(".", maxsplit=1)[0] for point in points_)}:
+            raise argparse.ArgumentTypeError(f"there is no point {name!r}; there are {', '.join(points_)}")
+        aim[name] = float(weight or 10)
+    return aim
+
+
 def run(field: Field, seed: int, options: argparse.Namespace) -> int:
     names = list(PARTS) if options.parts == "all" else options.parts.split(",")
     worst = 0
     for name in names:
         given: dict[str, Any] = {}
         if name == "kills":
-            given = {"orders": options.orders, "kills": options.kills, "minutes": options.minutes}
+            given = {
+                "orders": options.orders,
+                "kills": options.kills,
+                "minutes": options.minutes,
+                "aim": options.aim,
+            }
+        elif name == "forgetful":
+            given = {
+                "orders": min(options.orders, 300),
+                "kills": min(options.kills, 60),
+                "minutes": options.minutes,
+            }
         elif name == "naive":
             given = {"orders": min(options.orders, 300), "kills": min(options.kills, 30)}
         result = PARTS[name](field, seed, **given)
         keep(seed, result)
         print(line_of(seed, result), flush=True)
         verdict = result["verdict"]
-        worst |= not (verdict["doubles"] > 0 if name == "naive" else verdict["clean"])
+        worst |= not (CONTROLS[name](verdict) if name in CONTROLS else verdict["clean"])
     return worst
 
 
@@ -74,6 +110,9 @@ def serve(field: Field, seed: int) -> int:
                 field.kill(name, count=False)
         print(json.dumps(answer, default=str), flush=True)
     return 0
+
+
+ASKS = ("refills", "refills_unknown", "cancels", "cancels_again")
 
 
 # ── results ─────────────────────────────────────────────────────────────────────────────────────────
@@ -130,13 +169,14 @@ def summary() -> str:
         part, verdict = row["part"], row["verdict"]
         seeds[part].add(row["seed"])
         sums[part].update(kills=row.get("kills", 0), orders=verdict["orders"], upstream=verdict["upstream"], unknown=verdict.get("unknown", 0))  # fmt: skip
+        sums[part].update({name: verdict.get(name, 0) for name in ASKS})
         for name in FAILURES:
             found = verdict.get(name, 0)
             number = len(found) if isinstance(found, list) else found
             sums[part][name] += number
-            if number and part != "naive":
+            if number and part not in CONTROLS:
                 failures.append(f"{part} seed {row['seed']}: {name} {found}")
-    columns = ("kills", "orders", "upstream", "unknown", *FAILURES)
+    columns = ("kills", "orders", "upstream", "unknown", *ASKS, *FAILURES)
     lines = [f"| part | seeds | {' | '.join(columns)} |", f"|---|---|{'---|' * len(columns)}"]
     for part in sums:
         told = " | ".join(str(sums[part][name]) for name in columns)

@@ -242,11 +242,12 @@ class Field:
         )
 
     def drain(self, run: str, seconds: float, *, to_the_end: bool = True) -> int:
-        """Wait until nothing of the run is on its way to the provider, and (to_the_end) all that was accepted ended.
-        Returns how many are still open when the time is up."""
+        """Wait until nothing of the run is on its way to the provider, refills and cancels included, and (to_the_end)
+        all that was accepted ended. Returns how many are still open when the time is up."""
         from django.db.models import Q
+        from django.db.models.functions import Now
 
-        from orders.models import Order
+        from orders.models import Order, Request
 
         on_its_way = Q(submission__state__in=["queued", "claimed", "sending"])
         following = Q(submission__state="accepted", ended_at=None)
@@ -255,7 +256,12 @@ class Field:
             query = Order.objects.filter(link__contains=run).filter(
                 on_its_way | following if to_the_end else on_its_way
             )
-            open_ones = patiently(query.count)
+            asked = Request.objects.filter(
+                order__link__contains=run, state__in=["approved", "claimed", "sending"]
+            )
+            # The pause before an unclear cancel is asked again is long; here it is over at once.
+            patiently(lambda: asked.filter(state="approved").update(next_at=Now()))  # noqa: B023
+            open_ones = patiently(query.count) + patiently(asked.count)
             if open_ones == 0:
                 break
             time.sleep(0.3)

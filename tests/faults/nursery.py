@@ -54,6 +54,10 @@ def live(wanted: dict[str, Any]) -> None:
 
             number = getattr(signal, "SIG" + wanted.get("signal", "KILL"))
             points.arm(wanted["point"], wanted["nth"], Path(wanted["mark"]), number)
+        if wanted.get("forgetful"):
+            from tests.faults import points
+
+            points.forget_doubt()
         ROLES[wanted["role"]](wanted)
     except SystemExit:
         pass

@@ -8,6 +8,13 @@ A run's orders have links of their own, each used once, so a link is an order's 
     false_refunds  money given back here for what is being, or was, delivered there
     drift          broken rows of check_ledger, and wallets that do not add up from deposits, charges, refunds
     stuck          left in claimed or sending after the leases ended
+
+and for refills and cancels, of which each order has one of each at most:
+
+    double_refills  orders with more than one refill upstream
+    hidden_asks     a refill exists there, but is here neither taken with that id nor unknown; or one is taken here and is
+                    not there; or a refill or cancel is left in claimed or sending
+    cancels_again   cancels that the provider took more than once: no harm, and no failure
 """
 
 from collections import Counter, defaultdict
@@ -18,6 +25,9 @@ from typing import Any
 from providers.pricing import refund_target
 
 NOT_SENT = frozenset({"held", "queued", "claimed", "withdrawn"})
+FAILURES = (
+    "doubles", "lost", "silent", "false_refunds", "drift", "stuck", "double_refills", "hidden_asks",
+)  # fmt: skip
 
 
 @dataclass
@@ -34,12 +44,16 @@ class Verdict:
     unknown: int = 0
     unknown_that_exist: int = 0
     refunded: int = 0
+    refills: int = 0
+    refills_unknown: int = 0
+    cancels: int = 0
+    cancels_again: int = 0
+    double_refills: list[str] = field(default_factory=list)
+    hidden_asks: list[str] = field(default_factory=list)
 
     @property
     def clean(self) -> bool:
-        return not (
-            self.doubles or self.lost or self.silent or self.false_refunds or self.drift or self.stuck
-        )
+        return not any(getattr(self, name) for name in FAILURES)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self) | {"clean": self.clean}
@@ -79,7 +93,39 @@ def judge(run: str, truth: list[dict[str, Any]], book: list[dict[str, Any]]) -> 
                 verdict.false_refunds.append(f"{name} refunded {order.refunded} of {order.charge}")
     verdict.states = dict(sorted(states.items()))
     verdict.drift = _drift()
+    _judge_requests(run, truth, verdict)
     return verdict
+
+
+def _judge_requests(run: str, truth: list[dict[str, Any]], verdict: Verdict) -> None:
+    from orders.models import Request
+
+    there: dict[str, dict[str, list[str]]] = {"refill": defaultdict(list), "cancel": defaultdict(list)}
+    for line in truth:
+        if line["event"] in there and run in line["link"]:
+            there[line["event"]][line["link"]].append(str(line.get("refill", "")))
+    refills, cancels = there["refill"], there["cancel"]
+    verdict.refills = sum(len(ids) for ids in refills.values())
+    verdict.cancels = sum(len(ids) for ids in cancels.values())
+    verdict.cancels_again = sum(len(ids) - 1 for ids in cancels.values())
+    verdict.double_refills = sorted(link for link, ids in refills.items() if len(ids) > 1)
+    asked = set()
+    for request in Request.objects.filter(order__link__contains=run).select_related("order"):
+        link, name = request.order.link, f"{request.kind} {request.pk} {request.state}"
+        if request.state in ("claimed", "sending"):
+            verdict.hidden_asks.append(name)
+        if request.kind == "cancel":
+            continue
+        asked.add(link)
+        verdict.refills_unknown += request.state == "unknown"
+        taken = request.state in ("accepted", "done", "rejected")
+        if taken and request.upstream_id not in refills.get(link, []):
+            verdict.hidden_asks.append(f"{name}: {request.upstream_id} is not there")
+        if link in refills and not taken and request.state != "unknown":
+            verdict.hidden_asks.append(f"{name}: {refills[link]} is there")
+    verdict.hidden_asks += [
+        f"refill of {link} that nobody asked for" for link in refills if link not in asked
+    ]
 
 
 def judge_naive(run: str, truth: list[dict[str, Any]]) -> dict[str, int]:

@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from random import Random
 from typing import Any
@@ -25,12 +25,31 @@ EVERYDAY_FAULTS = (
 )
 
 
-def kills(field: Field, seed: int, *, orders: int, kills: int, minutes: float = 60) -> dict[str, Any]:
-    """kill -9 at the named points and at random, of workers, beat and now and then PostgreSQL or Valkey."""
-    from orders.requests import NotAllowed, ask_cancel
+ASKING_FAULTS = (
+    ",rst_after:0.03@refill,http500_after:0.03@refill,hang_after:0.01@refill,fin_before:0.02@refill,error:0.02@refill"
+    ",rst_after:0.03@cancel,http500_after:0.03@cancel,hang_after:0.01@cancel,fin_before:0.02@cancel"
+)
 
-    run, random, begun = f"kills-{seed}", Random(seed), time.monotonic()
-    field.sandbox.control(faults=EVERYDAY_FAULTS)
+
+def kills(
+    field: Field,
+    seed: int,
+    *,
+    orders: int,
+    kills: int,
+    minutes: float = 60,
+    aim: Mapping[str, float] | None = None,
+    **more: Any,
+) -> dict[str, Any]:
+    """kill -9 at the named points and at random, of workers, beat and now and then PostgreSQL or Valkey.
+
+    `aim`: weights of points (points.drawn). Aimed at refill and cancel calls, many orders are refilled and canceled,
+    and the provider answers those badly too. `more` goes to the workers.
+    """
+    aim = aim or {}
+    asking = any(name.split(".", maxsplit=1)[0] == "ask" for name in aim)
+    run, random, begun = f"{more.pop('name', 'kills')}-{seed}", Random(seed), time.monotonic()
+    field.sandbox.control(faults=EVERYDAY_FAULTS + (ASKING_FAULTS if asking else ""))
     before, field.hits[:] = field.kills, []
     beat = field.start("beat")
     names: list[str] = []
@@ -43,10 +62,9 @@ def kills(field: Field, seed: int, *, orders: int, kills: int, minutes: float = 
             break
         while len(names) < 2:
             armed = random.random() < 0.85 and field.kills - before < kills
-            name = random.choice(points.SUBMISSION + points.FOLLOWING)
-            nth = random.choice([1, 1, 1, 2, 3]) if name in points.SUBMISSION else 1
+            name, nth = points.drawn(random, aim)
             point: dict[str, Any] = {"point": name, "nth": nth} if armed else {}
-            names.append(field.start("worker", **point))
+            names.append(field.start("worker", **point, **more))
             ends[names[-1]] = time.monotonic() + (
                 random.uniform(4.0, 8.0) if armed else random.uniform(1.0, 3.0)
             )
@@ -61,8 +79,9 @@ def kills(field: Field, seed: int, *, orders: int, kills: int, minutes: float = 
                 pk for pk, share in ((order.pk, 0.06), (random.choice(pks), 0.1)) if random.random() < share
             ]
             for pk in chosen:
-                with contextlib.suppress(NotAllowed):
-                    patiently(partial(ask_cancel, pk, by="customer"))
+                ask(pk, "cancel")
+        if pks and random.random() < (0.5 if asking else 0.02):
+            ask(random.choice(pks), "refill" if random.random() < 0.7 else "cancel")
         time.sleep(0.05)
         if field.kills - before < kills:
             for name in names:
@@ -81,9 +100,33 @@ def kills(field: Field, seed: int, *, orders: int, kills: int, minutes: float = 
     done = field.kills - before
     for name in [*names, beat]:
         field.kill(name, count=False)
-    with staffed(field):
+    with staffed(field, **more):
         open_ones = field.drain(run, 120)
-    return report(field, run, begun, kills=done, points=dict(Counter(field.hits)), servers=dict(servers_killed), open=open_ones)  # fmt: skip
+    return report(field, run, begun, kills=done, points=dict(Counter(field.hits)), servers=dict(servers_killed), open=open_ones, aim=dict(aim))  # fmt: skip
+
+
+def ask(pk: int, kind: str) -> None:
+    """A customer asks for a refill (one for each order) or a cancel, and a reviewer says yes. Not allowed now: nothing."""
+    from orders.models import Request
+    from orders.requests import AlreadyDecided, NotAllowed, ask_cancel, ask_refill, decide
+
+    def act() -> None:
+        if kind == "refill" and Request.objects.filter(order_id=pk, kind="refill").exists():
+            return
+        request = (ask_cancel if kind == "cancel" else ask_refill)(pk, by="customer")
+        if request.state == Request.State.REQUESTED and not request.upstream_message:
+            decide(request.pk, approve=True, user=None)
+
+    with contextlib.suppress(NotAllowed, AlreadyDecided):
+        patiently(act)
+
+
+def forgetful(field: Field, seed: int, *, orders: int, kills: int, minutes: float = 60) -> dict[str, Any]:
+    """The control of refills under the same harm: what is unclear or lost is asked for again. It must refill twice."""
+    aim = {"ask": 20.0}
+    return _kills(
+        field, seed, orders=orders, kills=kills, minutes=minutes, aim=aim, name="forgetful", forgetful=True
+    )
 
 
 def naive(field: Field, seed: int, *, orders: int, kills: int) -> dict[str, Any]:
@@ -126,6 +169,8 @@ def naive(field: Field, seed: int, *, orders: int, kills: int) -> dict[str, Any]
         "verdict": judge_naive(run, field.sandbox.truth("order")),
     }
 
+
+_kills = kills  # the part, where an argument has its name
 
 LEASE_S = OPTIONS["deadline_s"] + 6  # points.hurry
 FREEZES = (("begin.after", 6.0), ("write.before", 6.0), ("write.before", 12.0), ("write.before", 1.0))
@@ -416,6 +461,7 @@ def rolled_back(field: Field, seed: int, *, orders: int = 20) -> dict[str, Any]:
 PARTS: dict[str, Callable[..., dict[str, Any]]] = {
     "kills": kills,
     "naive": naive,
+    "forgetful": forgetful,
     "freeze": freeze,
     "redelivery": redelivery,
     "redis": redis_away,
@@ -432,7 +478,7 @@ PARTS: dict[str, Callable[..., dict[str, Any]]] = {
 
 
 def report(field: Field, run: str, begun: float, **more: Any) -> dict[str, Any]:
-    verdict = patiently(lambda: judge(run, field.sandbox.truth("order"), field.sandbox.orders()))
+    verdict = patiently(lambda: judge(run, field.sandbox.truth(), field.sandbox.orders()))
     return {
         "part": run.split("-")[0],
         "run": run,

@@ -8,8 +8,14 @@ forked child, before it starts.
     begin.before        T2 not yet committed              sweep.before / sweep.after
     begin.after         T2 committed, nothing connected   settle.inside     refund posted, not committed
     write.before        connected, no byte written        settle.after      refund committed
-    write.after         every byte written, no answer     ask.before/.after a cancel or refill around its call
+    write.after         every byte written, no answer
     place.inside        charged, not committed            place.after       committed, the customer not told
+
+A call for refills or cancels (one for a batch):
+
+    ask.before          "sending" committed, nothing connected
+    ask.connected       connected, no byte written        ask.answered      answer read, nothing recorded
+    ask.written         every byte written, no answer     ask.after         one of the batch recorded
 """
 
 import functools
@@ -17,10 +23,13 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
+
+from django.db.models.functions import Now
 
 SUBMISSION = (
     "claim.before",
@@ -34,7 +43,8 @@ SUBMISSION = (
     "record.inside",
     "record.after",
 )
-FOLLOWING = ("sweep.before", "sweep.after", "settle.inside", "settle.after", "ask.before", "ask.after")
+FOLLOWING = ("sweep.before", "sweep.after", "settle.inside", "settle.after")
+REQUESTS = ("ask.before", "ask.connected", "ask.written", "ask.answered", "ask.after")
 PLACING = ("place.inside", "place.after")
 
 _lock = threading.Lock()
@@ -86,6 +96,34 @@ def hurry() -> None:
     tasks.run_status_lane = functools.partial(tasks.run_status_lane, budget_s=2)
 
 
+def drawn(random: Random, aim: Mapping[str, float]) -> tuple[str, int]:
+    """A point of a worker and after how many passages it is to die there. `aim`: weights by point or by the word
+    before its dot, 1 where nothing is said."""
+    names = SUBMISSION + FOLLOWING + REQUESTS
+    weights = [aim.get(name, aim.get(name.split(".", maxsplit=1)[0], 1.0)) for name in names]
+    (name,) = random.choices(names, weights)
+    return name, 1 if name in FOLLOWING else random.choice(
+        [1, 1, 1, 2, 3] if name in SUBMISSION else [1, 1, 2]
+    )
+
+
+def forget_doubt() -> None:
+    """The control of the request lane: an unclear or lost refill is asked for again, as a cancel may be."""
+    from orders import request_lane, sweeping
+    from orders.models import Request
+
+    careful, sweep_ = request_lane._unclear, sweeping._sweep_requests
+
+    def unclear(kind: str, request: Any, message: str, tally: Any) -> None:
+        careful(Request.Kind.CANCEL, request, message, tally)
+
+    def swept() -> int:
+        lost = Request.objects.filter(kind="refill", state="sending", lease_until__lt=Now())
+        return lost.update(state="approved", lease_until=None, next_at=Now()) + sweep_()
+
+    request_lane._unclear, sweeping._sweep_requests = unclear, swept
+
+
 def _around(module: Any, name: str, before: str = "", after: str = "") -> None:
     original = getattr(module, name)
 
@@ -117,7 +155,7 @@ def _wrap_everything() -> None:
     for act in ("_end", "_complete"):
         _around(syncing, act, after="settle.after")
     _around(request_lane, "_send", "ask.before")
-    _around(request_lane, "_record", after="ask.after")
+    _around(request_lane, "_record", "ask.answered", "ask.after")
     _around(placing, "_write", after="place.inside")
     _around_ask(submission)
     _around_write(connecting)
@@ -144,9 +182,14 @@ def _around_write(connecting: Any) -> None:
 
     @functools.wraps(original)
     def write(self: Any, sock: Any, data: bytes) -> None:
+        asks = b"action=cancel" in data or (b"action=refill" in data and b"action=refill_status" not in data)
+        if asks:
+            reached("ask.connected")
         original(self, sock, data)
         if b"action=add" in data:
             reached("write.after")
+        elif asks:
+            reached("ask.written")
 
     connecting.Post.write = write
 
