@@ -256,8 +256,11 @@ class Field:
             query = Order.objects.filter(link__contains=run).filter(
                 on_its_way | following if to_the_end else on_its_way
             )
+            # A cancel of an order in doubt waits for the desk, and is not on its way.
             asked = Request.objects.filter(
-                order__link__contains=run, state__in=["approved", "claimed", "sending"]
+                order__link__contains=run,
+                state__in=["approved", "claimed", "sending"],
+                order__submission__state="accepted",
             )
             # The pause before an unclear cancel is asked again is long; here it is over at once.
             patiently(lambda: asked.filter(state="approved").update(next_at=Now()))  # noqa: B023
