@@ -1,7 +1,8 @@
 """The story of one order in plain words: its timeline, and money lines that add up.
 
 Events are facts for staff and machines; a customer reads sentences made here. What he must not see (provider names,
-ids, raw answers) never enters a sentence: staff-only events reach him, if at all, as "Sent to the delivery network".
+ids, raw answers) never enters a sentence: staff-only events reach him, if at all, as "Sent to the delivery network",
+or, where our staff deliver the order themselves, as "Started by our staff".
 """
 
 from collections.abc import Iterable, Sequence
@@ -65,7 +66,8 @@ def timeline(
 
 def _entry(order: Order, event: OrderEvent, refunds: list[Transfer]) -> Entry | None:
     if event.kind == OrderEvent.Kind.SUBMISSION:
-        return _sent(event)
+        by_hand = not order.submission.provider.sends_by_itself
+        return _started(event) if by_hand else _sent(event)
     if event.staff_only:
         return None
     if event.kind == OrderEvent.Kind.STATUS:
@@ -86,6 +88,16 @@ def _sent(event: OrderEvent) -> Entry | None:
         return Entry(event.at, _("Being verified"), text, "warn", "question-mark")
     if event.after == Submission.State.HELD and event.actor == "rule":
         text = _("A person looks at the order before it is sent.")
+        return Entry(event.at, _("Being reviewed"), text, "info", "clock")
+    return None
+
+
+def _started(event: OrderEvent) -> Entry | None:
+    """The same where nothing is sent to anybody: staff deliver it."""
+    if event.after == Submission.State.ACCEPTED:
+        return Entry(event.at, _("Started by our staff"), _("It is delivered by hand."), "info", "user-check")
+    if event.after == Submission.State.HELD and event.actor == "rule":
+        text = _("A person looks at the order before delivery begins.")
         return Entry(event.at, _("Being reviewed"), text, "info", "clock")
     return None
 

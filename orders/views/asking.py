@@ -72,8 +72,9 @@ def _asked(
 
 
 def _own(request: HttpRequest, order_id: int) -> Order:
-    orders = Order.objects.for_user(signed_in(request)).select_related("service", "submission")
-    found: Order = get_object_or_404(orders.prefetch_related("requests"), pk=order_id)
+    orders = Order.objects.for_user(signed_in(request)).select_related("service", "submission__provider")
+    orders = orders.defer("submission__provider__key").prefetch_related("requests")
+    found: Order = get_object_or_404(orders, pk=order_id)
     return found
 
 
@@ -108,18 +109,26 @@ def _words(order: Order, kind: str) -> dict[str, Any]:
 
 
 def _cancel_text(order: Order) -> str:
+    if not order.submission.provider.sends_by_itself:
+        unsent = _("Nothing was begun yet: the order is canceled at once and %s returns to your balance.")
+        whole = _("If our staff can still stop it, the charge of %s returns to your balance.")
+        part = _(
+            "If our staff can still stop it, the undelivered part, now %(left)s or %(amount)s, returns to your "
+            "balance. A cancel cannot be undone."
+        )
+    else:
+        unsent = _("Nothing was sent yet: the order is canceled at once and %s returns to your balance.")
+        whole = _("If the delivery network accepts, the charge of %s returns to your balance.")
+        part = _(
+            "If the delivery network accepts, the undelivered part, now %(left)s or %(amount)s, returns to your balance. "
+            "A cancel cannot be undone."
+        )
     if order.submission.state in Submission.NOTHING_SENT_YET:
-        whole = _("Nothing was sent yet: the order is canceled at once and %s returns to your balance.")
+        return unsent % money(order.charge)
+    if order.per_order:
         return whole % money(order.charge)
     left = Row(order, actions_for(order)).remains
-    if order.per_order:
-        return _("If the delivery network accepts, the charge of %s returns to your balance.") % money(
-            order.charge
-        )
-    return _(
-        "If the delivery network accepts, the undelivered part, now %(left)s or %(amount)s, returns to your balance. "
-        "A cancel cannot be undone."
-    ) % {"left": f"{left:,}", "amount": money(refund_target(order.charge, left, order.total))}
+    return part % {"left": f"{left:,}", "amount": money(refund_target(order.charge, left, order.total))}
 
 
 def _said(order: Order, made: Request) -> str:

@@ -100,6 +100,20 @@ def test_an_order_waits_for_staff_and_is_delivered_over_the_pages(
     world.sane()
 
 
+def test_the_customer_reads_that_our_staff_deliver_it_and_of_no_network(
+    staff: Client, alice: User, order: Order
+) -> None:
+    his = staff_world.signed_in(alice)
+    asked = text(his.get(f"/orders/{order.pk}/cancel"))
+    assert "Nothing was begun yet: the order is canceled at once and $2.00 returns" in asked
+    do(staff, order, act="start", start_count="")
+    asked = text(his.get(f"/orders/{order.pk}/cancel"))
+    assert "If our staff can still stop it, the undelivered part, now 1,000 or $2.00, returns" in asked
+    page = text(his.get(f"/orders/{order.pk}"))
+    assert "Started by our staff" in page and "It is delivered by hand." in page
+    assert "network" not in page + asked
+
+
 def test_a_part_goes_back_and_later_more_but_never_less(staff: Client, alice: User, order: Order) -> None:
     do(staff, order, act="start", start_count="")
     do(staff, order, choice="partial", remains="400", reason="The list was full")
