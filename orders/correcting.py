@@ -4,6 +4,7 @@
     send_now                end the back-off after a refusal that proves that nothing was accepted
     edit_link               another link, before it is sent
     change_route            another offer of the service, before it is sent; its cost is frozen anew
+    change_route_at_a_loss  one that costs more than the customer paid: an admin says so, with the loss he saw
 
 An order that was refused and refunded is over: its money is back, so it is never sent again (a new order is). One of
 which nobody knows is decided at the desk. Every act locks the order, then the submission as held or queued: a worker
@@ -13,6 +14,7 @@ that was quicker wins, because claiming skips locked rows and these look at the 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from django.db import transaction
 from django.http import HttpRequest
@@ -20,6 +22,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from customers.audit import record
+from customers.figures import money_exact
 from customers.models import User
 from orders import holding
 from orders.dispatch import went_back
@@ -113,52 +116,115 @@ def change_route(
     reason = _needed(reason)
     with transaction.atomic():
         order, submission = _unsent(order_id)
-        if submission.offer_id != seen:
-            raise CannotCorrect(_("The route changed meanwhile. Look at it again."))
-        chosen = next((way for way in ways_of(order, submission) if way.route.pk == route_id), None)
-        if chosen is None:
-            raise CannotCorrect(_("The service has no such route."))
+        chosen = _way(order, submission, route_id, seen)
         if chosen.why_not or chosen.cost is None:
             raise CannotCorrect(chosen.why_not)
-        offer, was, now = chosen.route.offer, submission.provider, timezone.now()
-        cost_before, order.cost = order.cost, chosen.cost
-        order.save(update_fields=["cost"])
-        Submission.objects.filter(pk=order_id).update(
-            state=_state_by(chosen.route, submission),
-            state_at=now,
-            provider_id=offer.provider_id,
-            offer=offer,
-            route=chosen.route,
-            next_at=now,
-            queued_since=now,
-            waits_for=submission.waits_for if is_in_review(submission) else "",
-        )
-        OrderEvent.objects.create(
-            order=order,
-            kind=OrderEvent.Kind.SUBMISSION,
-            actor=by.email,
-            before=was.name[:40],
-            after=offer.provider.name[:40],
-            why=_("Route changed: %(reason)s") % {"reason": reason},
-            staff_only=True,
-        )
-        details = {
-            "from": f"{was} {submission.offer.external_id}",
-            "to": f"{offer.provider} {offer.external_id}",
-            "cost": [f"{cost_before:f}", f"{chosen.cost:f}"],
-            "reason": reason,
-        }
-        record(by, "order.route", order, f"Route of order {order_id} changed: {reason}", details, request)
-        hint_submit(offer.provider_id)
+        why = _("Route changed: %(reason)s") % {"reason": reason}
+        cost = _reroute(order, submission, chosen.route, chosen.cost, why, by)
+        summary = f"Route of order {order_id} changed: {reason}"
+        details = _from_to(submission, chosen.route, cost, reason)
+        record(by, "order.route", order, summary, details, request)
+
+
+def change_route_at_a_loss(
+    order_id: int,
+    route_id: int,
+    *,
+    seen: int,
+    loss: Decimal,
+    reason: str,
+    by: User,
+    request: HttpRequest | None = None,
+) -> Decimal:
+    """Send the order by an offer that costs more than the customer paid; the charge stays. For admins.
+
+    `loss`: what goes beyond the charge as the person saw it, panel currency; one that grew since is refused.
+    Everything else about the route must fit as in change_route. Returns the loss. Raises CannotCorrect.
+    """
+    if not by.manages:
+        raise CannotCorrect(_("Only an admin sends an order at a loss."))
+    reason = _needed(reason)
+    with transaction.atomic():
+        order, submission = _unsent(order_id)
+        chosen = _way(order, submission, route_id, seen)
+        if chosen.loss is None or chosen.cost is None:
+            raise CannotCorrect(chosen.why_not or _("This route costs no more than the customer paid."))
+        if chosen.loss > loss:
+            raise CannotCorrect(
+                _("The loss is %(now)s now, not %(seen)s. Look at it again.")
+                % {"now": money_exact(chosen.loss), "seen": money_exact(loss)}
+            )
+        figures = {"loss": money_exact(chosen.loss), "cost": money_exact(chosen.cost), "reason": reason}
+        why = _("Route changed at a loss of %(loss)s (cost: %(cost)s): %(reason)s") % figures
+        cost = _reroute(order, submission, chosen.route, chosen.cost, why, by)
+        summary = f"Route of order {order_id} changed at a loss of {chosen.loss:f}: {reason}"
+        details = _from_to(submission, chosen.route, cost, reason)
+        details |= {"charge": f"{order.charge:f}", "loss": f"{chosen.loss:f}"}
+        record(by, "order.route_at_a_loss", order, summary, details, request)
+    return chosen.loss
+
+
+def _way(order: Order, submission: Submission, route_id: int, seen: int) -> "Way":
+    if submission.offer_id != seen:
+        raise CannotCorrect(_("The route changed meanwhile. Look at it again."))
+    chosen = next((way for way in ways_of(order, submission) if way.route.pk == route_id), None)
+    if chosen is None:
+        raise CannotCorrect(_("The service has no such route."))
+    return chosen
+
+
+def _reroute(
+    order: Order, submission: Submission, route: Route, cost: Decimal, why: str, by: User
+) -> tuple[Decimal, Decimal]:
+    """Write the new way and its cost; both rows are locked. Returns the costs before and now."""
+    offer, now = route.offer, timezone.now()
+    before, order.cost = order.cost, cost
+    order.save(update_fields=["cost"])
+    Submission.objects.filter(pk=order.pk).update(
+        state=_state_by(route, submission),
+        state_at=now,
+        provider_id=offer.provider_id,
+        offer=offer,
+        route=route,
+        next_at=now,
+        queued_since=now,
+        waits_for=submission.waits_for if is_in_review(submission) else "",
+    )
+    OrderEvent.objects.create(
+        order=order,
+        kind=OrderEvent.Kind.SUBMISSION,
+        actor=by.email,
+        before=submission.provider.name[:40],
+        after=offer.provider.name[:40],
+        why=why[:500],
+        staff_only=True,
+    )
+    hint_submit(offer.provider_id)
+    return before, cost
+
+
+def _from_to(
+    submission: Submission, route: Route, cost: tuple[Decimal, Decimal], reason: str
+) -> dict[str, Any]:
+    return {
+        "from": f"{submission.provider} {submission.offer.external_id}",
+        "to": f"{route.offer.provider} {route.offer.external_id}",
+        "cost": [f"{amount:f}" for amount in cost],
+        "reason": reason,
+    }
 
 
 @dataclass(frozen=True)
 class Way:
-    """A route of the order's service. `cost`: of the whole order by it now, panel currency; None: not known."""
+    """A route of the order's service. `cost`: of the whole order by it now, panel currency; None: not known.
+
+    `loss`: what it costs beyond the charge, where nothing else speaks against it.
+    """
 
     route: Route
     cost: Decimal | None
     why_not: str = ""
+    loss: Decimal | None = None
 
 
 def ways_of(order: Order, submission: Submission) -> list[Way]:
@@ -169,7 +235,10 @@ def ways_of(order: Order, submission: Submission) -> list[Way]:
     for route in routes.select_related("offer__provider", "service").order_by("position", "id"):
         factor = exchange.get(route.offer.provider.currency)
         cost = present_cost(route, order.total, factor) if factor is not None else None
-        ways.append(Way(route, cost, _objection(order, route, cost)))
+        why_not, loss = _objection(order, route, cost), None
+        if not why_not and cost is not None and cost > order.charge:
+            why_not, loss = _("It costs more now than the customer paid."), cost - order.charge
+        ways.append(Way(route, cost, why_not, loss))
     return ways
 
 
@@ -192,8 +261,6 @@ def _objection(order: Order, route: Route, cost: Decimal | None) -> str:
         return _("It cannot be delivered in several runs.")
     if cost is None:
         return _("Its currency has no exchange rate.")
-    if cost > order.charge:
-        return _("It costs more now than the customer paid.")
     return ""
 
 

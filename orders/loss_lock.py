@@ -35,13 +35,14 @@ class Sold:
 def loss_on(sold: Sold, reported: Decimal, currency: str, exchange: Mapping[str, Decimal]) -> Decimal | None:
     """What is lost on the order if the provider really takes `reported`, in panel currency; None: nothing, or not known.
 
-    A loss is what goes beyond the frozen cost and the margin on it, that is beyond what the customer paid.
+    A loss is what goes beyond the frozen cost and the margin on it, that is beyond what the customer paid; where an
+    admin let it be sold or sent below cost, beyond that cost.
     `currency` is that of the report, "" for the provider's own.
     """
     factor = exchange.get(currency or sold.currency)
     if factor is None or reported <= 0 or _is_the_rate(sold, reported, exchange):
         return None
-    loss = reported * factor - sold.charge
+    loss = reported * factor - max(sold.charge, sold.cost)
     return loss.quantize(Decimal("0.000001")) if loss >= SMALLEST else None
 
 

@@ -11,6 +11,8 @@ from django.utils import timezone
 
 from customers import wallet
 from customers.models import AuditEntry, User
+from orders.correcting import CannotCorrect, change_route_at_a_loss
+from orders.loss_lock import alert_losses
 from orders.models import DispatchSwitch, Order, OrderEvent, Submission
 from orders.submission import _claim, submit_lane
 from providers.models import Offer, Route, Service
@@ -173,6 +175,64 @@ def test_a_route_that_does_not_fit_says_why_and_is_refused(
     refused = reroute(staff, order, route)
     assert (refused.status_code, says in text(refused)) == (422, True)
     assert Submission.objects.get(pk=order.pk).provider.name == "Meridian"
+
+
+def at_a_loss(
+    order: Order, route: Route, by: User, loss: str = "0.10", reason: str = "We promised it"
+) -> Decimal:
+    seen = Submission.objects.values_list("offer_id", flat=True).get(pk=order.pk)
+    return change_route_at_a_loss(order.pk, route.pk, seen=seen, loss=Decimal(loss), reason=reason, by=by)
+
+
+def test_an_admin_sends_an_order_by_a_route_that_costs_more_than_its_charge(
+    staff: Client, order: Order, impressions: Service
+) -> None:
+    route, adam = another(impressions, rate=Decimal("2.10")), world.admin()
+    assert at_a_loss(order, route, adam) == Decimal("0.1")
+    order.refresh_from_db()
+    submission = Submission.objects.get(pk=order.pk)
+    assert (submission.offer_id, submission.state, order.cost, order.charge) == (
+        route.offer_id, "queued", Decimal("2.1"), 2,
+    )  # fmt: skip
+    entry = AuditEntry.objects.get(verb="order.route_at_a_loss")
+    assert entry.actor == adam
+    assert (entry.details["loss"], entry.details["cost"], entry.details["charge"], entry.details["reason"]) == (
+        "0.100000", ["1.000000", "2.100000"], "2.000000", "We promised it",
+    )  # fmt: skip
+    event = OrderEvent.objects.get(order=order, kind="submission", actor=adam.email)
+    assert event.why == "Route changed at a loss of $0.10 (cost: $2.10): We promised it"
+    assert event.staff_only
+    page = text(staff.get(f"/staff/orders/{order.pk}"))
+    assert "We promised it" in page and "$2.10" not in page  # a reviewer sees no cost
+    assert alert_losses({order.pk: (Decimal("2.10"), "USD")}) == 0  # the loss that was agreed to is no news
+    assert alert_losses({order.pk: (Decimal("2.30"), "USD")}) == 1
+    world.sane()
+
+
+@pytest.mark.parametrize(
+    ("fields", "loss", "reason", "says"),
+    [
+        ({"rate": Decimal("2.10")}, "0.10", " ", "A reason is needed"),
+        ({"rate": Decimal("2.20")}, "0.10", "x", r"The loss is \$0.20 now, not \$0.10"),
+        ({"rate": Decimal("1.50")}, "0.10", "x", "costs no more than the customer paid"),
+        ({"rate": Decimal("2.10"), "maximum": 500}, "0.10", "x", "It takes 10 to 500"),
+    ],
+)
+def test_a_loss_is_said_with_its_reason_and_fits_in_everything_else(
+    order: Order, impressions: Service, fields: dict[str, Any], loss: str, reason: str, says: str
+) -> None:
+    with pytest.raises(CannotCorrect, match=says):
+        at_a_loss(order, another(impressions, **fields), world.admin(), loss, reason)
+    order.refresh_from_db()
+    assert (order.cost, order.submission.provider.name) == (1, "Meridian")
+    assert not AuditEntry.objects.exists()
+
+
+def test_a_reviewer_sends_nothing_at_a_loss(order: Order, impressions: Service) -> None:
+    route = another(impressions, rate=Decimal("2.10"))
+    with pytest.raises(CannotCorrect, match="Only an admin"):
+        at_a_loss(order, route, world.reviewer())
+    assert order.submission.provider.name == "Meridian"
 
 
 def test_a_reviewer_sees_no_cost_of_routes(staff: Client, order: Order, impressions: Service) -> None:
