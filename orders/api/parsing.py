@@ -108,9 +108,11 @@ def _whole(text: str) -> str:
 
 
 def _plain(fields: QueryDict | MultiValueDict[str, Any]) -> Iterable[tuple[str, list[Any]]]:
-    """Of a name that is repeated the last counts, as everywhere on the web; `orders[]` is a list."""
+    """Of a name that is repeated the last counts, as everywhere on the web; `orders[]` is a list. Ids are gathered
+    either way (JavaScript clients write a list as orders=1&orders=2): leaving some out would look like an answer."""
     for name, values in fields.lists():
-        yield name, values if _INDEXED.fullmatch(name) else values[-1:]
+        listed = name in _ID_LISTS or _INDEXED.fullmatch(name)
+        yield name, values if listed else values[-1:]
 
 
 def _flat(lists: Iterable[tuple[str, list[Any]]]) -> dict[str, str]:

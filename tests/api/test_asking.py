@@ -90,8 +90,12 @@ def test_json_may_hold_numbers_lists_null_and_booleans(call: Caller, shop: Servi
     assert list(many) == [str(order), "5"]
 
 
-@pytest.mark.parametrize("body", ["orders[]={0}&orders[]=5", "orders[0]={0}&orders[1]=5", "orders={0},5"])
-def test_lists_of_ids_come_as_php_writes_them(body: str, call: Caller, shop: Service, alice: User) -> None:
+@pytest.mark.parametrize(
+    "body", ["orders[]={0}&orders[]=5", "orders[0]={0}&orders[1]=5", "orders={0}&orders=5", "orders={0},5"]
+)
+def test_lists_of_ids_come_as_php_and_javascript_write_them(
+    body: str, call: Caller, shop: Service, alice: User
+) -> None:
     order = world.order(alice, shop)
     form = f"key={call.key}&action=status&" + body.format(order.pk)
     answer = said(call.client.generic("POST", ADDRESS, form, content_type=FORM))
