@@ -6,13 +6,15 @@ written. The models stay the one home of columns and conditions: what is kept is
 (It lives in this room because every other room may import from here.)
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import Any, Generic, TypeVar
 
 from django.db import connection
 from django.db.models import Model, QuerySet
 from django.db.models.query import get_related_populators
+
+from customers.prepared import Row, rows_of
 
 M = TypeVar("M", bound=Model)
 
@@ -32,10 +34,8 @@ class CompiledQuery(Generic[M]):
     def __call__(self, **values: Any) -> list[M]:
         # Two threads may write it at the same moment: both write the same.
         written = self._written or self._write()
-        with connection.cursor() as cursor:
-            cursor.execute(written.sql, written.parameters(values))
-            rows = cursor.fetchall()
-        return [written.object_of(row) for row in written.compiler.results_iter([rows])]
+        rows = rows_of(written.sql, written.parameters(values))
+        return [written.object_of(row) for row in written.converted(rows)]
 
     def first(self, **values: Any) -> M | None:
         """The first object; the query itself should be cut to one."""
@@ -67,6 +67,7 @@ class _Written:
         # django-stubs are of a later Django
         self._related: Any = get_related_populators(klass, selected, connection.alias)  # type: ignore[call-arg]
         self._added = list((self.compiler.annotation_col_map or {}).items())
+        self._converters = self.compiler.get_converters([column[0] for column in selected])
 
     def _given(self, place: int) -> bool:
         return any(place in places for places in self._places.values())
@@ -77,6 +78,10 @@ class _Written:
             for place in places:
                 given[place] = values[name]
         return given
+
+    def converted(self, rows: Iterable[Row]) -> Iterable[Any]:
+        """The values as the fields read them (decrypted, parsed)."""
+        return self.compiler.apply_converters(rows, self._converters) if self._converters else rows
 
     def object_of(self, row: Any) -> Any:
         made = self._model.from_db(connection.alias, self._names, row[self._start : self._end])

@@ -19,6 +19,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Q, Sum
 
 from customers.models import Account, Transfer, User
+from customers.prepared import rows_of
 
 CENT_OF_CENTS = Decimal("0.000001")
 ZERO = Decimal("0")
@@ -73,10 +74,10 @@ def charge_order(user: User, amount: Decimal, order_number: int, actor: str) -> 
     The order is new, so its cause cannot have been posted, and the wallet is found by its owner: one statement.
     """
     sales, cause = Account.HOUSE_IDS[Account.Kind.SALES], f"order:{order_number}:charge"
-    row = _execute(_charge, user.pk, sales, amount, cause, order_number, "", actor)
-    if row is None:
+    rows = rows_of(_charge, _checked(user.pk, sales, amount, cause, order_number, "", actor))
+    if not rows:
         raise InsufficientFunds(amount, balance_of(user))
-    pk, balance_after, wallet = row
+    pk, balance_after, wallet = rows[0]
     return Transfer(
         pk=pk,
         source_id=wallet,
@@ -298,11 +299,21 @@ def _execute(
     actor: str,
 ) -> tuple[Any, ...] | None:
     """The posted row (id, balance after, …); None where the wallet holds too little."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, _checked(source, target, amount, cause, order, note, actor))
+        row: tuple[Any, ...] | None = cursor.fetchone()
+    return row
+
+
+def _checked(
+    source: int, target: int, amount: Decimal, cause: str, order: int | None, note: str, actor: str
+) -> dict[str, Any]:
+    """The values of a posting. ValueError: no positive amount with at most 6 decimals, or not a cause."""
     if amount <= 0 or amount != amount.quantize(CENT_OF_CENTS):
         raise ValueError(f"A transfer needs a positive amount with at most 6 decimals, not {amount}.")
     if not _CAUSE.match(cause):
         raise ValueError(f"{cause!r} is not a cause.")
-    values: dict[str, Any] = {
+    return {
         "amount": amount,
         "source": source,
         "target": target,
@@ -311,10 +322,6 @@ def _execute(
         "note": note[:300],
         "actor": actor[:254],
     }
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        row: tuple[Any, ...] | None = cursor.fetchone()
-    return row
 
 
 def _once(

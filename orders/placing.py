@@ -4,7 +4,7 @@
     2. the service, its first usable route, the customer's rate
     3. what was asked, checked against the service's type and limits
     4. the operator's rules: refused, or held until a person has looked (screening.py)
-    5. Order, Submission (queued or held), OrderEvent
+    5. Order, Submission (queued or held), OrderEvent: one statement
     6. last: the wallet (its row lock is held only until the commit)
     7. after commit: a hint to the workers, which may be lost
 
@@ -24,6 +24,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from customers.compiled import CompiledQuery
+from customers.inserting import insert_together
 from customers.models import User
 from customers.wallet import charge_order
 from orders.hints import hint_submit
@@ -186,9 +187,7 @@ def _write(
 ) -> Order:
     now = timezone.now()
     order = order_of(user, asked_for, now, source, request_id, asked, reference)
-    order.save(force_insert=True)
-    submission_of(order, asked_for.route, waits_for).save(force_insert=True)
-    placed_event(order).save(force_insert=True)
+    insert_together(order, submission_of(order, asked_for.route, waits_for), placed_event(order))
     if waits_for:
         held_event(order, waits_for).save(force_insert=True)
     charge_order(user, order.charge, order.pk, actor="customer")
@@ -231,7 +230,7 @@ def order_of(
 
 
 def submission_of(order: Order, route: Route, waits_for: str = "") -> Submission:
-    """The intent to send a saved order by this route, not saved yet; held where it `waits_for` a person."""
+    """The intent to send an order by this route, not saved yet; held where it `waits_for` a person."""
     held = bool(waits_for) or waits_for_staff(route)
     return Submission(
         order=order,
@@ -247,7 +246,7 @@ def submission_of(order: Order, route: Route, waits_for: str = "") -> Submission
 
 
 def placed_event(order: Order) -> OrderEvent:
-    """The first line of a saved order's story, not saved yet."""
+    """The first line of an order's story, not saved yet."""
     return OrderEvent(
         order=order,
         at=order.created_at,

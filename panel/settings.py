@@ -134,6 +134,8 @@ DATABASES = {
         },
     }
 }
+# Off where a pooler gives one connection to several clients in turn (customers/prepared.py).
+DB_PREPARED_STATEMENTS = read.switch("DB_PREPARED_STATEMENTS", True)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = read.redis_url("REDIS_URL", "redis://127.0.0.1:6379/0")
@@ -191,6 +193,7 @@ ACCOUNT_SESSION_REMEMBER = None  # the person says: until the browser closes, or
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if SITE_IS_HTTPS else "http"
 # Per person the lock below counts (and says until when); this one slows a single address trying many people.
 ACCOUNT_RATE_LIMITS = {"login_failed": "30/m/ip"}
+USERSESSIONS_ADAPTER = "customers.security_trail.UserSessionsAdapter"
 MFA_ADAPTER = "customers.account_adapter.MfaAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = SITE_NAME
