@@ -80,8 +80,12 @@ def kills(
             ]
             for pk in chosen:
                 ask(pk, "cancel")
-        if pks and random.random() < (0.5 if asking else 0.02):
-            ask(random.choice(pks), "refill" if random.random() < 0.7 else "cancel")
+        if pks and random.random() < (0.5 if asking else 0.1):
+            # Old orders have ended and may be refilled; the youngest may still be stopped.
+            if random.random() < 0.5:
+                ask(random.choice(pks), "refill")
+            else:
+                ask(random.choice(pks[-10:]), "cancel")
         time.sleep(0.05)
         if field.kills - before < kills:
             for name in names:

@@ -98,9 +98,12 @@ def hurry() -> None:
 
 def drawn(random: Random, aim: Mapping[str, float]) -> tuple[str, int]:
     """A point of a worker and after how many passages it is to die there. `aim`: weights by point or by the word
-    before its dot, 1 where nothing is said."""
+    before its dot; where nothing is said 1, and less at refill and cancel calls, which are seldom passed."""
     names = SUBMISSION + FOLLOWING + REQUESTS
-    weights = [aim.get(name, aim.get(name.split(".", maxsplit=1)[0], 1.0)) for name in names]
+    weights = [
+        aim.get(name, aim.get(name.split(".", maxsplit=1)[0], 0.4 if name in REQUESTS else 1.0))
+        for name in names
+    ]
     (name,) = random.choices(names, weights)
     return name, 1 if name in FOLLOWING else random.choice(
         [1, 1, 1, 2, 3] if name in SUBMISSION else [1, 1, 2]
