@@ -6,6 +6,7 @@ them. A negative amount has the real minus (U+2212), an absent one is an en dash
 
 from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from functools import cache
 
 from django.conf import settings
 from django.utils import translation
@@ -29,10 +30,16 @@ def _digits(value: Decimal, places: int) -> str:
 
 def _separated(digits: str) -> str:
     """English digits with the separators of the reader's language: `1,306.50` is `1.306,50` in German."""
-    if (translation.get_language() or "en").startswith("en"):
+    language = translation.get_language() or "en"
+    if language.startswith("en"):
         return digits
-    thousands = get_format("THOUSAND_SEPARATOR").replace(" ", "\u00a0")
-    return digits.translate({ord(","): thousands, ord("."): get_format("DECIMAL_SEPARATOR")})
+    return digits.translate(_separators(language))
+
+
+@cache
+def _separators(language: str) -> dict[int, str]:
+    thousands = get_format("THOUSAND_SEPARATOR", language).replace(" ", "\u00a0")
+    return {ord(","): thousands, ord("."): get_format("DECIMAL_SEPARATOR", language)}
 
 
 def _signed(digits: str, value: Decimal, currency: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from django.db.models import Case, Count, IntegerField, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models import Case, Count, Exists, IntegerField, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.utils.translation import gettext as _
 
 from customers.models import User
@@ -71,21 +71,19 @@ def number_of(text: str) -> int | None:
 
 def offered() -> QuerySet[Service]:
     """Everything on sale with a usable route, in the order of the price list; ready for CustomerRates."""
-    first_route = (
-        Route.objects.filter(
-            service=OuterRef("pk"),
-            enabled=True,
-            offer__gone_at=None,
-            offer__on_hold="",
-            offer__provider__archived_at=None,
-        )
-        .order_by("position", "id")
-        .values("offer__provider_id")[:1]
+    usable = Route.objects.filter(
+        service=OuterRef("pk"),
+        enabled=True,
+        offer__gone_at=None,
+        offer__on_hold="",
+        offer__provider__archived_at=None,
     )
+    first_provider = usable.order_by("position", "id").values("offer__provider_id")[:1]
+    # Whether there is a route is asked with EXISTS, which PostgreSQL answers for all services in one join; which one
+    # comes first is looked up for the rows of the page alone.
     return (
-        Service.objects.filter(published=True, off_sale="")
-        .annotate(route_provider_id=Subquery(first_route))
-        .filter(route_provider_id__isnull=False)
+        Service.objects.filter(Exists(usable), published=True, off_sale="")
+        .annotate(route_provider_id=Subquery(first_provider))
         .select_related("category")
     )
 
@@ -140,7 +138,7 @@ def price_changes(user: User, rates: CustomerRates | None = None) -> dict[int, M
     ids = price_history.recent_ids()
     if not ids:
         return {}
-    services = offered().filter(pk__in=ids)
+    services = offered().filter(pk__in=ids).select_related(None).only(*price_history.NEEDED)
     return price_history.moved(price_history.histories(rates or CustomerRates(user), services))
 
 
@@ -167,6 +165,28 @@ def shelves() -> list[Shelf]:
         .annotate(size=Count("pk"))
     )
     return [Shelf(*row) for row in rows]
+
+
+def first_of(
+    found: QuerySet[Service], wanted: Wanted, shelves: list[Shelf], start: int, stop: int
+) -> QuerySet[Service]:
+    """Rows `start` to `stop` of what `matching` found, reading only the categories that hold them where it can.
+
+    Where nothing narrows the list, the sizes of the shelves say which categories these rows are in, so that
+    a price list of thousands is not sorted for one page of it. A service that comes or goes between the two reads moves
+    a row by one place, as it does between two pages.
+    """
+    if wanted.narrowed:
+        return found[start:stop]
+    begins, passed, shown = 0, 0, []
+    for shelf in shelves:
+        ends = begins + shelf.size
+        if ends <= start:
+            passed = ends
+        elif begins < stop:
+            shown.append(shelf.id)
+        begins = ends
+    return found.filter(category_id__in=shown)[start - passed : stop - passed]
 
 
 def toggle_favorite(user: User, service_id: int) -> bool:

@@ -4,7 +4,6 @@ List price and cost are kept as they were (RateChange); special rates and group 
 what he would have paid then with the terms he has now. Cost is used to compute, never shown.
 """
 
-import copy
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,6 +16,13 @@ from providers.models import RateChange, Service
 from providers.rates import CustomerRates
 
 RECENT = timedelta(days=7)
+NEEDED = (
+    "category_id",
+    "rate",
+    "cost_rate",
+    "pinned_rate",
+    "below_cost_reason",
+)  # of a service, to price it for somebody
 SHOWN = 8  # prices of one service
 READ = (
     20  # changes of one service that are looked at: with a special rate some of them change nothing for him
@@ -97,9 +103,7 @@ def _prices(
     """Oldest to newest, equal neighbors are one price that held longer; of one moment the last counts."""
     prices: list[Price] = []
     for at, rate, cost in reversed(changes):
-        then = copy.copy(service)
-        then.rate, then.cost_rate = rate, cost
-        price = Price(at, rates.rate(then))
+        price = Price(at, rates.rate_from(service, rate, cost))
         if prices and prices[-1].since == at:
             prices.pop()
         if not prices or prices[-1].rate != price.rate:

@@ -70,22 +70,27 @@ class CustomerRates:
 
     def rate(self, service: Service, provider_id: int | None = None) -> Decimal:
         """Per 1000 (or per order), panel currency, 8 places. Never below cost unless the service allows it."""
-        rate = service.rate
+        return self.rate_from(service, service.rate, service.cost_rate, provider_id)
+
+    def rate_from(
+        self, service: Service, rate: Decimal, cost_rate: Decimal, provider_id: int | None = None
+    ) -> Decimal:
+        """As `rate`, had the service this list rate and this cost (price history)."""
         provider_id = provider_id if provider_id is not None else getattr(service, "route_provider_id", None)
         if (
             self.book
             and service.pinned_rate is None
             and (rule := self.book.rule_for(service.pk, service.category_id, provider_id))
         ):
-            rate = sell_rate(service.cost_rate, terms_of(rule), below_cost=bool(service.below_cost_reason))
+            rate = sell_rate(cost_rate, terms_of(rule), below_cost=bool(service.below_cost_reason))
         if special := self.special.get(service.pk):
             rate = (
                 special.rate
                 if special.rate is not None
                 else discounted(rate, special.discount_percent or Decimal(0))
             )
-            if rate < service.cost_rate and not service.below_cost_reason:
-                rate = service.cost_rate
+            if rate < cost_rate and not service.below_cost_reason:
+                rate = cost_rate
         return rate
 
 

@@ -36,16 +36,20 @@ def services(request: HttpRequest) -> HttpResponse:
     user, wanted = signed_in(request), Wanted.read(request.GET)
     rates = CustomerRates(user)
     changes = browsing.price_changes(user, rates)
-    pages = Paginator(browsing.matching(user, wanted, changes), ROWS)
-    shown = pages.get_page(request.GET.get("page"))
-    shelves = browsing.shelves()
+    matching, shelves = browsing.matching(user, wanted, changes), browsing.shelves()
+    size = sum(shelf.size for shelf in shelves)
+    shown = Paginator(range(matching.count() if wanted.narrowed else size), ROWS).get_page(
+        request.GET.get("page")
+    )
+    first = max(0, shown.start_index() - 1)
+    listed = browsing.first_of(matching, wanted, shelves, first, first + ROWS)
     context = {
-        "groups": _groups(browsing.lines_with_prices(user, shown.object_list, rates), wanted, shelves),
+        "groups": _groups(browsing.lines_with_prices(user, listed, rates), wanted, shelves),
         "shown": shown,
-        "found": pages.count,
+        "found": shown.paginator.count,
         "wanted": wanted,
         "shelves": shelves,
-        "size": sum(shelf.size for shelf in shelves),
+        "size": size,
         "favorites": Favorite.objects.filter(user=user, service__in=browsing.offered().values("pk")).count(),
         "chips": _chips(wanted),
         "changes": _changes(changes.values()),

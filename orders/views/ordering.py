@@ -30,7 +30,7 @@ from orders.forms import OrderForm
 from orders.models import Order
 from orders.placing import CannotPlace, NotOnSale, PriceChanged, Quote, RequestIdReused, place_order
 from orders.placing import quote as quote_order
-from providers.browsing import Line, Wanted, line, lines, matching, number_of, offered, shelves
+from providers.browsing import Line, Wanted, first_of, line, lines, matching, number_of, offered, shelves
 from providers.service_types import InvalidOrder
 
 PICKER_ROWS = 30
@@ -210,7 +210,10 @@ def _picker(draft: Draft) -> dict[str, Any]:
         plain = plain.filter(category_id=category) if category else plain.none()
     options: list[Line] = []
     if draft.line is None:
-        options = lines(draft.user, matching(draft.user, Wanted(category=draft.category))[:PICKER_ROWS])
+        wanted = Wanted(category=draft.category)
+        options = lines(
+            draft.user, first_of(matching(draft.user, wanted), wanted, categories, 0, PICKER_ROWS)
+        )
     shown = next((shelf.size for shelf in categories if shelf.id == draft.category), size)
     return {
         "categories": categories,

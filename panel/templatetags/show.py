@@ -14,8 +14,8 @@ from django.utils import timezone
 from django.utils.dateformat import format as formatted
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from customers import figures
 
@@ -78,10 +78,11 @@ def icon_names() -> frozenset[str]:
 
 
 @register.simple_tag
+@lru_cache(maxsize=1024, typed=True)  # a text that is safe and one that is not are two keys
 def icon(name: str, look: str = "", label: str = "") -> SafeString:
     """`{% icon "plus" %}`, `{% icon "plus" "sm" %}`, `"lg"`, `"sm fill"`; with `label=` it is read aloud.
 
-    Raises LookupError for a name that is not in static/vendor/icons.txt.
+    Raises LookupError for a name that is not in static/vendor/icons.txt. A page has a hundred; each is made once.
     """
     if name not in icon_names():
         raise LookupError(f"No icon named {name!r}; add it to static/vendor/icons.txt and run refresh.py.")
@@ -100,6 +101,11 @@ def status_badge(status: Any, label: str = "") -> SafeString:
     word = str(getattr(status, "value", status)).replace("_", " ")
     look, name = BADGES.get(word.lower(), ("", "circle-dashed"))
     shown = label or getattr(status, "label", "") or word[:1].upper() + word[1:]
+    return _badge(look, name, str(shown))
+
+
+@lru_cache(maxsize=512, typed=True)
+def _badge(look: str, name: str, shown: str) -> SafeString:
     return format_html('<span class="st {}">{}{}</span>', look, icon(name), shown)
 
 
@@ -111,13 +117,23 @@ def status_look(status: Any) -> str:
 
 def _full(moment: datetime) -> str:
     local = timezone.localtime(moment)
-    return f"{formatted(local, 'j F Y, H:i:s')} {local.tzname()}"
+    return f"{_date(local.date(), 'j F Y', get_language())}, {local:%H:%M:%S} {local.tzname()}"
 
 
 def _short(moment: datetime) -> str:
     local = timezone.localtime(moment)
+    return f"{_day(local.date())}, {local:%H:%M}"
+
+
+def _day(local: date) -> str:
     this_year = local.year == timezone.localtime().year
-    return formatted(local, "j M, H:i" if this_year else "j M Y, H:i")
+    return _date(local, "j M" if this_year else "j M Y", get_language())
+
+
+@lru_cache(maxsize=1024)
+def _date(day: date, form: str, language: str | None) -> str:
+    """A date in words; a list names the same few days in every row."""
+    return formatted(day, form)
 
 
 def _time(moment: datetime, text: str) -> SafeString:
@@ -151,8 +167,7 @@ def day(moment: date | datetime | None) -> str:
     if moment is None:
         return figures.DASH
     local = timezone.localtime(moment).date() if isinstance(moment, datetime) else moment
-    text = formatted(local, "j M" if local.year == timezone.localtime().year else "j M Y")
-    return format_html('<time datetime="{}"><bdi>{}</bdi></time>', local.isoformat(), text)
+    return format_html('<time datetime="{}"><bdi>{}</bdi></time>', local.isoformat(), _day(local))
 
 
 @register.filter
