@@ -1,10 +1,11 @@
-"""Who may open a page: one decorator per role, outermost on the view, so that a wrong role is told nothing else.
+"""Who may open a page: one decorator, outermost on the view, so that a wrong role is told nothing else.
 
-    @reviewers_only                 @admins_only
-    @require_POST                   @require_safe
-    def decide(request): …          def providers(request): …
+    @allowed("request.decide")      @allowed("catalog.see", changes="price.edit")
+    @require_POST                   @require_http_methods(["GET", "HEAD", "POST"])
+    def decide(request): …          def price_list(request, pk): …
 
-Nobody at all is turned away before (LoginRequiredMiddleware: deny by default). A wrong role gets the 403 page.
+The verb is a line of the table in customers/permissions.py. Nobody at all is turned away before
+(LoginRequiredMiddleware: deny by default). A wrong role gets the 403 page; staff read there who may.
 """
 
 from collections.abc import Callable
@@ -20,29 +21,51 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
 from customers.models import User
+from customers.permissions import TABLE, may, who_may
 
 Arguments = ParamSpec("Arguments")
 View = Callable[Concatenate[HttpRequest, Arguments], HttpResponseBase]
+READS = ("GET", "HEAD")
 
 
-def reviewers_only(view: View[Arguments]) -> View[Arguments]:
-    """Staff pages: reviewers, admins and superusers, each with a second factor."""
-    return _only_for(lambda user: user.reviews, view)
+def allowed(*verbs: str, changes: str = "") -> Callable[[View[Arguments]], View[Arguments]]:
+    """For staff whose role may do one of `verbs`, with a second factor; `changes`: what a POST needs instead.
+
+    A view with several acts names all their verbs, and asks `require` for the one that was chosen. KeyError at import
+    for a verb that the table does not have.
+    """
+    for verb in (*verbs, changes) if changes else verbs:
+        TABLE[verb]
+
+    def guard(view: View[Arguments]) -> View[Arguments]:
+        @wraps(view)
+        def guarded(
+            request: HttpRequest, *args: Arguments.args, **kwargs: Arguments.kwargs
+        ) -> HttpResponseBase:
+            needed = (changes,) if changes and request.method not in READS else verbs
+            user = staff_of(request)
+            if not any(may(user, verb) for verb in needed):
+                raise PermissionDenied(_refusal(user, needed[0]))
+            return second_factor_first(request) or view(request, *args, **kwargs)
+
+        guarded.reading_verbs = verbs  # type: ignore[attr-defined]  # for the test of the table
+        guarded.changing_verbs = (changes,) if changes else verbs  # type: ignore[attr-defined]
+        return guarded
+
+    return guard
 
 
-def admins_only(view: View[Arguments]) -> View[Arguments]:
-    """Pages with cost, margin, providers' keys and balances, or the team: admins and superusers."""
-    return _only_for(lambda user: user.manages, view)
+def require(user: User, verb: str) -> None:
+    """Raise PermissionDenied if his role may not do it."""
+    if not may(user, verb):
+        raise PermissionDenied(_refusal(user, verb))
 
 
-def _only_for(may: Callable[[User], bool], view: View[Arguments]) -> View[Arguments]:
-    @wraps(view)
-    def guarded(request: HttpRequest, *args: Arguments.args, **kwargs: Arguments.kwargs) -> HttpResponseBase:
-        if not may(staff_of(request)):
-            raise PermissionDenied
-        return second_factor_first(request) or view(request, *args, **kwargs)
-
-    return guarded
+def _refusal(user: User, verb: str) -> str:
+    """For staff, what they may not and who may; nothing for customers."""
+    if not user.reviews:
+        return ""
+    return _("“%(what)s”: %(roles)s only.") % {"what": TABLE[verb].words, "roles": who_may(verb)}
 
 
 def staff_of(request: HttpRequest) -> User:

@@ -9,8 +9,7 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from customers import site_settings
-from customers.audit import record
+from customers import security_trail, site_settings
 from customers.encryption import decrypt, encrypt
 from customers.models import User
 
@@ -39,20 +38,15 @@ class AccountAdapter(DefaultAccountAdapter):
         return str(request.META.get("REMOTE_ADDR", ""))
 
     def post_login(self, request: HttpRequest, user: User, **facts: Any) -> HttpResponse:
-        """After the second step. Staff only: customers have their own list of sessions."""
-        if user.reviews:
-            record(user, "sign_in.done", user, f"{user.email} signed in", {}, request)
+        """After the second step."""
+        security_trail.signed_in(user, request)
         response: HttpResponse = super().post_login(request, user, **facts)
         return response
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
-        """A wrong password for a member of the team; the lock after a few keeps the trail short."""
+        """A wrong password, or no such account."""
         tried = str(credentials.get("email") or credentials.get("username") or "").strip().lower()
-        user = User.objects.filter(email=tried).first() if tried else None
-        if user is not None and user.reviews:
-            record(
-                None, "sign_in.failed", user, f"Wrong password for {user.email}", {}, request, "not signed in"
-            )
+        security_trail.sign_in_failed(tried, request)
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return site_settings.of(request).signup_open

@@ -14,6 +14,7 @@ from customers import site_settings, wallet
 from customers.audit import actor_name, record
 from customers.figures import money
 from customers.models import AuditEntry, Transfer, User
+from customers.permissions import ADMIN, REVIEWER, SUPERUSER, TABLE, role_of
 from customers.site_settings import SiteSettings
 
 DAY = timedelta(hours=24)
@@ -38,13 +39,18 @@ class Limits:
 
 def limits_of(person: User, site: SiteSettings) -> Limits:
     """By role, as the settings say. A superuser has none; a customer moves nothing."""
-    if person.is_active and person.is_superuser:
-        return Limits(None, None)
-    if person.manages:
-        return Limits(site.admin_adjust_single, site.admin_adjust_day)
-    if person.reviews:
-        return Limits(site.reviewer_adjust_single, site.reviewer_adjust_day)
-    return Limits(Decimal(0), Decimal(0))
+    return limits_of_role(role_of(person), site)
+
+
+def limits_of_role(role: str, site: SiteSettings) -> Limits:
+    """What a role may move: nothing where the table of permissions says so, else what the settings say."""
+    if role not in TABLE["balance.adjust"].roles:
+        return Limits(Decimal(0), Decimal(0))
+    return {
+        REVIEWER: Limits(site.reviewer_adjust_single, site.reviewer_adjust_day),
+        ADMIN: Limits(site.admin_adjust_single, site.admin_adjust_day),
+        SUPERUSER: Limits(None, None),
+    }[role]
 
 
 def moved_today(person: User) -> Decimal:

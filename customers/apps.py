@@ -7,6 +7,9 @@ class CustomersConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from customers import security_trail
         from customers.models.money import ensure_house_accounts
+
+        security_trail.connect()
 
         post_migrate.connect(ensure_house_accounts, sender=self)

@@ -140,6 +140,11 @@ def _number_for_name(user: User, addresses: set[str]) -> None:
             {"subject": f"user:{user.pk}"},
         )
         cursor.execute(f"UPDATE {table} SET address = NULL WHERE actor_id = %s", [user.pk])
+        # Failed sign-ins name no actor, but come from where he was.
+        cursor.execute(
+            f"UPDATE {table} SET address = NULL WHERE subject = %s AND verb LIKE 'sign\\_in.%%'",
+            [f"user:{user.pk}"],
+        )
         cursor.execute("SET LOCAL headwater.erasing = 'off'")
 
 

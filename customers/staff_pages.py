@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from customers import ledger, site_settings
-from customers.access import admins_only, reviewers_only, staff_of
+from customers.access import allowed, staff_of
 from customers.adjusting import CannotAdjust, adjust_balance, limits_of, moved_today
 from customers.enrolling import CannotEnrol, create_customer
 from customers.figures import signed
@@ -25,7 +25,7 @@ from customers.wallet import owed_by
 PAGE = 50
 
 
-@reviewers_only
+@allowed("orders.see")
 @require_safe
 def listing(request: HttpRequest) -> HttpResponse:
     """All customers, newest first, by keyset; `q` finds an e-mail, a name or a number."""
@@ -41,13 +41,13 @@ def listing(request: HttpRequest) -> HttpResponse:
     return render(request, "customers/staff/customers.html", context)
 
 
-@reviewers_only
+@allowed("orders.see")
 @require_safe
 def one(request: HttpRequest, customer_id: int) -> HttpResponse:
     return _page(request, _customer(customer_id))
 
 
-@admins_only
+@allowed("customer.create")
 @require_http_methods(["GET", "HEAD", "POST"])
 def new(request: HttpRequest) -> HttpResponse:
     form = NewCustomerForm(request.POST or None)
@@ -67,7 +67,7 @@ def new(request: HttpRequest) -> HttpResponse:
     return render(request, "customers/staff/new_customer.html", {"form": form}, status=status)
 
 
-@reviewers_only
+@allowed("balance.adjust")
 def adjust(request: HttpRequest, customer_id: int) -> HttpResponse:
     """Correct the balance with a reason, once per form: for everybody whose role has a limit above 0."""
     if limits_of(staff_of(request), site_settings.of(request)).nothing:
@@ -97,7 +97,7 @@ def _adjust(request: HttpRequest, customer_id: int) -> HttpResponse:
     return redirect("staff_customer", customer.pk)
 
 
-@reviewers_only
+@allowed("customer.suspend")
 @require_POST
 def suspending(request: HttpRequest, customer_id: int) -> HttpResponse:
     customer, form = _customer(customer_id), SuspendForm(request.POST)
@@ -114,7 +114,7 @@ def suspending(request: HttpRequest, customer_id: int) -> HttpResponse:
     return redirect("staff_customer", customer.pk)
 
 
-@reviewers_only
+@allowed("customer.note")
 @require_POST
 def note(request: HttpRequest, customer_id: int) -> HttpResponse:
     customer, form = _customer(customer_id), NoteForm(request.POST)
@@ -125,7 +125,7 @@ def note(request: HttpRequest, customer_id: int) -> HttpResponse:
     return redirect("staff_customer", customer.pk)
 
 
-@admins_only
+@allowed("customer.price")
 @require_POST
 def price_group(request: HttpRequest, customer_id: int) -> HttpResponse:
     customer, form = _customer(customer_id), PriceGroupForm(request.POST)

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from customers.audit import record
 from customers.enrolling import CannotEnrol, create_staff
 from customers.models import User
+from customers.permissions import may
 
 ROLES = (User.Role.REVIEWER, User.Role.ADMIN)
 
@@ -71,7 +72,7 @@ def _changeable(user: User, by: User) -> User:
     locked = User.objects.select_for_update().get(pk=user.pk)
     if locked.pk == by.pk:
         raise CannotChange("You cannot change your own role or account; ask another admin.")
-    if locked.is_superuser and not by.is_superuser:
+    if locked.is_superuser and not may(by, "superuser.change"):
         raise CannotChange("Only a superuser changes a superuser.")
     return locked
 

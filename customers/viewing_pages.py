@@ -7,11 +7,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from customers import viewing
-from customers.access import admins_only, staff_of
+from customers.access import allowed, staff_of
 from customers.models import User
 
 
-@admins_only
+@allowed("customer.view_as")
 @require_POST
 def begin(request: HttpRequest, customer_id: int) -> HttpResponse:
     customer = User.objects.filter(pk=customer_id, role=User.Role.CUSTOMER, is_superuser=False).first()
@@ -25,7 +25,7 @@ def begin(request: HttpRequest, customer_id: int) -> HttpResponse:
     return redirect("/")
 
 
-@admins_only
+@allowed("customer.view_as")
 @require_POST
 def end(request: HttpRequest) -> HttpResponse:
     seen = viewing.end(request, by=staff_of(request), how="by hand")

@@ -20,6 +20,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from customers.models import User
+from customers.permissions import may, who_may
 from orders.asking_again import being_asked
 from orders.hints import hint_submit
 from orders.models import Order, OrderEvent, Request, Submission, SubmissionAttempt
@@ -30,7 +31,12 @@ from providers.adapters.results import Observation
 from providers.connecting import adapter_for
 from providers.models import BalanceReading, Provider
 
-CHOICES = ("accepted", "absent_refund", "absent_resend", "write_off")
+VERB_OF = {
+    "accepted": "unknown.decide",
+    "absent_refund": "unknown.decide",
+    "absent_resend": "unknown.resend",
+    "write_off": "unknown.write_off",
+}
 NEEDS_PASSWORD_AGAIN = frozenset({"absent_resend", "write_off"})
 
 
@@ -109,14 +115,14 @@ def decide(
 ) -> str:
     """Carry out one decision; returns the submission's state after it. Raises CannotDecide, nothing changed.
 
-    `user` None is the command line, which may do everything; a reviewer may not write off.
+    `user` None is the command line, which may do everything; others what the table of permissions says.
     """
-    if choice not in CHOICES:
+    if choice not in VERB_OF:
         raise CannotDecide(f"There is no choice {choice!r}.")
     if not reason.strip():
         raise CannotDecide("A reason is needed.")
-    if choice == "write_off" and user is not None and not user.manages:
-        raise CannotDecide("Only an admin can write an order off.")
+    if user is not None and not may(user, VERB_OF[choice]):
+        raise CannotDecide(f"Your role may not decide this. Who may: {who_may(VERB_OF[choice])}.")
     submission = Submission.objects.select_related("provider").filter(pk=order_id).first()
     if submission is None:
         raise CannotDecide(f"There is no order {order_id}.")

@@ -23,6 +23,7 @@ from psycopg.errors import ReadOnlySqlTransaction
 from customers import viewing
 from customers.access import staff_of
 from customers.models import User
+from customers.permissions import may
 
 # Of what belongs to the account itself only these are shown.
 OPEN_ACCOUNT_PAGES = ("/account/", "/account/notices", "/account/data")
@@ -39,7 +40,11 @@ class ReadOnlyView:
         if looking is None or request.path == reverse("viewing_end"):
             return self.get_response(request)
         admin = staff_of(request) if isinstance(request.user, User) else None
-        customer = viewing.customer_of(looking) if admin and admin.manages and not looking.over else None
+        customer = (
+            viewing.customer_of(looking)
+            if admin and may(admin, "customer.view_as") and not looking.over
+            else None
+        )
         if admin is None or customer is None:
             return self._over(request, looking, admin)
         request.viewing_customer = customer  # type: ignore[attr-defined]
@@ -89,7 +94,11 @@ class ReadOnlyView:
         if request.method not in ("GET", "HEAD"):
             text = _("The view of the customer's account has ended. Nothing was changed, sent or charged.")
             return HttpResponse(text, status=403, content_type="text/plain; charset=utf-8")
-        place = reverse("staff_customer", args=[looking.customer_id]) if admin and admin.manages else "/"
+        place = (
+            reverse("staff_customer", args=[looking.customer_id])
+            if admin and may(admin, "customer.view_as")
+            else "/"
+        )
         if admin is not None:
             messages.info(request, _("The view of the customer's account has ended."))
         if request.headers.get("HX-Request"):

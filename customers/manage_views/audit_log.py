@@ -12,13 +12,14 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from customers.access import admins_only
+from customers.access import allowed
 from customers.models import AuditEntry, User
 
 PAGE = 50
 # What a verb is about: its first word, or several that belong together.
 THINGS = {
     "sign_in": (_("Sign-ins"), ("sign_in",)),
+    "security": (_("Passwords, second steps, sessions"), ("password", "second_factor", "session")),
     "prices": (
         _("Prices"),
         ("markup", "special_rate", "price_group", "exchange_rate", "service", "services"),
@@ -64,7 +65,7 @@ class Asked:
         return any((self.q, self.thing, self.verb, self.actor, self.subject, self.first, self.last))
 
 
-@admins_only
+@allowed("audit.see")
 @require_safe
 def audit_log(request: HttpRequest) -> HttpResponse:
     asked = Asked.read(request.GET)

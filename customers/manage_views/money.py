@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from customers.access import admins_only, staff_of
+from customers.access import allowed, staff_of
 from customers.crediting import CannotDecide, credit_request, record_payment, refuse_request
 from customers.figures import money as shown
 from customers.manage_forms import PaymentForm
@@ -35,7 +35,7 @@ def money_tabs(current: str) -> list[dict[str, Any]]:
     ]
 
 
-@admins_only
+@allowed("money.see", changes="deposit.credit")
 @require_http_methods(["GET", "HEAD", "POST"])
 def payments(request: HttpRequest) -> HttpResponse:
     """The queue, and recording a payment that nobody announced."""
@@ -72,7 +72,7 @@ def payments(request: HttpRequest) -> HttpResponse:
     return render(request, "manage/payments.html", context, status=422 if form.is_bound else 200)
 
 
-@admins_only
+@allowed("deposit.credit")
 @require_POST
 def payment_decide(request: HttpRequest, pk: int) -> HttpResponse:
     by = staff_of(request)
@@ -90,7 +90,7 @@ def payment_decide(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("manage_money")
 
 
-@admins_only
+@allowed("money.see")
 @require_safe
 def ledger(request: HttpRequest) -> HttpResponse:
     """The latest transfers, newest first, by keyset: the ledger only grows."""

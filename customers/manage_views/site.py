@@ -9,11 +9,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from customers import site_settings
-from customers.access import admins_only, staff_of
+from customers.access import allowed, staff_of
 from customers.settings_forms import FORMS, MethodFormSet, methods_of, read_methods
 
 
-@admins_only
+@allowed("settings.see", changes="settings.edit")
 @require_http_methods(["GET", "HEAD", "POST"])
 def settings_page(request: HttpRequest) -> HttpResponse:
     """Each card is a form of its own; what was typed stays when a check refuses it."""

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
-from customers.access import admins_only
+from customers.access import allowed
 from customers.charting import Chart, chart
 from customers.figures import MINUS, count, money, percent
 from orders import dashboard as figures
@@ -22,7 +22,7 @@ from orders.models import DispatchSwitch, Submission
 from providers.overview import standings
 
 
-@admins_only
+@allowed("money.see")
 @require_safe
 def dashboard(request: HttpRequest) -> HttpResponse:
     name = request.GET.get("period", "today")

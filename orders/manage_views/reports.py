@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST, require_safe
 
-from customers.access import admins_only, staff_of
+from customers.access import allowed, staff_of
 from customers.audit import record
 from customers.charting import Chart, chart
 from customers.exporting import csv_download
@@ -48,7 +48,7 @@ PAGES_OF = {"service": "manage_service", "provider": "manage_provider", "custome
 MOST_BARS = 92  # days; longer ranges are drawn by month
 
 
-@admins_only
+@allowed("money.see")
 @require_safe
 def report(request: HttpRequest) -> HttpResponse:
     by, sort, skip = _asked(request.GET)
@@ -78,7 +78,7 @@ def report(request: HttpRequest) -> HttpResponse:
     return render(request, "manage/reports.html", context, status=status)
 
 
-@admins_only
+@allowed("report.export")
 @require_POST
 def report_csv(request: HttpRequest) -> HttpResponseBase:
     """The whole report as a file. Posted, because it leaves an entry in the audit log."""

@@ -6,14 +6,14 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from customers.access import admins_only, confirm_again, staff_of
+from customers.access import allowed, confirm_again, staff_of
 from customers.audit import record
 from customers.manage_views.money import money_tabs
 from orders.dispatch import RestoreUndecided, pause_dispatch, resume_dispatch
 from orders.ledger_watch import check_and_tell, last_check
 
 
-@admins_only
+@allowed("dispatch.switch")
 @require_POST
 def dispatch_pause(request: HttpRequest) -> HttpResponse:
     reason, by = " ".join(request.POST.get("note", "").split()), staff_of(request)
@@ -30,7 +30,7 @@ def dispatch_pause(request: HttpRequest) -> HttpResponse:
     return redirect("manage_dashboard")
 
 
-@admins_only
+@allowed("dispatch.switch")
 @require_POST
 def dispatch_resume(request: HttpRequest) -> HttpResponse:
     after_restore = request.POST.get("after_restore") == "1"
@@ -60,7 +60,7 @@ def dispatch_resume(request: HttpRequest) -> HttpResponse:
     return redirect("manage_dashboard")
 
 
-@admins_only
+@allowed("money.see", changes="ledger.check")
 @require_http_methods(["GET", "HEAD", "POST"])
 def ledger_check(request: HttpRequest) -> HttpResponse:
     """The last result of the check, and running it now over everything."""

@@ -6,7 +6,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from customers.access import reviewers_only
+from customers.access import allowed, require, staff_of
+from customers.figures import money_exact
 from customers.models import User
 from orders import by_hand, correcting
 from orders.correcting import CannotCorrect
@@ -14,11 +15,25 @@ from orders.models import Request
 from orders.staff.orders import carry_out
 from orders.staff.search import number
 from orders.staff_decisions import CannotSettle
+from orders.views.ordering import amount_of
 
 Act = Callable[[HttpRequest, int, str, User], str]
+VERB_OF = {
+    "hold": "order.hold",
+    "release": "order.hold",
+    "reject": "order.reject",
+    "send_now": "order.resend",
+    "edit_link": "order.correct",
+    "change_route": "order.correct",
+    "change_route_at_a_loss": "order.sell_at_loss",
+    "start": "order.deliver",
+    "counts": "order.deliver",
+    "refill_done": "order.deliver",
+    "refill_refused": "order.deliver",
+}
 
 
-@reviewers_only
+@allowed(*dict.fromkeys(VERB_OF.values()))
 @require_POST
 def act(request: HttpRequest, order_id: int) -> HttpResponse:
     """Run the act that the form names; the page again, with what was typed, where it is refused."""
@@ -26,6 +41,7 @@ def act(request: HttpRequest, order_id: int) -> HttpResponse:
     chosen = ACTS.get(name)
     if chosen is None:
         raise Http404
+    require(staff_of(request), VERB_OF[name])
 
     def run(reason: str, by: User) -> str:
         return chosen(request, order_id, reason, by)
@@ -67,6 +83,20 @@ def _change_route(request: HttpRequest, order_id: int, reason: str, by: User) ->
     return _("The route is changed, and the cost with it. The customer's charge stays.")
 
 
+def _change_route_at_a_loss(request: HttpRequest, order_id: int, reason: str, by: User) -> str:
+    """The form names route and loss in one: what the admin agreed to is what he saw."""
+    route_text, _bar, loss_text = request.POST.get("route_at_loss", "").partition("|")
+    route, seen, loss = number(route_text), number(request.POST.get("seen")), amount_of(loss_text)
+    if route is None or seen is None or loss is None:
+        raise CannotCorrect(_("Choose a route."))
+    lost = correcting.change_route_at_a_loss(
+        order_id, route, seen=seen, loss=loss, reason=reason, by=by, request=request
+    )
+    return _("The route is changed. We lose %(loss)s on this order; the customer's charge stays.") % {
+        "loss": money_exact(lost)
+    }
+
+
 def _start(request: HttpRequest, order_id: int, _reason: str, by: User) -> str:
     by_hand.start(
         order_id, _count(request, "start_count"), by=by, seen=request.POST.get("seen", ""), request=request
@@ -103,6 +133,7 @@ ACTS: dict[str, Act] = {
     "send_now": _send_now,
     "edit_link": _edit_link,
     "change_route": _change_route,
+    "change_route_at_a_loss": _change_route_at_a_loss,
     "start": _start,
     "counts": _counts,
     "refill_done": _refill_done,

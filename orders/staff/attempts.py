@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from customers.models import User
+from customers.permissions import may
 from orders.models import SubmissionAttempt
 from orders.staff.without_money import without_money
 
@@ -20,14 +21,15 @@ class Shown:
 
 def shown_attempts(attempts: Iterable[SubmissionAttempt], user: User) -> list[Shown]:
     """Newest first. Needs `provider` of each loaded where it is shown."""
-    clean = str if user.manages else without_money
+    sees = may(user, "money.see")
+    clean = str if sees else without_money
     return [
         Shown(
             attempt=attempt,
             message=clean(attempt.message),
             excerpt=clean(attempt.excerpt),
             late=clean(str(attempt.late_evidence)) if attempt.late_evidence else "",
-            cost=attempt.cost if user.manages else None,
+            cost=attempt.cost if sees else None,
         )
         for attempt in sorted(attempts, key=lambda row: row.pk, reverse=True)
     ]

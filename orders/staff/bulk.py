@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
-from customers.access import reviewers_only, staff_of
+from customers.access import allowed, require, staff_of
 from customers.models import User
 from orders import correcting, staff_decisions
 from orders.models import Order
@@ -28,6 +28,14 @@ from orders.staff.search import number
 log = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 100
+VERB_OF = {
+    "hold": "order.hold",
+    "release": "order.hold",
+    "reject": "order.reject",
+    "send_now": "order.resend",
+    "cancel": "order.ask",
+    "note": "order.note",
+}
 
 
 @dataclass(frozen=True)
@@ -100,7 +108,7 @@ def run(name: str, order_ids: Iterable[int], reason: str, by: User, request: Htt
     return results
 
 
-@reviewers_only
+@allowed(*dict.fromkeys(VERB_OF.values()))
 @require_POST
 def act_on_many(request: HttpRequest) -> HttpResponse:
     ids = [found for text in request.POST.getlist("id") if (found := number(text))]
@@ -115,7 +123,9 @@ def act_on_many(request: HttpRequest) -> HttpResponse:
     if wrong:
         messages.error(request, wrong + " " + _("Nothing was changed."))
         return redirect(back)
-    results = run(name, ids, reason, staff_of(request), request)
+    by = staff_of(request)
+    require(by, VERB_OF[name])
+    results = run(name, ids, reason, by, request)
     request.session["bulk_results"] = {
         "act": name,
         "reason": reason,
@@ -126,7 +136,7 @@ def act_on_many(request: HttpRequest) -> HttpResponse:
     return redirect("staff_orders_results")
 
 
-@reviewers_only
+@allowed("orders.see")
 @require_safe
 def results(request: HttpRequest) -> HttpResponse:
     """What the last act on many orders did, refused ones first. Stays until the next one."""

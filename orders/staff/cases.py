@@ -14,9 +14,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
-from customers.access import confirm_again, reviewers_only, staff_of
+from customers.access import allowed, confirm_again, staff_of
 from customers.audit import record
 from customers.models import User
+from customers.permissions import may
 from orders import desk
 from orders.models import Order, Submission, SubmissionAttempt
 from orders.staff.attempts import Shown, shown_attempts
@@ -38,7 +39,7 @@ class Case:
         return self.opens_in <= timedelta(0)
 
 
-@reviewers_only
+@allowed("orders.see")
 @require_safe
 def cases(request: HttpRequest) -> HttpResponse:
     user, now = staff_of(request), timezone.now()
@@ -47,7 +48,7 @@ def cases(request: HttpRequest) -> HttpResponse:
     return render(request, "orders/staff/unknown.html", {"cases": found, "at_risk": total})
 
 
-@reviewers_only
+@allowed("orders.see")
 @require_safe
 def case(request: HttpRequest, order_id: int) -> HttpResponse:
     """The evidence and the choices; an order that was decided meanwhile leads to its page."""
@@ -60,14 +61,14 @@ def case(request: HttpRequest, order_id: int) -> HttpResponse:
     return _page(request, evidence)
 
 
-@reviewers_only
+@allowed(*dict.fromkeys(desk.VERB_OF.values()))
 @require_POST
 def decide(request: HttpRequest, order_id: int) -> HttpResponse:
     """Carry out one choice. Resend and write-off ask for the password or second factor first."""
     user, choice = staff_of(request), request.POST.get("choice", "")
     reason = request.POST.get("reason", "").strip()
     provider_order_id = request.POST.get("provider_order_id", "").strip()[:64]
-    if choice in desk.NEEDS_PASSWORD_AGAIN and reason and (choice != "write_off" or user.manages):
+    if choice in desk.NEEDS_PASSWORD_AGAIN and reason and may(user, desk.VERB_OF[choice]):
         confirm_again(request)
     was_open = Submission.objects.filter(pk=order_id, state=Submission.State.UNKNOWN).exists()
     try:
@@ -104,7 +105,7 @@ def _case(submission: Submission, user: User, now: datetime) -> Case:
         submission=submission,
         attempt=attempt,
         age=now - submission.state_at,
-        at_risk=max(charge, attempt.cost) if attempt and user.manages else charge,
+        at_risk=max(charge, attempt.cost) if attempt and may(user, "money.see") else charge,
         opens_at=opens_at,
         opens_in=opens_at - now,
     )
@@ -118,7 +119,7 @@ def _page(request: HttpRequest, evidence: desk.Evidence, status: int = 200, **mo
         "order": evidence.order,
         "submission": evidence.order.submission,
         "attempts": attempts,
-        "at_risk": evidence.at_risk if user.manages else evidence.order.charge,
+        "at_risk": evidence.at_risk if may(user, "money.see") else evidence.order.charge,
         "age": timezone.now() - evidence.since,
         "fell": {
             "yes": _("Yes: by this order's cost, and nothing else was sent meanwhile"),

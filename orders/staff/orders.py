@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
-from customers import site_settings
-from customers.access import reviewers_only, staff_of
+from customers import permissions, site_settings
+from customers.access import allowed, staff_of
 from customers.figures import money
 from customers.models import User
 from orders import staff_decisions
@@ -21,7 +21,7 @@ from orders.correcting import ways_of
 from orders.dispatch import went_back
 from orders.models import Order, Request, Submission
 from orders.staff.attempts import shown_attempts
-from orders.staff.bulk import ACTS
+from orders.staff.bulk import ACTS, VERB_OF
 from orders.staff.refusals import REFUSALS
 from orders.staff.search import Filters, count_tabs, find, number, page, read_filters
 from orders.staff.timeline import timeline
@@ -42,10 +42,10 @@ TAB_LABELS = {
 SHOWN_OF_A_CUSTOMER = 10
 
 
-@reviewers_only
+@allowed("orders.see")
 @require_safe
 def listing(request: HttpRequest) -> HttpResponse:
-    filters = read_filters(request.GET.dict())
+    user, filters = staff_of(request), read_filters(request.GET.dict())
     before, after = number(request.GET.get("before")), number(request.GET.get("after"))
     rows, newer, older = page(find(filters), filters.size, after, before)
     context = {
@@ -57,13 +57,15 @@ def listing(request: HttpRequest) -> HttpResponse:
         "providers": Provider.objects.only("id", "name"),
         "statuses": Order.Status.choices,
         "submissions": Submission.State.choices,
-        "acts": [(name, label) for name, (label, _act) in ACTS.items()],
+        "acts": [
+            (name, label) for name, (label, _act) in ACTS.items() if permissions.may(user, VERB_OF[name])
+        ],
         "customer": User.objects.filter(pk=filters.customer).first() if filters.customer else None,
     }
     return render(request, "orders/staff/orders.html", context)
 
 
-@reviewers_only
+@allowed("orders.see")
 @require_safe
 def of_customer(request: HttpRequest, customer_id: int) -> HttpResponse:
     """The newest orders of one customer, as a part for his page."""
@@ -72,13 +74,13 @@ def of_customer(request: HttpRequest, customer_id: int) -> HttpResponse:
     return render(request, "orders/staff/orders_of.html", context)
 
 
-@reviewers_only
+@allowed("orders.see")
 @require_safe
 def one(request: HttpRequest, order_id: int) -> HttpResponse:
     return order_page(request, order_id)
 
 
-@reviewers_only
+@allowed("order.note")
 @require_POST
 def note(request: HttpRequest, order_id: int) -> HttpResponse:
     """An internal note in the timeline."""
@@ -90,7 +92,7 @@ def note(request: HttpRequest, order_id: int) -> HttpResponse:
     return carry_out(request, order_id, "note", write, request.POST.get("note", ""))
 
 
-@reviewers_only
+@allowed("order.ask")
 @require_POST
 def ask(request: HttpRequest, order_id: int) -> HttpResponse:
     """Ask for a cancel or refill in the customer's place."""
@@ -110,7 +112,7 @@ def ask(request: HttpRequest, order_id: int) -> HttpResponse:
     return carry_out(request, order_id, what, acts[what], request.POST.get("reason", ""))
 
 
-@reviewers_only
+@allowed("order.settle")
 @require_POST
 def settle(request: HttpRequest, order_id: int) -> HttpResponse:
     """Decide by hand about an order whose reports do not say what to do with the money, or that has none."""
@@ -186,6 +188,9 @@ def order_page(request: HttpRequest, order_id: int, status: int = 200, **more: A
         "stuck": late,
         "may": may,
         "ways": ways,
+        "losing_ways": [way for way in ways if way.loss is not None]
+        if may.change_route.allowed and permissions.may(user, "order.sell_at_loss")
+        else [],
         "by_hand": by_hand,
         "cancel_approved": by_hand
         and not order.final
@@ -193,7 +198,7 @@ def order_page(request: HttpRequest, order_id: int, status: int = 200, **more: A
         "refill_approved": next((a for a in approved if by_hand and a.kind == Request.Kind.REFILL), None),
         "seen": version_of(order, submission) if by_hand else "",
         "by_remains": _by_remains(order),
-        "figures": _figures(order) if user.manages else None,
+        "figures": _figures(order) if permissions.may(user, "money.see") else None,
         "reject_replies": site_settings.of(request).reject_replies,
         "being_verified": submission.state == Submission.State.UNKNOWN,
     }

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
-from customers.access import admins_only, confirm_again, staff_of
+from customers.access import allowed, confirm_again, staff_of
 from customers.audit import record
 from customers.erasing import CannotErase, why_not
 from customers.models import User
@@ -35,7 +35,7 @@ class EraseForm(forms.Form):
     )
 
 
-@admins_only
+@allowed("customer.export")
 @require_POST
 def export(request: HttpRequest, customer_id: int) -> StreamingHttpResponse:
     """The same document that the customer can download himself. Posted, because it leaves an audit entry."""
@@ -51,7 +51,7 @@ def export(request: HttpRequest, customer_id: int) -> StreamingHttpResponse:
     )
 
 
-@admins_only
+@allowed("customer.erase")
 @require_http_methods(["GET", "HEAD", "POST"])
 def erase(request: HttpRequest, customer_id: int) -> HttpResponse:
     """What goes and what stays, and the form; it wants the password or second factor once more."""

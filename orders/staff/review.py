@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from customers import site_settings
-from customers.access import reviewers_only, staff_of
+from customers.access import allowed, staff_of
 from orders.models import Request
 from orders.requests import (
     MOST_AT_ONCE,
@@ -45,7 +45,7 @@ TAB_LABELS = {
 }
 
 
-@reviewers_only
+@allowed("orders.see")
 @require_safe
 def queue(request: HttpRequest) -> HttpResponse:
     """The list with the pane of one request (`at`); `state=answered` shows what was decided."""
@@ -55,7 +55,7 @@ def queue(request: HttpRequest) -> HttpResponse:
     return _page(request, _queue(request), _number(request.GET.get("at")))
 
 
-@reviewers_only
+@allowed("orders.see")
 @require_safe
 def rows(request: HttpRequest) -> HttpResponse:
     """The list alone, for the live refresh: 204 while it shows what the page has already."""
@@ -67,7 +67,7 @@ def rows(request: HttpRequest) -> HttpResponse:
     return render(request, "orders/staff/review_list.html", {"queue": shown, "tabs": _tabs(shown)})
 
 
-@reviewers_only
+@allowed("orders.see")
 @require_safe
 def one(request: HttpRequest, request_id: int) -> HttpResponse:
     """One request: a page of its own, or only the pane for a page that has the list beside it."""
@@ -77,7 +77,7 @@ def one(request: HttpRequest, request_id: int) -> HttpResponse:
     return render(request, template, _with_pane(request, shown, pane, "list" if partial else "page"))
 
 
-@reviewers_only
+@allowed("request.decide")
 @require_POST
 def decide(request: HttpRequest) -> HttpResponse:
     """Approve or reject one request from its pane, or up to 100 from the list."""
@@ -93,7 +93,7 @@ def decide(request: HttpRequest) -> HttpResponse:
     return _back(request)
 
 
-@reviewers_only
+@allowed("request.decide")
 @require_POST
 def undo(request: HttpRequest) -> HttpResponse:
     """Take back own approvals that were not sent yet."""
@@ -114,7 +114,7 @@ def undo(request: HttpRequest) -> HttpResponse:
     return _back(request)
 
 
-@reviewers_only
+@allowed("order.note")
 @require_POST
 def note(request: HttpRequest, request_id: int) -> HttpResponse:
     """Keep an internal note with the request and in the order's timeline."""
@@ -127,7 +127,7 @@ def note(request: HttpRequest, request_id: int) -> HttpResponse:
     return _back(request, at=request_id)
 
 
-@reviewers_only
+@allowed("request.settle")
 @require_POST
 def settle(request: HttpRequest, request_id: int) -> HttpResponse:
     """A refill without a clear answer: it exists at the provider, send it again, or close it with a note."""

@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy
 
 from customers.figures import money
 from customers.models import User
+from customers.permissions import may
 from orders.models import Order, OrderEvent, Submission
 from orders.staff.without_money import without_money
 
@@ -54,7 +55,7 @@ def _moment(event: OrderEvent, user: User) -> Moment:
         kind, icon = ENDS.get(event.after, (kind, icon))
     if event.kind == OrderEvent.Kind.SUBMISSION and event.after == Submission.State.UNKNOWN:
         kind, icon = "warn", "question-mark"
-    text = event.why if user.manages or not event.staff_only else without_money(event.why)
+    text = event.why if may(user, "money.see") or not event.staff_only else without_money(event.why)
     return Moment(event, kind, icon, _title(event), text, str(ACTORS.get(event.actor, event.actor)))
 
 

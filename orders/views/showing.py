@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 from customers.access import staff_of as signed_in
 from customers.figures import count, money_exact, rate, span
 from customers.models import Transfer, User
+from customers.permissions import may
 from orders.actions import actions_for, refill_until
 from orders.listing import Row
 from orders.models import Order, Request
@@ -155,7 +156,7 @@ def _staff(user: User, order: Order) -> dict[str, Any]:
         facts.append((_("Reported status"), submission.raw_word))
     if submission.waits_for:
         facts.append((_("Waits for"), submission.waits_for))
-    if user.manages:
+    if may(user, "money.see"):
         facts += [(_("Cost"), money_exact(order.cost)), (_("Charge less cost"), money_exact(_margin(order)))]
     return {"facts": facts, "attempts": list(submission.attempts.order_by("-pk")[:20])}
 

@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from customers import site_settings
-from customers.access import admins_only, staff_of
+from customers.access import allowed, staff_of
 from customers.audit import record
 from customers.site_settings import SiteSettings
 from providers.alerts import WATCHED, close_alert
@@ -29,7 +29,7 @@ WORST_FIRST = Case(
 )
 
 
-@admins_only
+@allowed("alerts.see")
 @require_safe
 def alerts(request: HttpRequest) -> HttpResponse:
     closed = request.GET.get("state") == "closed"
@@ -85,7 +85,7 @@ def _told(alert: Alert) -> Iterator[tuple[str, str, datetime | None]]:
                 yield "err", f"{said} {_('There are no more tries.')}", None
 
 
-@admins_only
+@allowed("alert.close")
 @require_POST
 def alert_test(request: HttpRequest) -> HttpResponse:
     """One test through each channel now, with what came of it; nothing is wrong, and the message says so."""
@@ -104,7 +104,7 @@ def alert_test(request: HttpRequest) -> HttpResponse:
     return redirect("manage_alerts")
 
 
-@admins_only
+@allowed("alert.close")
 @require_POST
 def alert_close(request: HttpRequest, pk: int) -> HttpResponse:
     alert = get_object_or_404(Alert, pk=pk)

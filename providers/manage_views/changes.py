@@ -12,7 +12,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from customers.access import admins_only, staff_of
+from customers.access import allowed, staff_of
 from providers.catalog_effect import CatalogEffect, effect_of_changes, summed
 from providers.change_effects import Effects, effects_of
 from providers.deciding import accept_changes, refuse_changes
@@ -79,7 +79,7 @@ def _number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else None
 
 
-@admins_only
+@allowed("catalog.see")
 @require_safe
 def catalog(request: HttpRequest) -> HttpResponse:
     number = _number(request.GET.get("provider", ""))
@@ -93,7 +93,7 @@ def catalog(request: HttpRequest) -> HttpResponse:
     return render(request, "manage/catalog.html", context)
 
 
-@admins_only
+@allowed("catalog.decide")
 @require_POST
 def effect(request: HttpRequest) -> HttpResponse:
     """What accepting the ticked rows (or all of the kind) would do, as one sentence; nothing is decided."""
@@ -104,7 +104,7 @@ def effect(request: HttpRequest) -> HttpResponse:
     return render(request, "manage/parts/effect.html", {"effect": found, "everything": everything})
 
 
-@admins_only
+@allowed("catalog.decide")
 @require_POST
 def decide(request: HttpRequest) -> HttpResponse:
     """Accept or refuse: the selected rows, or all of a kind (of one provider or of all)."""

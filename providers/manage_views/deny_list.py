@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from customers.access import admins_only, staff_of
+from customers.access import allowed, staff_of
 from providers.denying import HELD, allow, deny
 from providers.manage_forms import DenialForm
 from providers.models import Denial, Offer
@@ -17,7 +17,7 @@ from providers.models import Denial, Offer
 SHOWN = 50  # offers that are held back
 
 
-@admins_only
+@allowed("catalog.see", changes="deny_list.edit")
 @require_http_methods(["GET", "HEAD", "POST"])
 def deny_list(request: HttpRequest) -> HttpResponse:
     form = DenialForm(request.POST or None)
@@ -72,7 +72,7 @@ def _context(request: HttpRequest, form: DenialForm) -> dict[str, Any]:
     }
 
 
-@admins_only
+@allowed("deny_list.edit")
 @require_POST
 def remove(request: HttpRequest, pk: int) -> HttpResponse:
     """Take an entry off; what only it held back may be sold again."""

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
-from customers.access import admins_only, staff_of
+from customers.access import allowed, staff_of
 from providers.connecting import MANUAL
 from providers.handmade import InvalidOffer, change_offer, make_service, offer_on_or_off
 from providers.manage_forms import amount
@@ -64,7 +64,7 @@ class OfferForm(forms.Form):
             self.add_error(name if name in self.fields else None, sentence)
 
 
-@admins_only
+@allowed("catalog.see", changes="service.edit")
 @require_http_methods(["GET", "HEAD", "POST"])
 def handmade(request: HttpRequest, pk: int) -> HttpResponse:
     """What the provider offers, and the form for one more."""
@@ -101,7 +101,7 @@ def handmade(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "manage/handmade.html", context, status=422 if request.method == "POST" else 200)
 
 
-@admins_only
+@allowed("catalog.see", changes="service.edit")
 @require_http_methods(["GET", "HEAD", "POST"])
 def handmade_offer(request: HttpRequest, pk: int, offer_id: int) -> HttpResponse:
     provider = _provider(pk)
@@ -127,7 +127,7 @@ def handmade_offer(request: HttpRequest, pk: int, offer_id: int) -> HttpResponse
     return render(request, "manage/handmade_offer.html", context, status=status)
 
 
-@admins_only
+@allowed("service.edit")
 @require_POST
 def handmade_switch(request: HttpRequest, pk: int, offer_id: int) -> HttpResponse:
     offer = get_object_or_404(Offer.objects.select_related("provider"), pk=offer_id, provider=_provider(pk))

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from customers.access import admins_only, staff_of
+from customers.access import allowed, staff_of
 from customers.figures import money, percent
 from customers.models import AuditEntry, PriceGroup
 from providers.manage_forms import RuleForm
@@ -25,7 +25,7 @@ SHOWN = 25
 ARROW = "\u2192"
 
 
-@admins_only
+@allowed("catalog.see")
 @require_safe
 def rule_list(request: HttpRequest) -> HttpResponse:
     group = _group(request)
@@ -59,7 +59,7 @@ def _list_context(group: PriceGroup | None, rules: list[MarkupRule]) -> dict[str
     }
 
 
-@admins_only
+@allowed("catalog.see", changes="price.edit")
 @require_http_methods(["GET", "HEAD", "POST"])
 def rule_add(request: HttpRequest) -> HttpResponse:
     initial = {"scope": MarkupRule.Scope.CATEGORY, "enabled": True, "price_group": _group(request)}
@@ -69,7 +69,7 @@ def rule_add(request: HttpRequest) -> HttpResponse:
     return _editor(request, MarkupRule(), initial)
 
 
-@admins_only
+@allowed("catalog.see", changes="price.edit")
 @require_http_methods(["GET", "HEAD", "POST"])
 def rule_edit(request: HttpRequest, pk: int) -> HttpResponse:
     return _editor(request, get_object_or_404(MarkupRule, pk=pk), {})
@@ -142,7 +142,7 @@ def _list_address(rule: MarkupRule) -> str:
     return f"/manage/markup?list={rule.price_group_id}" if rule.price_group_id else "/manage/markup"
 
 
-@admins_only
+@allowed("price.edit")
 @require_POST
 def rule_preview(request: HttpRequest) -> HttpResponse:
     """What the form would do if it were saved: computed from the form, in memory."""
@@ -189,7 +189,7 @@ def preview_context(simulation: Simulation | None) -> dict[str, Any]:
     }
 
 
-@admins_only
+@allowed("price.edit")
 @require_POST
 def rule_undo(request: HttpRequest) -> HttpResponse:
     """Take the latest change of a price list back, if it still is the latest."""
@@ -207,7 +207,7 @@ def rule_undo(request: HttpRequest) -> HttpResponse:
     return redirect(f"/manage/markup?list={group}" if group else "/manage/markup")
 
 
-@admins_only
+@allowed("price.edit")
 @require_POST
 def rule_delete(request: HttpRequest, pk: int) -> HttpResponse:
     rule = get_object_or_404(MarkupRule.objects.select_related("service", "category", "provider"), pk=pk)

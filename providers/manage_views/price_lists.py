@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from customers.access import admins_only, staff_of
+from customers.access import allowed, staff_of
 from customers.models import PriceGroup, User
 from customers.price_groups import InvalidGroup, create_group, delete_group, rename_group
 from providers.manage_forms import PriceListForm
@@ -18,7 +18,7 @@ from providers.models import MarkupRule
 SHOWN = 50
 
 
-@admins_only
+@allowed("catalog.see", changes="price.edit")
 @require_http_methods(["GET", "HEAD", "POST"])
 def price_lists(request: HttpRequest) -> HttpResponse:
     """All lists with their members and rules, the customers with special rates, and a form for a new list."""
@@ -61,7 +61,7 @@ def _special() -> dict[str, Any]:
     return {"special": list(people.order_by("-n", "email")[:SHOWN]), "special_total": people.count()}
 
 
-@admins_only
+@allowed("catalog.see", changes="price.edit")
 @require_http_methods(["GET", "HEAD", "POST"])
 def price_list(request: HttpRequest, pk: int) -> HttpResponse:
     """One list: its name and note, its rules, its customers."""
@@ -86,7 +86,7 @@ def price_list(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "manage/price_list.html", context, status=422 if form.is_bound else 200)
 
 
-@admins_only
+@allowed("price.edit")
 @require_POST
 def delete(request: HttpRequest, pk: int) -> HttpResponse:
     group = get_object_or_404(PriceGroup, pk=pk)

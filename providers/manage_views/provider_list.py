@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from customers.access import admins_only, staff_of
+from customers.access import allowed, staff_of
 from customers.audit import record
 from customers.figures import count, money, rate
 from providers import asking
@@ -23,7 +23,7 @@ from providers.taking import proposals_of
 ZERO = Decimal(0)
 
 
-@admins_only
+@allowed("catalog.see")
 @require_safe
 def provider_list(request: HttpRequest) -> HttpResponse:
     archived = request.GET.get("archived") == "1"
@@ -79,7 +79,7 @@ def _stats(rows: list[Standing]) -> list[dict[str, Any]]:
     ]
 
 
-@admins_only
+@allowed("catalog.see", changes="provider.edit")
 @require_http_methods(["GET", "HEAD", "POST"])
 def provider_add(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
@@ -116,7 +116,7 @@ def provider_add(request: HttpRequest) -> HttpResponse:
     return render(request, "manage/provider_add.html", {"form": form}, status=422)
 
 
-@admins_only
+@allowed("provider.edit")
 @require_POST
 def provider_try(request: HttpRequest) -> HttpResponse:
     """Test what stands in the form of a new provider; nothing is saved."""
@@ -147,7 +147,7 @@ def _try_out(request: HttpRequest, form: ConnectionForm) -> Found:
     return found
 
 
-@admins_only
+@allowed("catalog.decide")
 @require_POST
 def sync_all(request: HttpRequest) -> HttpResponse:
     if asking.ask_for_everything():

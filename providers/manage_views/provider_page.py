@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from customers.access import admins_only, staff_of
+from customers.access import allowed, staff_of
 from customers.audit import record
 from customers.figures import count, money, percent
 from customers.models import AuditEntry
@@ -30,7 +30,7 @@ from providers.pausing import pause_by_hand, resume_by_hand
 EVENTS = 8
 
 
-@admins_only
+@allowed("catalog.see")
 @require_safe
 def provider_page(request: HttpRequest, pk: int) -> HttpResponse:
     return _page(request, get_object_or_404(Provider, pk=pk))
@@ -140,7 +140,7 @@ def _asked(request: HttpRequest) -> datetime | None:
 # ── reading ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-@admins_only
+@allowed("catalog.see")
 @require_safe
 def sync_state(request: HttpRequest, pk: int) -> HttpResponse:
     """The part of the page that says how the reading goes; it stops asking once the reading is over."""
@@ -149,7 +149,7 @@ def sync_state(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "manage/parts/reading.html", {"provider": provider, "reading": reading})
 
 
-@admins_only
+@allowed("catalog.decide")
 @require_POST
 def sync_now(request: HttpRequest, pk: int) -> HttpResponse:
     provider = get_object_or_404(Provider, pk=pk)
@@ -170,7 +170,7 @@ def sync_now(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect(address)
 
 
-@admins_only
+@allowed("provider.edit")
 @require_POST
 def balance_now(request: HttpRequest, pk: int) -> HttpResponse:
     provider = get_object_or_404(Provider, pk=pk)
@@ -185,7 +185,7 @@ def balance_now(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("manage_provider", provider.pk)
 
 
-@admins_only
+@allowed("provider.edit")
 @require_POST
 def connection_test(request: HttpRequest, pk: int) -> HttpResponse:
     """Read-only questions with the saved address and key; the answer stands beside the button."""
@@ -201,7 +201,7 @@ def connection_test(request: HttpRequest, pk: int) -> HttpResponse:
 # ── changing ────────────────────────────────────────────────────────────────────────────────────────
 
 
-@admins_only
+@allowed("catalog.see", changes="provider.edit")
 @require_http_methods(["GET", "HEAD", "POST"])
 def connection(request: HttpRequest, pk: int) -> HttpResponse:
     """Name, address, key, currency, what to warn at, and the options."""
@@ -271,7 +271,7 @@ def _save(
     return True
 
 
-@admins_only
+@allowed("provider.edit")
 @require_POST
 def pause(request: HttpRequest, pk: int) -> HttpResponse:
     provider = get_object_or_404(Provider, pk=pk)
@@ -287,7 +287,7 @@ def pause(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("manage_provider", pk)
 
 
-@admins_only
+@allowed("provider.edit")
 @require_POST
 def resume(request: HttpRequest, pk: int) -> HttpResponse:
     provider = get_object_or_404(Provider, pk=pk)
@@ -296,7 +296,7 @@ def resume(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("manage_provider", pk)
 
 
-@admins_only
+@allowed("provider.edit")
 @require_POST
 def archive(request: HttpRequest, pk: int) -> HttpResponse:
     provider = get_object_or_404(Provider, pk=pk)
@@ -313,7 +313,7 @@ def archive(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("manage_provider", pk)
 
 
-@admins_only
+@allowed("provider.edit")
 @require_POST
 def bring_back(request: HttpRequest, pk: int) -> HttpResponse:
     provider = get_object_or_404(Provider, pk=pk)
@@ -322,7 +322,7 @@ def bring_back(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("manage_provider", pk)
 
 
-@admins_only
+@allowed("catalog.decide")
 @require_POST
 def undo(request: HttpRequest, pk: int) -> HttpResponse:
     """Give the offers of one decision their earlier values."""

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
-from customers.access import admins_only, staff_of
+from customers.access import allowed, staff_of
 from customers.figures import money
 from providers import balances
 from providers.connecting import InvalidProvider
@@ -22,7 +22,7 @@ from providers.taking import proposals_of, take_proposals
 from providers.type_mapping import CannotMap, map_type
 
 
-@admins_only
+@allowed("provider.edit")
 @require_POST
 def take(request: HttpRequest, pk: int) -> HttpResponse:
     """Set the ticked proposals of a test; other options stay as they are."""
@@ -41,7 +41,7 @@ def take(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("manage_provider", pk)
 
 
-@admins_only
+@allowed("provider.edit")
 @require_POST
 def types(request: HttpRequest, pk: int) -> HttpResponse:
     """What one of the provider's words for types means, for all of its services or for single ones."""
@@ -62,7 +62,7 @@ def types(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect(reverse("manage_provider", args=[pk]) + "#types")
 
 
-@admins_only
+@allowed("catalog.see", changes="provider.edit")
 @require_http_methods(["GET", "HEAD", "POST"])
 def key(request: HttpRequest, pk: int) -> HttpResponse:
     """Replace the key: it is kept if the provider answers to it, or if the admin insists."""

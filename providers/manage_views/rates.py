@@ -8,14 +8,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from customers.access import admins_only, staff_of
+from customers.access import allowed, staff_of
 from providers.exchange import exchange_rates
 from providers.manage_forms import RateForm
 from providers.models import ExchangeRate, Provider
 from providers.rate_setting import set_rate
 
 
-@admins_only
+@allowed("catalog.see", changes="price.edit")
 @require_http_methods(["GET", "HEAD", "POST"])
 def rates(request: HttpRequest) -> HttpResponse:
     form = RateForm(request.POST or None, initial={"currency": request.GET.get("currency", "")[:3]})

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from customers.access import admins_only, staff_of
+from customers.access import allowed, staff_of
 from customers.figures import count, rate
 from providers import routes as routing
 from providers.exchange import exchange_rates
@@ -49,7 +49,7 @@ def _number(text: str) -> int | None:
 # ── the list ────────────────────────────────────────────────────────────────────────────────────────
 
 
-@admins_only
+@allowed("catalog.see")
 @require_safe
 def service_list(request: HttpRequest) -> HttpResponse:
     matching = _matching(request, Service.objects.all())
@@ -150,7 +150,7 @@ def _state_href(request: HttpRequest, state: str) -> str:
     return f"?{params.urlencode()}"
 
 
-@admins_only
+@allowed("service.edit")
 @require_POST
 def services_act(request: HttpRequest) -> HttpResponse:
     """Publish or unpublish the selected services."""
@@ -179,7 +179,7 @@ def _say_published(request: HttpRequest, number: int, refused: list[str] | tuple
 # ── the editor ──────────────────────────────────────────────────────────────────────────────────────
 
 
-@admins_only
+@allowed("catalog.see", changes="service.edit")
 @require_http_methods(["GET", "HEAD", "POST"])
 def service_edit(request: HttpRequest, pk: int) -> HttpResponse:
     service = get_object_or_404(Service.objects.select_related("category"), pk=pk)
@@ -265,7 +265,7 @@ def _offers_to_add(request: HttpRequest, service: Service) -> list[Offer]:
     return found[:20]
 
 
-@admins_only
+@allowed("service.edit")
 @require_POST
 def service_publish(request: HttpRequest, pk: int) -> HttpResponse:
     service = get_object_or_404(Service, pk=pk)
@@ -278,7 +278,7 @@ def service_publish(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("manage_service", service.pk)
 
 
-@admins_only
+@allowed("service.edit")
 @require_POST
 def service_route(request: HttpRequest, pk: int) -> HttpResponse:
     """One act on the routes: add, move (the offer goes first), cheapest, up, down, on, off, remove."""
@@ -327,7 +327,7 @@ def _moved_words(service: Service, offer: Offer) -> str:
 # ── a provider's offers ─────────────────────────────────────────────────────────────────────────────
 
 
-@admins_only
+@allowed("catalog.see", changes="service.edit")
 @require_http_methods(["GET", "HEAD", "POST"])
 def offers(request: HttpRequest, pk: int) -> HttpResponse:
     """What a provider offers, and putting it on sale with a markup."""

@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from customers.access import admins_only, staff_of
+from customers.access import allowed, staff_of
 from customers.models import User
 from providers.manage_forms import CopyRatesForm, SpecialRateForm
 from providers.models import Service
@@ -21,7 +21,7 @@ from providers.special_rates import (
 )
 
 
-@admins_only
+@allowed("catalog.see", changes="customer.price")
 @require_http_methods(["GET", "HEAD", "POST"])
 def of_customer(request: HttpRequest, customer_id: int) -> HttpResponse:
     """Show, set, copy and reset. With `?part` only the table, for the customer's page."""

@@ -205,18 +205,6 @@ def test_the_audit_log_asks_as_often_for_many_entries_as_for_few(browser: Client
     assert queries() == few <= 12
 
 
-def test_sign_ins_of_staff_and_wrong_passwords_are_recorded_and_not_those_of_customers(adam: User) -> None:
-    for user in (adam, world.customer()):
-        visitor = Client()
-        visitor.post("/account/login/", {"login": user.email, "password": "wrong"})
-        visitor.post("/account/login/", {"login": user.email, "password": world.PASSWORD})
-    verbs = list(AuditEntry.objects.order_by("pk").values_list("verb", "subject", "actor"))
-    assert verbs == [
-        ("sign_in.failed", f"user:{adam.pk}", None),
-        ("sign_in.done", f"user:{adam.pk}", adam.pk),
-    ]
-
-
 def test_each_decision_on_a_request_is_recorded(adam: User) -> None:
     alice, service = world.customer(), world.service(world.offer(world.provider()))
     request = staff_world.cancel_asked(staff_world.accepted(world.order(alice, service)), reason="late")
