@@ -34,6 +34,19 @@ def decrypt(stored: str) -> str:
         ) from error
 
 
+def reencrypt(stored: str) -> str:
+    """The same secret under the first of FIELD_KEYS; what it already opens is returned as it is.
+
+    Raises SecretUnreadable.
+    """
+    keys = tuple(settings.FIELD_KEYS)
+    try:
+        _box(keys[:1]).decrypt(stored.encode())
+    except InvalidToken:
+        return encrypt(decrypt(stored))
+    return stored
+
+
 class EncryptedTextField(models.TextField):
     """Text that is ciphertext in the database. Empty stays empty: "no key yet" needs no key to read."""
 
