@@ -17,8 +17,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from customers.figures import count, money, span
-from orders.earnings import FAILED, UNDELIVERED
-from orders.models import Order, Request, Submission
+from orders.earnings import asked, moved
+from orders.models import Order, Request, Submission, Tally
 from orders.stuck import stuck
 from orders.watching import SHOWN_BY_DASHBOARD, WAITS_TOO_LONG
 from providers.models import Alert, Service
@@ -82,51 +82,54 @@ def slots(period: Period) -> list[Slot]:
     zone = timezone.get_current_timezone_name()
     with connection.cursor() as cursor:
         cursor.execute(
-            """
-            SELECT slot AT TIME ZONE %(zone)s, count(o.id), count(o.id) FILTER (WHERE s.state = ANY(%(failed)s))
+            f"""
+            SELECT slot AT TIME ZONE %(zone)s, coalesce(sum(placed), 0), coalesce(sum(failed), 0)
             FROM generate_series(date_trunc(%(unit)s, %(start)s AT TIME ZONE %(zone)s),
                                  date_trunc(%(unit)s, %(end)s AT TIME ZONE %(zone)s),
                                  ('1 ' || %(unit)s)::interval) AS slot
-            LEFT JOIN orders_order o ON o.created_at >= %(start)s AND o.created_at < %(end)s
-                 AND date_trunc(%(unit)s, o.created_at AT TIME ZONE %(zone)s) = slot
-            LEFT JOIN orders_submission s ON s.order_id = o.id
+            LEFT JOIN (SELECT date_trunc(%(unit)s, at AT TIME ZONE %(zone)s) AS slot, placed, failed
+                       FROM ({moved(Tally.Of.ALL)}) AS moved) AS counted USING (slot)
             GROUP BY slot ORDER BY slot
             """,
-            {
-                "zone": zone,
-                "unit": unit,
-                "start": period.start,
-                "end": period.end,
-                "failed": [str(state) for state in FAILED],
-            },
+            asked(period.start, period.end, _cuts(period)) | {"zone": zone, "unit": unit},
         )
         rows = cursor.fetchall()
-    return [Slot(at, placed, failed, at == rows[-1][0]) for at, placed, failed in rows]
+    return [Slot(at, int(placed), int(failed), at == rows[-1][0]) for at, placed, failed in rows]
+
+
+def _cuts(period: Period) -> list[datetime]:
+    """Where slots begin, as far as that may be within an hour of UTC."""
+    cuts, at = [], period.start
+    while at < period.end:
+        local = timezone.localtime(at)
+        cuts.append(local.replace(minute=0, second=0, microsecond=0))
+        at += timedelta(hours=1)
+    return cuts
 
 
 # ── top services ────────────────────────────────────────────────────────────────────────────────────
 
 
 def top_services(period: Period, most: int = 5) -> list[dict[str, Any]]:
-    """The services whose orders of the period bring most, after refunds; margin on their expected cost. One query."""
+    """Of the services ordered in the period, those that brought most in it, as in the report by service. One query."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT o.service_id, v.name, count(*), sum(o.charge - o.refunded) AS revenue,
-                   sum(o.cost - CASE WHEN o.ended_at IS NULL THEN 0 ELSE {UNDELIVERED} END),
-                   string_agg(DISTINCT p.name, ', ' ORDER BY p.name)
-            FROM orders_order o JOIN providers_service v ON v.id = o.service_id
-                 JOIN orders_submission s ON s.order_id = o.id JOIN providers_provider p ON p.id = s.provider_id
-            WHERE o.created_at >= %s AND o.created_at < %s
-            GROUP BY o.service_id, v.name ORDER BY revenue DESC, count(*) DESC, o.service_id LIMIT %s
+            SELECT summed.key, v.name, placed, revenue, cost,
+                   (SELECT string_agg(p.name, ', ' ORDER BY p.name) FROM providers_provider p WHERE p.id = ANY(providers))
+            FROM (SELECT key, sum(placed) AS placed, sum(revenue) AS revenue, sum(cost) AS cost,
+                         array_agg(DISTINCT provider) FILTER (WHERE placed > 0) AS providers
+                  FROM ({moved(Tally.Of.SUPPLY)}) AS moved GROUP BY key HAVING sum(placed) > 0) AS summed
+            JOIN providers_service v ON v.id = summed.key
+            ORDER BY revenue DESC, placed DESC, summed.key LIMIT %(most)s
             """,
-            [period.start, period.end, most],
+            asked(period.start, period.end) | {"most": most},
         )
         return [
             {
                 "id": pk,
                 "name": name,
-                "orders": number,
+                "orders": int(number),
                 "revenue": revenue,
                 "margin": margin_percent(revenue, cost),
                 "providers": providers,

@@ -6,7 +6,8 @@ from typing import Any
 from django.db.models.functions import Now
 
 from customers.models import Heartbeat
-from orders.ledger_check import Report, check_ledger
+from orders.ledger_check import TALLY, Report, check_ledger
+from orders.tally_check import make_anew
 from providers.alerts import close_alert, raise_alert
 from providers.models import Alert
 
@@ -14,8 +15,13 @@ NAME, KIND = "ledger check", "check"
 
 
 def check_and_tell(since: datetime | None = None) -> Report:
-    """Check what changed since `since` (None: all). Only a clean check of all ends the alert about drift."""
+    """Check what changed since `since` (None: all). Only a clean check of all ends the alert about drift.
+
+    Tallies that differ from the ledger are not believed from now on, and made anew by the next run of tally().
+    """
     report = check_ledger(since)
+    if any(row["invariant"] == TALLY for row in report.broken):
+        make_anew(since)
     Heartbeat.objects.update_or_create(
         name=NAME,
         defaults={"kind": KIND, "at": Now(), "details": report.as_json() | {"whole": since is None}},

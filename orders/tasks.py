@@ -17,6 +17,7 @@ from orders.resuming import due_for_a_reading, resume_covered
 from orders.status_lane import status_lane as run_status_lane
 from orders.submission import submit_lane as run_submit_lane
 from orders.sweeping import sweep as run_sweep
+from orders.tallying import tally as run_tally
 from orders.watching import clock_is_silent, watch
 from providers.lanes import LaneBusy
 from providers.models import Lane, Provider
@@ -100,6 +101,12 @@ def sweep() -> None:
 def check_ledger(whole: bool = False) -> None:
     """Hourly on what changed, nightly on all; drift is an alert until a check of all is clean."""
     check_and_tell(None if whole else timezone.now() - timedelta(hours=3))
+
+
+@shared_task(queue="sync")
+def tally() -> None:
+    """Every ten minutes: the sums of hours and days that are over; after an upgrade, of those long past."""
+    run_tally()
 
 
 @shared_task(queue="sync")

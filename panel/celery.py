@@ -44,6 +44,7 @@ SCHEDULE: list[tuple[str, float, str]] = [
     ("orders.tasks.wake_lanes", 2, "submit"),
     ("orders.tasks.sweep", 15, "submit"),
     ("orders.tasks.check_ledger", 3600, "sync"),
+    ("orders.tasks.tally", 600, "sync"),
     ("orders.tasks.mail_notices", 60, "sync"),
     ("orders.tasks.watch_over", 30, "sync"),
     ("providers.tasks.sync_balances", 300, "sync"),

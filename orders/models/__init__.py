@@ -1,5 +1,16 @@
 from orders.models.order import Order, OrderEvent
 from orders.models.request import Request
 from orders.models.submission import DispatchSwitch, Submission, SubmissionAttempt
+from orders.models.tally import StaleHour, TalliedSpan, Tally
 
-__all__ = ["DispatchSwitch", "Order", "OrderEvent", "Request", "Submission", "SubmissionAttempt"]
+__all__ = [
+    "DispatchSwitch",
+    "Order",
+    "OrderEvent",
+    "Request",
+    "StaleHour",
+    "Submission",
+    "SubmissionAttempt",
+    "TalliedSpan",
+    "Tally",
+]

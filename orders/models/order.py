@@ -114,6 +114,7 @@ class Order(models.Model):
             ),
             models.Index(F("id").desc(), condition=~Q(attention=""), name="order_attention"),
             models.Index(fields=["created_at"], name="order_created"),
+            models.Index(fields=["status_at"], name="order_changed"),
             models.Index(fields=["ended_at"], condition=Q(ended_at__isnull=False), name="order_ended"),
         ]
 
