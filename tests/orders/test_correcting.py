@@ -235,6 +235,26 @@ def test_a_reviewer_sends_nothing_at_a_loss(order: Order, impressions: Service) 
     assert order.submission.provider.name == "Meridian"
 
 
+def test_the_page_offers_a_loss_to_admins_only_and_takes_the_loss_that_was_seen(
+    staff: Client, order: Order, impressions: Service
+) -> None:
+    route = another(impressions, rate=Decimal("2.10"))
+    seen = Submission.objects.values_list("offer_id", flat=True).get(pk=order.pk)
+    agreed = {"seen": seen, "route_at_loss": f"{route.pk}|0.100000"}
+    assert "Change the route at a loss" not in text(staff.get(f"/staff/orders/{order.pk}"))
+    assert do(staff, order, "change_route_at_a_loss", **agreed).status_code == 403
+    admin = staff_world.signed_in(world.admin())
+    page = admin.get(f"/staff/orders/{order.pk}")
+    assert "cost $2.10, paid $2.00: we lose $0.10" in text(page)
+    assert f'value="{route.pk}|0.100000"' in page.content.decode()
+    for wrong in ({"route_at_loss": ""}, {"route_at_loss": f"{route.pk}|0.05"}, {"reason": " "}):
+        assert do(admin, order, "change_route_at_a_loss", **(agreed | wrong)).status_code == 422
+    done = do(admin, order, "change_route_at_a_loss", **agreed)
+    assert "We lose $0.10 on this order" in text(done)
+    assert Submission.objects.get(pk=order.pk).offer_id == route.offer_id
+    world.sane()
+
+
 def test_a_reviewer_sees_no_cost_of_routes(staff: Client, order: Order, impressions: Service) -> None:
     another(impressions, rate=Decimal("1.37"))
     assert "1.37" not in staff.get(f"/staff/orders/{order.pk}").content.decode()
