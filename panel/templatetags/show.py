@@ -21,7 +21,7 @@ from customers import figures, permissions
 
 register = template.Library()
 
-for _name in ("money", "signed", "rate", "count", "count_short", "percent"):
+for _name in ("money", "money_exact", "signed", "rate", "count", "count_short", "percent"):
     register.filter(_name, getattr(figures, _name))
 register.filter("span", figures.span)
 register.filter("browser_name", figures.browser_name)
