@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from customers import wallet
 from customers.models import User
+from orders import status_lane as status_lane_module
 from orders.models import Order, OrderEvent, Submission
 from orders.requests import ask_cancel
 from orders.status_lane import Tally, status_lane
@@ -266,3 +267,29 @@ def test_an_unchanged_batch_is_one_update_and_a_changed_one_does_not_grow_with_i
     with CaptureQueriesContext(connection) as queries:
         apply_observations(asked, Statuses(same), 5002)
     assert len(queries) == 1
+
+
+def test_each_further_batch_of_the_lane_costs_the_same_statements_whatever_its_size(
+    upstream: Sandbox, views: Service, meridian: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twelve orders in 6, 3 and 2 calls: what a call adds, from its number to the write, is counted; not how many ids it has."""
+    monkeypatch.setattr(status_lane_module, "RENEW_EVERY_S", 600)
+    orders = accepted(world.customer(balance="1000"), views, meridian, count=12, quantity=100)
+    counts: dict[tuple[str, int], int] = {}
+    remains = 99
+    for size in (12, 2, 4, 6):  # the first fills caches
+        Provider.objects.filter(pk=meridian.pk).update(options={"batch_size": size, "rate_per_minute": 0})
+        remains -= 1
+        for order in orders:
+            report(upstream, order, status="In progress", remains=remains)
+        for what, changed in (("changed", 12), ("unchanged", 0)):
+            with CaptureQueriesContext(connection) as queries:
+                tally = sync(meridian)
+            assert (tally.calls, tally.checked, tally.errors) == (12 // size, 12, 0)
+            assert tally.changed == changed
+            counts[what, tally.calls] = len(queries)
+        assert set(Order.objects.values_list("remains", flat=True)) == {remains}
+    # A number for the call, and one UPDATE where nothing is new; else BEGIN, a lock, two UPDATEs, COMMIT.
+    for what, most in (("changed", 6), ("unchanged", 2)):
+        adds = (counts[what, 3] - counts[what, 2], (counts[what, 6] - counts[what, 3]) / 3)
+        assert adds[0] == adds[1] == most, (what, counts)
