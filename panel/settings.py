@@ -123,7 +123,7 @@ _limits = {
 DATABASES = {
     "default": read.database("DATABASE_URL", "postgres://headwater@127.0.0.1:5432/headwater")
     | {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "panel.postgresql",
         "CONN_MAX_AGE": 300,
         "CONN_HEALTH_CHECKS": True,
         "ATOMIC_REQUESTS": False,
