@@ -147,8 +147,7 @@ EXPORT_HEADER = ("entry", "at", "type", "order", "details", "amount", "balance_a
 
 def month_sums(wallet: Account) -> Sums:
     """Of the month that the reader's clock is in; one query."""
-    today = timezone.localdate()
-    first = datetime(today.year, today.month, 1, tzinfo=timezone.get_current_timezone())
+    first = month_begins()
     mine = Transfer.objects.filter(Q(source=wallet) | Q(target=wallet), at__gte=first)
     zero = Decimal(0)
     sums = mine.aggregate(
@@ -157,6 +156,11 @@ def month_sums(wallet: Account) -> Sums:
         returned=Sum("amount", filter=Q(source__kind__in=[Kind.SALES, Kind.WRITE_OFF])),
     )
     return Sums(first, sums["added"] or zero, sums["spent"] or zero, sums["returned"] or zero)
+
+
+def month_begins() -> datetime:
+    """Of the month that the reader's clock is in."""
+    return _start(timezone.localdate())
 
 
 def _matching(asked: Asked) -> QuerySet[Transfer]:

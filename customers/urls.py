@@ -1,4 +1,4 @@
-"""Addresses of a person's own money and account."""
+"""Addresses of a person's own money and account; the wallet's page itself is in panel/urls.py."""
 
 from django.urls import path
 
@@ -10,6 +10,5 @@ urlpatterns = [
     path("account/data", account.own_data, name="account_data"),
     path("account/data/deletion", account.deletion, name="account_deletion"),
     path("account/terms", account.accept_terms, name="accept_terms"),
-    path("wallet/", wallet.wallet, name="wallet"),
     path("wallet/statement.csv", wallet.statement_csv, name="statement_csv"),
 ]

@@ -85,6 +85,8 @@ class Transfer(models.Model):
                 fields=["order_number"], condition=Q(order_number__isnull=False), name="transfer_order"
             ),
             models.Index(fields=["at"], name="transfer_at"),
+            # Funds added, one wallet's by time: few among all its refunds. 1 is the house account of deposits.
+            models.Index(fields=["target", "at"], condition=Q(source=1), name="transfer_deposit"),
         ]
 
     def __str__(self) -> str:

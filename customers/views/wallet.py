@@ -1,5 +1,6 @@
 """The wallet page: balance, month, how to add funds, and the ledger."""
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,16 +19,17 @@ from customers.deposit_forms import DepositForm
 from customers.exporting import csv_download
 from customers.figures import money
 from customers.ledger import EXPORT_HEADER, Asked
-from customers.models import DepositRequest
+from customers.models import Account, DepositRequest
 from customers.notices import low_below
 from customers.wallet import owed_by, wallet_of
 
 ANNOUNCED_SHOWN = 5
+MonthSums = Callable[[Account], ledger.Sums]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def wallet(request: HttpRequest) -> HttpResponse:
-    """The page; a POST announces a payment. A refused one keeps what was typed."""
+def wallet(request: HttpRequest, month_sums: MonthSums = ledger.month_sums) -> HttpResponse:
+    """The page; a POST announces a payment. A refused one keeps what was typed. `month_sums`: see panel/urls.py."""
     user, asked, site = signed_in(request), Asked.read(request.GET), site_settings.of(request)
     form = DepositForm(site.deposit_methods, request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -50,7 +52,7 @@ def wallet(request: HttpRequest) -> HttpResponse:
         "low_mark": below,
         "low_below": below if below and (account.balance or 0) < below else None,
         "owed": owed_by(user),
-        "sums": ledger.month_sums(account),
+        "sums": month_sums(account),
         "page": shown,
         "asked": asked,
         "types": [

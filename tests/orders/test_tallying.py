@@ -14,9 +14,11 @@ import pytest
 from django.db import connection, connections
 from django.utils import timezone
 
+from customers import ledger
+from customers.figures import money
 from customers.models import Account, User
 from customers.wallet import wallet_of
-from orders import dashboard, reports
+from orders import dashboard, reports, wallet_month
 from orders.earnings import totals
 from orders.ledger_check import TALLY, check_ledger
 from orders.ledger_watch import check_and_tell
@@ -151,6 +153,9 @@ class History:
         with timezone.override(zone):
             for name in dashboard.PERIODS:
                 same_slots(dashboard.period_of(name, self.now))
+            for user in self.people:
+                wallet = wallet_of(user)
+                assert wallet_month.month_sums(wallet) == ledger.month_sums(wallet)
 
 
 def same_totals(start: datetime, end: datetime) -> None:
@@ -305,6 +310,33 @@ def test_a_day_of_a_reader_without_orders_shows_zeros() -> None:
     tally()
     assert [(row.orders, row.revenue, row.cost) for row in reports.days_of(over)] == [(0, 0, 0)] * 2
     assert totals(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)).orders == 0
+
+
+@pytest.mark.django_db
+def test_the_month_of_a_wallet_is_that_of_its_transfers_with_and_without_tallies(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The month is made to begin 24 days ago, whatever day it is; and the wallet's page shows the sums."""
+    history = History(7, days=30)
+    for _ in range(40):
+        history.place()
+    for _ in range(30):
+        history.correct()
+    begins = (history.now - timedelta(days=24)).replace(minute=17)
+    monkeypatch.setattr(ledger, "month_begins", lambda: begins)
+    monkeypatch.setattr(wallet_month, "month_begins", lambda: begins)
+    for _ in range(3):
+        for user in history.people:
+            wallet = wallet_of(user)
+            found = wallet_month.month_sums(wallet)
+            assert found == ledger.month_sums(wallet)
+            assert found.spent > found.returned > 0
+        tally()
+        history.correct()
+    page = staff_world.signed_in(history.people[0]).get("/wallet/").content.decode()
+    sums = ledger.month_sums(wallet_of(history.people[0]))
+    assert money(sums.spent) in page
+    assert money(sums.returned) in page
 
 
 # ── the check ───────────────────────────────────────────────────────────────────────────────────────
