@@ -47,8 +47,8 @@ SCHEDULE: list[tuple[str, float, str]] = [
     ("orders.tasks.tally", 600, "sync"),
     ("orders.tasks.mail_notices", 60, "sync"),
     ("orders.tasks.watch_over", 30, "sync"),
-    ("providers.tasks.sync_balances", 300, "sync"),
-    ("providers.tasks.sync_catalogs", 1800, "sync"),
+    ("providers.tasks.sync_balances", 30, "sync"),  # those that are due by their options
+    ("providers.tasks.sync_catalogs", 60, "sync"),
     ("providers.tasks.tidy", 21_600, "sync"),
     ("customers.tasks.beat_heartbeat", 10, "submit"),
 ]

@@ -38,10 +38,7 @@ def ask_for_everything() -> bool:
     """Let the workers read all catalogs and balances; False where none runs."""
     if not worker_runs():
         return False
-    return (
-        tasks.sync_catalogs.apply_async(queue="sync", expires=120) is not None
-        and tasks.sync_balances.apply_async(queue="sync", expires=120) is not None
-    )
+    return tasks.read_everything.apply_async(queue="sync", expires=120) is not None
 
 
 @dataclass(frozen=True)

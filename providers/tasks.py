@@ -2,28 +2,43 @@
 
 from celery import shared_task
 
-from providers import balances, catalog, pruning, quality, telling
-from providers.models import Provider
+from providers import balances, catalog, pruning, quality, reading_times, telling
+from providers.models import Lane, Provider
 
 _WORTHLESS_AFTER_S = 300  # a hint that waited so long is overtaken by the clock's next one
 
 
-def _asked_by_api() -> list[int]:
-    """Paused providers too: reading goes on, and a pause for lack of funds ends by it."""
-    providers = Provider.objects.filter(archived_at=None).exclude(adapter="manual").exclude(key="")
-    return list(providers.values_list("pk", flat=True))
-
-
 @shared_task
 def sync_balances() -> None:
-    for provider_id in _asked_by_api():
-        read_balance.apply_async((provider_id,), queue="sync", expires=_WORTHLESS_AFTER_S)
+    for provider_id in reading_times.due(Lane.Kind.BALANCE):
+        balance_if_due.apply_async((provider_id,), queue="sync", expires=_WORTHLESS_AFTER_S)
 
 
 @shared_task
 def sync_catalogs() -> None:
-    for provider_id in _asked_by_api():
+    for provider_id in reading_times.due(Lane.Kind.CATALOG):
+        catalog_if_due.apply_async((provider_id,), queue="sync", expires=_WORTHLESS_AFTER_S)
+
+
+@shared_task
+def read_everything() -> None:
+    """Somebody asked for it: all of them, due or not."""
+    for provider_id in reading_times.readable().values_list("pk", flat=True):
         read_catalog.apply_async((provider_id,), queue="sync", expires=_WORTHLESS_AFTER_S)
+        read_balance.apply_async((provider_id,), queue="sync", expires=_WORTHLESS_AFTER_S)
+
+
+@shared_task
+def balance_if_due(provider_id: int) -> None:
+    """Of hints that waited together, the first reads."""
+    if reading_times.due(Lane.Kind.BALANCE, only=provider_id):
+        read_balance(provider_id)
+
+
+@shared_task
+def catalog_if_due(provider_id: int) -> None:
+    if reading_times.due(Lane.Kind.CATALOG, only=provider_id):
+        read_catalog(provider_id)
 
 
 @shared_task

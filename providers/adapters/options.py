@@ -34,6 +34,8 @@ OPTIONS: dict[str, Option] = {
     ),
     "breaker_cooldown_s": Option("integer", 60, "Seconds until one order is tried again.", 1, 3600),
     "price_rise_limit_percent": Option("number", 10.0, "A larger rise takes a service off sale.", 0, 10_000),
+    "balance_every_s": Option("integer", 300, "Seconds between two readings of the balance.", 60, 86_400),
+    "catalog_every_s": Option("integer", 1800, "Seconds between two readings of the catalog.", 300, 604_800),
     "request_id": Option("flag", False, "The provider documents request_id as idempotency key."),
     "quantity_with_comments": Option("flag", False, "Send quantity also where it is the number of lines."),
     "dripfeed_flag": Option("flag", False, "Send dripfeed=1 with runs and interval."),

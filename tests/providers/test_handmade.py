@@ -20,8 +20,8 @@ from providers.grading import test_connection as try_connection
 from providers.handmade import InvalidOffer, change_offer, make_service, offer_on_or_off
 from providers.models import MarkupRule, Offer, Provider, Service
 from providers.publishing import publish
+from providers.reading_times import readable
 from providers.repricing import reprice
-from providers.tasks import _asked_by_api
 from tests import staff_world, world
 
 pytestmark = pytest.mark.django_db
@@ -91,7 +91,7 @@ def test_the_command_line_connects_it_without_an_address() -> None:
 
 
 def test_nothing_is_ever_asked_of_it(desk: Provider) -> None:
-    assert _asked_by_api() == []
+    assert not readable().exists()
     call_command("sync_catalog")
     call_command("sync_balances")
     desk.refresh_from_db()
