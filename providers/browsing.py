@@ -134,12 +134,12 @@ def lines_with_prices(
 
 
 def price_changes(user: User, rates: CustomerRates | None = None) -> dict[int, Moved]:
-    """The services on sale whose price for this customer changed in the last days; four queries, one if none did."""
-    ids = price_history.recent_ids()
-    if not ids:
+    """The services on sale whose price for this customer changed in the last days; four queries, two or one if none did."""
+    changes = price_history.recent_changes()
+    if not changes:
         return {}
-    services = offered().filter(pk__in=ids).select_related(None).only(*price_history.NEEDED)
-    return price_history.moved(price_history.histories(rates or CustomerRates(user), services))
+    services = offered().filter(pk__in=changes).select_related(None).only(*price_history.NEEDED)
+    return price_history.moved(price_history.histories(rates or CustomerRates(user), services, changes))
 
 
 def line(user: User, service_id: int) -> Line | None:

@@ -51,20 +51,33 @@ class Moved:
         return self.now > self.before
 
 
-def histories(rates: CustomerRates, services: Iterable[Service]) -> dict[int, list[Price]]:
+Changes = dict[
+    int, list[tuple[datetime, Decimal, Decimal]]
+]  # of services: moment, list rate, cost; newest first
+
+
+def histories(
+    rates: CustomerRates, services: Iterable[Service], known: Changes | None = None
+) -> dict[int, list[Price]]:
     """The last prices of each service for this customer, newest first; one query for any number of services.
 
     The services carry `route_provider_id` (browsing.offered); a service whose price never changed has one Price.
+    `known`: their changes, where they were read before; no query then.
     """
     listed = {service.pk: service for service in services}
-    return {pk: _prices(rates, listed[pk], rows)[:SHOWN] for pk, rows in _changes(list(listed)).items()}
+    changes = _changes(list(listed)) if known is None else known
+    return {pk: _prices(rates, listed[pk], rows)[:SHOWN] for pk, rows in changes.items() if pk in listed}
 
 
-def recent_ids() -> list[int]:
-    """Services whose list price or cost changed within RECENT; at most MOST_RECENT, one query."""
+def recent_changes() -> Changes:
+    """Of the services whose list price or cost changed within RECENT, those that had one before; two queries.
+
+    At most MOST_RECENT services are looked at. A new service has not moved, so it is not read any further.
+    """
     since = timezone.now() - RECENT
-    changed = RateChange.objects.filter(at__gte=since).order_by().values_list("service_id", flat=True)
-    return list(changed.distinct()[:MOST_RECENT])
+    ids = RateChange.objects.filter(at__gte=since).order_by().values_list("service_id", flat=True).distinct()
+    changes = _changes(list(ids[:MOST_RECENT]))
+    return {pk: rows for pk, rows in changes.items() if any(row[0] < since for row in rows)}
 
 
 def moved(histories_: Mapping[int, list[Price]]) -> dict[int, Moved]:
@@ -77,8 +90,8 @@ def moved(histories_: Mapping[int, list[Price]]) -> dict[int, Moved]:
     return found
 
 
-def _changes(service_ids: list[int]) -> dict[int, list[tuple[datetime, Decimal, Decimal]]]:
-    found: dict[int, list[tuple[datetime, Decimal, Decimal]]] = {}
+def _changes(service_ids: list[int]) -> Changes:
+    found: Changes = {}
     if not service_ids:
         return found
     with connection.cursor() as cursor:

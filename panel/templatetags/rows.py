@@ -13,10 +13,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from customers.figures import DASH, count, money
+from customers.figures import DASH, count, money, rate
 from orders.listing import Row
 from orders.models import Order
-from panel.templatetags.show import bare_link, icon, share_of, status_look
+from panel.templatetags.show import bare_link, day, icon, share_of, status_look
 from providers.browsing import Line
 from providers.models import Service
 from providers.service_types import TYPES
@@ -234,3 +234,28 @@ def _facts(
     if cancel:
         parts.append(format_html('<span class="tag ok">{}{}</span>', icon("x"), _("Cancel")))
     return format_html_join("", "{}", ((part,) for part in parts))
+
+
+@register.simple_tag
+def price_history(line: Line) -> SafeString:
+    """What a service cost this customer before: a list, newest first, or the one price with its day."""
+    prices = line.prices
+    if not prices:
+        return format_html('<p class="mb-0">{}</p>', _("Not recorded yet."))
+    if len(prices) == 1:
+        since = _("%(rate)s since %(at)s.") % {"rate": "{}", "at": "{}"}
+        return format_html('<p class="mb-0">' + since + "</p>", rate(line.rate), day(prices[0].since))
+    now, *before = (rate(price.rate) for price in prices)
+    rates = [
+        format_html('<dd class="m">{}</dd>', now),
+        *(format_html("<dd>{}</dd>", past) for past in before),
+    ]
+    return format_html(
+        '<dl class="kv left past tn">{}</dl><p class="xs t3 mt-1 mb-0">{}</p>',
+        format_html_join(
+            "",
+            '<dt><span class="vh">{} </span>{}</dt>{}',
+            ((_("From"), day(price.since), shown) for price, shown in zip(prices, rates, strict=True)),
+        ),
+        _("At the terms of your account today. An order keeps the rate it was placed at."),
+    )
