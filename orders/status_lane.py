@@ -72,13 +72,16 @@ def status_lane(provider_id: int, *, force: bool = False, wait_s: float = 0, bud
     ):
         run = _Run(provider_id, adapter, holding, width, options["rate_per_minute"], tally)
         run.until = None if force else time.monotonic() + budget_s
-        started, size, after = timezone.now(), min(100, options["batch_size"]), 0
+        started, size = timezone.now(), min(100, options["batch_size"])
+        rest = _open_ids(provider_id) if force else []
         while width and run.may_go_on():
             most = size if holding.slow else size * max(width, BATCHES_AT_ONCE)
-            due = _due(provider_id, most, started, after if force else None)
+            if force:
+                due, rest = _these(rest[:most]), rest[most:]
+            else:
+                due = _due(provider_id, most, started)
             if not due:
                 break
-            after = due[-1].order_id
             if not _follow(run, [due[at : at + size] for at in range(0, len(due), size)]):
                 break
     return tally
@@ -113,16 +116,29 @@ class _Run:
         return self.holding.renew()
 
 
-def _due(provider_id: int, most: int, now: datetime, after: int | None) -> list[Followed]:
+def _due(provider_id: int, most: int, now: datetime) -> list[Followed]:
     rows = Submission.objects.filter(provider_id=provider_id, state=Submission.State.ACCEPTED)
-    if after is None:
-        rows = rows.filter(next_poll_at__lte=now).order_by("next_poll_at")
-    else:
-        # Every order that is followed has a next question; saying so lets PostgreSQL take the index of those that are
-        # (submission_poll) instead of walking all that were ever accepted.
-        rows = rows.filter(next_poll_at__isnull=False, order_id__gt=after, order__status__in=Order.OPEN)
-        rows = rows.order_by("order_id")
-    return followed(rows[:most])
+    return followed(rows.filter(next_poll_at__lte=now).order_by("next_poll_at")[:most])
+
+
+def _open_ids(provider_id: int) -> list[int]:
+    """All accepted orders that are not final, for a forced run: looked for once, then read batch by batch by their
+    key, so that a run's work grows with the open orders and not with its batches times all that are followed.
+
+    Every followed order has a next question; saying so lets PostgreSQL take the index of those (submission_poll)
+    instead of walking all that were ever accepted.
+    """
+    rows = Submission.objects.filter(
+        provider_id=provider_id,
+        state=Submission.State.ACCEPTED,
+        next_poll_at__isnull=False,
+        order__status__in=Order.OPEN,
+    )
+    return list(rows.order_by("order_id").values_list("order_id", flat=True))
+
+
+def _these(order_ids: list[int]) -> list[Followed]:
+    return followed(Submission.objects.filter(pk__in=order_ids).order_by("order_id"))
 
 
 _Calls = dict[Future[tuple[Statuses | None, Tally]], tuple[list[Followed], int]]
