@@ -16,7 +16,7 @@ from customers.figures import count, rate
 from providers import routes as routing
 from providers.exchange import exchange_rates
 from providers.manage_forms import PublishForm, ServiceForm
-from providers.models import Category, Offer, Provider, Route, Service
+from providers.models import Category, MarkupRule, Offer, Provider, Route, Service
 from providers.overview import OPEN
 from providers.pricing import converted, margin_percent
 from providers.publishing import NoSuchOffer, publish, unpublish
@@ -393,6 +393,7 @@ def _offers_context(request: HttpRequest, provider: Provider, form: PublishForm)
             for key, label in (("", _("Not on sale")), ("sold", _("On sale")))
         ],
         "state": state,
+        "has_rules": MarkupRule.objects.filter(enabled=True).exists(),
         "total": counts[state],
         "categories": names.values_list("category", flat=True).distinct(),
         "category": category,
