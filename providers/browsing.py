@@ -6,6 +6,7 @@ The list and providers.pricing agree with orders.placing: a service without a us
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import cache
 
 from django.db.models import Case, Count, Exists, IntegerField, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.utils.translation import gettext as _
@@ -71,6 +72,12 @@ def number_of(text: str) -> int | None:
 
 def offered() -> QuerySet[Service]:
     """Everything on sale with a usable route, in the order of the price list; ready for CustomerRates."""
+    return _offered().all()
+
+
+@cache
+def _offered() -> QuerySet[Service]:
+    """The question, put together once and never asked itself: each page asks copies of it, four or five."""
     usable = Route.objects.filter(
         service=OuterRef("pk"),
         enabled=True,

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from customers.figures import DASH, count, money, rate
 from orders.listing import Row
 from orders.models import Order
-from panel.templatetags.show import bare_link, day, icon, share_of, status_look
+from panel.templatetags.show import bare_link, day, icon, share_of, status_badge, status_look
 from providers.browsing import Line
 from providers.models import Service
 from providers.service_types import TYPES
@@ -64,6 +64,12 @@ def order_pick(row: Row) -> SafeString:
         row.can,
         _("Select order %(id)s") % {"id": number},
     )
+
+
+@register.simple_tag
+def order_status(order: Order) -> SafeString:
+    """As `{% status_badge order.status order.get_status_display %}`, without a table of all choices for every row."""
+    return status_badge(Order.Status(order.status))
 
 
 @register.simple_tag
@@ -234,6 +240,29 @@ def _facts(
     if cancel:
         parts.append(format_html('<span class="tag ok">{}{}</span>', icon("x"), _("Cancel")))
     return format_html_join("", "{}", ((part,) for part in parts))
+
+
+@register.simple_tag
+def price_words(line: Line) -> str:
+    """Number, quantities and time in one line, for small screens."""
+    service = line.service
+    if service.per_order:
+        limits = _("one per order")
+    else:
+        limits = f"{count(service.minimum)} {_('to')} {count(service.maximum)}"
+    about = ", " + _("about %(time)s") % {"time": line.time} if line.time else ""
+    return f"{service.pk} · {limits}{about}"
+
+
+@register.simple_tag
+def price_now(line: Line) -> SafeString:
+    """The customer's rate with what it is for, and the one before where it changed lately."""
+    unit = _("per order") if line.service.per_order else _("per 1000")
+    now = format_html('<span class="m">{}</span><span class="sub">{}</span>', rate(line.rate), unit)
+    if not line.moved:
+        return now
+    before = (_("before"), rate(line.moved.before), now)
+    return format_html('<s class="diff-old xs"><span class="vh">{} </span>{}</s> {}', *before)
 
 
 @register.simple_tag
