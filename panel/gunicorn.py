@@ -7,9 +7,11 @@ from django.conf import settings
 from gunicorn.glogging import Logger
 
 from panel.logs import ScrubbedFormatter
+from panel.memory import freeze_what_is_loaded, keep_little
 from panel.startup import read_settings
 
 read_settings()
+keep_little()
 
 
 class ScrubbedLogger(Logger):
@@ -29,6 +31,7 @@ bind = [f"{settings.BIND}:{settings.PORT}"]
 worker_class = "gthread"
 workers = settings.WEB_WORKERS
 threads = settings.WEB_THREADS
+preload_app = True  # the code is loaded once and shared by the processes; a new one is a fork, not a start
 timeout = 60
 graceful_timeout = 5
 keepalive = 5
@@ -40,3 +43,7 @@ logger_class = ScrubbedLogger
 loglevel = "warning"
 proc_name = "headwater-web"
 control_socket_disable = True
+
+
+def when_ready(_server: Any) -> None:
+    freeze_what_is_loaded()
