@@ -118,8 +118,10 @@ def top_services(period: Period, most: int = 5) -> list[dict[str, Any]]:
             SELECT summed.key, v.name, placed, revenue, cost,
                    (SELECT string_agg(p.name, ', ' ORDER BY p.name) FROM providers_provider p WHERE p.id = ANY(providers))
             FROM (SELECT key, sum(placed) AS placed, sum(revenue) AS revenue, sum(cost) AS cost,
-                         array_agg(DISTINCT provider) FILTER (WHERE placed > 0) AS providers
-                  FROM ({moved(Tally.Of.SUPPLY)}) AS moved GROUP BY key HAVING sum(placed) > 0) AS summed
+                         array_agg(provider) FILTER (WHERE placed > 0) AS providers
+                  FROM (SELECT key, provider, sum(placed) AS placed, sum(revenue) AS revenue, sum(cost) AS cost
+                        FROM ({moved(Tally.Of.SUPPLY)}) AS moved GROUP BY key, provider) AS of_each
+                  GROUP BY key HAVING sum(placed) > 0) AS summed
             JOIN providers_service v ON v.id = summed.key
             ORDER BY revenue DESC, placed DESC, summed.key LIMIT %(most)s
             """,

@@ -45,17 +45,19 @@ _CHANGED = """WITH changed_orders AS MATERIALIZED (
         SELECT id, balance FROM customers_account WHERE kind = 'wallet' AND id IN (
             SELECT source_id FROM changed_transfers UNION SELECT target_id FROM changed_transfers))"""
 _EACH = "FROM changed_orders o WHERE true"
-# The transfer of the same wallet before `t`: each side has its own index, (wallet, id downwards).
+# What the wallet `a` held after its last transfer, or after the one before `t`: each side has an index of its own.
 _BEFORE = """coalesce((
                 SELECT balance_after FROM (
-                    (SELECT id, balance_after FROM customers_transfer b WHERE b.source_id = a.id AND b.id < t.id ORDER BY id DESC LIMIT 1)
+                    (SELECT id, balance_after FROM customers_transfer b WHERE b.source_id = a.id {below} ORDER BY id DESC LIMIT 1)
                     UNION ALL
-                    (SELECT id, balance_after FROM customers_transfer b WHERE b.target_id = a.id AND b.id < t.id ORDER BY id DESC LIMIT 1)
+                    (SELECT id, balance_after FROM customers_transfer b WHERE b.target_id = a.id {below} ORDER BY id DESC LIMIT 1)
                 ) sides ORDER BY id DESC LIMIT 1), 0)"""
 _CHAIN = """
         SELECT id, before + change, balance_after FROM (
-            SELECT t.id, t.balance_after, CASE WHEN a.id = t.target_id THEN t.amount ELSE -t.amount END AS change, {before} AS before
-            FROM {transfers} t JOIN changed_wallets a ON a.id IN (t.source_id, t.target_id)
+            SELECT t.id, t.balance_after, t.change, {before} AS before
+            FROM (SELECT id, balance_after, source_id AS wallet, -amount AS change FROM {transfers}
+                  UNION ALL SELECT id, balance_after, target_id, amount FROM {transfers}) t
+            JOIN changed_wallets a ON a.id = t.wallet
         ) w WHERE before + change <> balance_after
 """
 _IN_A_ROW = "coalesce(lag(t.balance_after) OVER (PARTITION BY a.id ORDER BY t.id), 0)"
@@ -154,8 +156,18 @@ WARNINGS: dict[str, tuple[str, str]] = {
         "WHERE state = 'unknown' AND state_at < now() - interval '1 day'",
     ),
 }
-# Of what changed only: each such transfer is held against the one before it, instead of every wallet's whole row of them.
-_OF_CHANGED = {"balance_after": _CHAIN.format(transfers="changed_transfers", before=_BEFORE)}
+# Of what changed only: each such transfer is held against the one before it, and a wallet against its last one, instead of
+# adding up all that a wallet ever saw.
+_OF_CHANGED = {
+    "balance_after": _CHAIN.format(
+        transfers="changed_transfers", before=_BEFORE.format(below="AND b.id < t.id")
+    ),
+    "wallet_is_sum": f"""
+        SELECT id, last, balance FROM (
+            SELECT a.id, a.balance, {_BEFORE.format(below="")} AS last FROM changed_wallets a
+        ) w WHERE last <> balance
+    """,
+}
 _COUNTS = {
     "orders": f"SELECT count(*) {_EACH}",
     "transfers": "SELECT count(*) FROM changed_transfers",

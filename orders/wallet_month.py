@@ -23,7 +23,9 @@ _SHORT = timedelta(hours=6)
 
 _MONTH = f"""
     WITH {units_and_gaps(keyed=True)},
-    much AS MATERIALIZED (SELECT coalesce(sum(least(hi, now()) - lo), '0') > %(short)s AS untallied FROM gaps WHERE lo < now()),
+    much AS MATERIALIZED (
+        SELECT coalesce(sum(least(hi, now()) - greatest(lo, first.at)), '0') > %(short)s AS untallied
+        FROM gaps, (SELECT min(at) AS at FROM customers_transfer) AS first WHERE lo < now() AND hi > first.at),
     summed AS (
         SELECT r.revenue + r.refunded AS spent, r.refunded AS returned
         FROM units JOIN orders_tally r ON r.of = {int(Tally.Of.CUSTOMER)} AND r.hours = units.hours AND r.start = units.start

@@ -1,0 +1,87 @@
+"""Reports, the dashboard, a wallet's month and the hourly check do not read history: their plans, on 20,000 orders.
+
+As tests/panel/test_hot_statements.py does; but what is read here follows the orders of the last hour or two, which are
+not tallied yet, or what changed since the last check.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connection, transaction
+from django.utils import timezone
+
+from customers.models import User
+from customers.wallet import wallet_of
+from orders import dashboard, reports, wallet_month
+from orders.earnings import totals
+from orders.ledger_check import check_ledger
+from orders.tallying import tally
+from tests import world
+from tests.panel.test_hot_statements import watched
+
+ORDERS = 20_000  # three seconds apart: 16 hours
+UNTALLIED = 3_000  # at most: placed, charged or ended in the last 70 minutes, twice over
+
+
+@pytest.fixture(scope="module")
+def biggest(django_db_setup: None, django_db_blocker: Any) -> Iterator[User]:
+    """Who placed a third of the orders. One transaction around all tests of this module; rolled back at its end."""
+    with django_db_blocker.unblock():
+        outer = transaction.atomic()
+        outer.__enter__()
+        try:
+            world.admin()
+            call_command("seed_scale", customers=40, services=60, orders=ORDERS, biggest=33, verbosity=0)
+            assert tally().days > 0
+            with connection.cursor() as cursor:
+                cursor.execute("ANALYZE")
+            yield User.objects.filter(email__startswith="scale-").order_by("pk")[0]
+        finally:
+            transaction.set_rollback(True)
+            outer.__exit__(None, None, None)
+
+
+def _reports() -> None:
+    over = reports.range_of("", "")
+    assert reports.totals_of(over).orders == ORDERS
+    assert sum(row.orders for row in reports.days_of(over)) == ORDERS
+    for by in ("service", "provider", "customer"):
+        assert reports.page_of(by, over, "revenue", most=100, skip=0).rows
+
+
+def _dashboard() -> None:
+    for name in dashboard.PERIODS:
+        period = dashboard.period_of(name)
+        totals(*period.compared)
+        assert sum(slot.placed for slot in dashboard.slots(period)) == totals(period.start, period.end).orders
+        dashboard.top_services(period)
+
+
+def _hourly_check() -> None:
+    """Seeded orders end an hour after they were placed, the newest in an hour from now: those changed last."""
+    report = check_ledger(timezone.now() + timedelta(minutes=56))
+    assert report.ok, report.broken
+    assert 0 < report.checked["orders"] < 200
+
+
+ACTS: dict[str, Callable[[User], object]] = {
+    "reports": lambda _user: _reports(),
+    "dashboard": lambda _user: _dashboard(),
+    "a wallet's month": lambda user: wallet_month.month_sums(wallet_of(user)),
+    "the hourly check": lambda _user: _hourly_check(),
+}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", list(ACTS))
+def test_it_reads_what_is_new_and_not_what_is_old(name: str, biggest: User) -> None:
+    with watched() as plans:
+        ACTS[name](biggest)
+    assert plans
+    scanned = [(sorted(plan.scanned), plan.sql) for plan in plans if plan.scanned]
+    wide = [(plan.read, plan.sql) for plan in plans if plan.most > UNTALLIED]
+    assert not scanned, scanned
+    assert not wide, wide
