@@ -73,13 +73,15 @@ def status_lane(provider_id: int, *, force: bool = False, wait_s: float = 0, bud
         run = _Run(provider_id, adapter, holding, width, options["rate_per_minute"], tally)
         run.until = None if force else time.monotonic() + budget_s
         started, size = timezone.now(), min(100, options["batch_size"])
-        rest = _open_ids(provider_id) if force else []
+        rest = _followed_ids(provider_id) if force else []
         while width and run.may_go_on():
             most = size if holding.slow else size * max(width, BATCHES_AT_ONCE)
             if force:
-                due, rest = _these(rest[:most]), rest[most:]
+                due, rest = _open_ones(rest[:most]), rest[most:]
             else:
                 due = _due(provider_id, most, started)
+            if not due and rest:
+                continue  # all of these have ended
             if not due:
                 break
             if not _follow(run, [due[at : at + size] for at in range(0, len(due), size)]):
@@ -121,24 +123,18 @@ def _due(provider_id: int, most: int, now: datetime) -> list[Followed]:
     return followed(rows.filter(next_poll_at__lte=now).order_by("next_poll_at")[:most])
 
 
-def _open_ids(provider_id: int) -> list[int]:
-    """All accepted orders that are not final, for a forced run: looked for once, then read batch by batch by their
-    key, so that a run's work grows with the open orders and not with its batches times all that are followed.
-
-    Every followed order has a next question; saying so lets PostgreSQL take the index of those (submission_poll)
-    instead of walking all that were ever accepted.
-    """
+def _followed_ids(provider_id: int) -> list[int]:
+    """All orders that have a next question, for a forced run: looked for once in their index (submission_poll), then
+    read batch by batch by their key, so that a run's work grows with them and not with batches times them."""
     rows = Submission.objects.filter(
-        provider_id=provider_id,
-        state=Submission.State.ACCEPTED,
-        next_poll_at__isnull=False,
-        order__status__in=Order.OPEN,
+        provider_id=provider_id, state=Submission.State.ACCEPTED, next_poll_at__isnull=False
     )
-    return list(rows.order_by("order_id").values_list("order_id", flat=True))
+    return sorted(rows.values_list("order_id", flat=True))
 
 
-def _these(order_ids: list[int]) -> list[Followed]:
-    return followed(Submission.objects.filter(pk__in=order_ids).order_by("order_id"))
+def _open_ones(order_ids: list[int]) -> list[Followed]:
+    rows = Submission.objects.filter(pk__in=order_ids, order__status__in=Order.OPEN)
+    return followed(rows.order_by("order_id"))
 
 
 _Calls = dict[Future[tuple[Statuses | None, Tally]], tuple[list[Followed], int]]

@@ -27,7 +27,7 @@ from customers.models import User
 from orders import submission
 from orders.models import Order, Submission
 from orders.recording import Sent, record
-from orders.status_lane import _due, _open_ids, _these
+from orders.status_lane import _due, _followed_ids, _open_ones
 from orders.sweeping import sweep
 from orders.syncing import apply_observations, touch
 from orders.tasks import wake_lanes
@@ -273,9 +273,9 @@ def _following(seeded: World) -> Act:
     def act() -> None:
         batch = _due(provider_id, 100, timezone.now())
         assert len(batch) == 100
-        forced = _open_ids(provider_id)
+        forced = _followed_ids(provider_id)
         assert len(forced) >= 100
-        assert len(_these(forced[:100])) == 100
+        assert len(_open_ones(forced[:100])) == 100
         touch(batch, 1)
         news = Observation(Word.IN_PROGRESS, "In progress", remains=5)
         assert apply_observations(batch, Statuses({row.upstream_id: news for row in batch}), 10) > 0
