@@ -293,3 +293,17 @@ def test_each_further_batch_of_the_lane_costs_the_same_statements_whatever_its_s
     for what, most in (("changed", 6), ("unchanged", 2)):
         adds = (counts[what, 3] - counts[what, 2], (counts[what, 6] - counts[what, 3]) / 3)
         assert adds[0] == adds[1] == most, (what, counts)
+
+
+def test_a_forced_run_passes_by_those_that_have_ended(
+    upstream: Sandbox, views: Service, meridian: Provider
+) -> None:
+    """More ended ones than are read at once, each with a re-read to come, before the one that is open."""
+    Provider.objects.filter(pk=meridian.pk).update(options={"batch_size": 1, "rate_per_minute": 0})
+    orders = accepted(world.customer(balance="1000"), views, meridian, count=45, quantity=100)
+    ended = Order.objects.filter(pk__in=[order.pk for order in orders[:-1]])
+    ended.update(status="Completed", ended_at=timezone.now())
+    report(upstream, orders[-1], status="In progress", remains=40)
+    tally = sync(meridian)
+    assert (tally.checked, tally.changed) == (1, 1)
+    assert Order.objects.get(pk=orders[-1].pk).remains == 40
