@@ -112,3 +112,12 @@ def test_a_row_that_does_not_belong_to_the_first_is_refused(rows: Any) -> None:
     with pytest.raises(TypeError, match="belong"):
         insert_together(order, rows()[1], event)
     assert not Order.objects.exists()
+
+
+def test_what_is_empty_and_what_is_not_may_differ_from_row_to_row(rows: Any) -> None:
+    for changed in ({}, {"runs": 2, "interval": 5}, {"request_id": "api:9"}, {"start_count": 0}, {}):
+        made = rows(**changed)
+        insert_together(*made)
+        found = stored(made[0])
+        names = ("runs", "interval", "request_id", "start_count", "ended_at")
+        assert {name: found[name] for name in names} == {name: changed.get(name) for name in names}
