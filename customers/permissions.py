@@ -84,6 +84,7 @@ GROUPS: tuple[tuple[Any, dict[str, Permission]], ...] = (
         _("Catalog"),
         {
             "catalog.see": _from(ADMIN, _("See providers, their services, prices, rules and the deny-list")),
+            "provider.top_up": _from(ADMIN, _("Record what was paid in at a provider, or take the record back")),
             "provider.edit": _from(ADMIN, _("Add, connect, pause and archive providers; keys and options")),
             "catalog.decide": _from(ADMIN, _("Read catalogs, accept or refuse what changed, and take it back")),
             "service.edit": _from(ADMIN, _("Put services on sale or take them off; names, limits, routes")),

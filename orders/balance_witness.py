@@ -3,7 +3,8 @@
 Between two readings of a balance it may fall by the cost of the orders sent in that time, and by no more. A fall
 beyond that, after a tolerance for rounding and for prices that changed meanwhile, is listed for a person: the
 account is used elsewhere too, the provider charges more than its list says, or an order was bought twice. A rise (a
-top-up, money given back for undelivered orders) tells nothing about that time.
+top-up, money given back for undelivered orders) tells nothing about that time, unless an admin recorded what was paid
+in (providers.top_ups): then what is missing of it was spent.
 """
 
 from dataclasses import dataclass
@@ -22,16 +23,20 @@ BEGUN_BEFORE = timedelta(minutes=2)
 
 _FALLS = """
     WITH readings AS (
-        SELECT provider_id, currency, at, amount, lag(at) OVER w AS before_at, lag(amount) OVER w AS before_amount
+        SELECT id, provider_id, currency, at, amount, lag(at) OVER w AS before_at, lag(amount) OVER w AS before_amount
         FROM providers_balancereading WHERE at > clock_timestamp() - make_interval(secs => %(back)s)
         WINDOW w AS (PARTITION BY provider_id, currency ORDER BY at, id)
     )
-    SELECT r.provider_id, r.currency, r.before_at, r.at, r.before_amount - r.amount, (
+    SELECT r.provider_id, r.currency, r.before_at, r.at, r.before_amount + coalesce(t.paid_in, 0) - r.amount, (
         SELECT coalesce(sum(a.cost), 0) FROM orders_submissionattempt a
         WHERE a.provider_id = r.provider_id AND a.state IN ('sending', 'accepted', 'unknown')
           AND a.started_at > r.before_at - make_interval(secs => %(begun)s) AND a.started_at <= r.at
     )
-    FROM readings r WHERE r.before_amount > r.amount ORDER BY r.at
+    FROM readings r LEFT JOIN (
+        SELECT reading_id, sum(amount) AS paid_in FROM providers_topup
+        WHERE reading_id IS NOT NULL AND at > clock_timestamp() - make_interval(secs => 3 * %(back)s) GROUP BY reading_id
+    ) t ON t.reading_id = r.id
+    WHERE r.before_amount + coalesce(t.paid_in, 0) > r.amount ORDER BY r.at
 """
 
 

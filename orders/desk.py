@@ -30,6 +30,7 @@ from providers.adapters.errors import ProviderError
 from providers.adapters.results import Observation
 from providers.connecting import adapter_for
 from providers.models import BalanceReading, Provider
+from providers.top_ups import paid_in_between
 
 VERB_OF = {
     "accepted": "unknown.decide",
@@ -250,7 +251,7 @@ def _balance_fell(
     ).exclude(pk=attempt.pk)
     if others.exists() or attempt.cost == 0:
         return "cannot tell"
-    fell = before.amount - after.amount
+    fell = before.amount + paid_in_between(before, after) - after.amount
     if abs(fell - attempt.cost) <= attempt.cost * Decimal("0.05"):
         return "yes"
     return "no" if fell <= 0 else "cannot tell"

@@ -14,6 +14,7 @@ from providers.models import (
     Route,
     Service,
     SpecialRate,
+    TopUp,
 )
 
 register(
@@ -55,6 +56,13 @@ register(SpecialRate, ["id", "user", "service", "rate", "discount_percent"], wit
 register(ExchangeRate, ["id", "currency", "rate", "date", "set_by"], with_rows=["set_by"])
 register(
     BalanceReading, ["id", "provider", "at", "amount", "currency"], by=["provider"], with_rows=["provider"]
+)
+register(
+    TopUp,
+    ["id", "provider", "at", "amount", "currency", "reference", "by"],
+    find=["=reference"],
+    by=["provider"],
+    with_rows=["provider", "by"],
 )
 register(Lane, ["id", "provider", "kind", "lease_until", "slow_since", "ran_at"], with_rows=["provider"])
 register(

@@ -18,6 +18,7 @@ from providers.lanes import LaneBusy, hold
 from providers.metering import metered
 from providers.models import Alert, BalanceReading, Lane, Provider
 from providers.throttle import RATE_USED_UP, wait_for
+from providers.top_ups import match_top_ups
 
 ZERO = Decimal(0)
 AMOUNT = Decimal("0.000001")
@@ -82,6 +83,7 @@ def read_balance(provider: Provider, *, wait_s: float | None = None) -> BalanceR
     BalanceReading.objects.create(provider=provider, at=now, amount=amount, currency=currency)
     read_worked(provider.pk, "Balance", balance=amount, balance_at=now)
     provider.balance, provider.balance_at = amount, now
+    match_top_ups(provider.pk)
     problem = _tell(provider, currency)
     return BalanceRead(provider.name, amount, currency, problem)
 
@@ -133,7 +135,10 @@ def series(provider: Provider, days: int = 30) -> Sequence[tuple[datetime, Decim
 
 
 def runway(provider: Provider) -> Runway:
-    """Balance divided by the average daily spend of the last 7 days. Top-ups are not negative spend."""
+    """Balance divided by the average daily spend of the last 7 days.
+
+    Top-ups are not negative spend; a recorded one shows what was spent while it came in (providers.top_ups).
+    """
     return runways([provider])[provider.pk]
 
 
@@ -142,14 +147,22 @@ def runways(providers: Sequence[Provider]) -> dict[int, Runway]:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT provider_id, coalesce(sum(greatest(before - amount, 0)), 0),
+            SELECT provider_id, coalesce(sum(greatest(before + paid_in - amount, 0)), 0),
                    extract(epoch FROM max(at) - min(at))
             FROM (
-                SELECT provider_id, at, amount, lag(amount) OVER (PARTITION BY provider_id ORDER BY at, id) AS before
-                FROM providers_balancereading WHERE provider_id = ANY(%s) AND at > %s
+                SELECT r.provider_id, r.at, r.amount, coalesce(t.paid_in, 0) AS paid_in,
+                       lag(r.amount) OVER (PARTITION BY r.provider_id ORDER BY r.at, r.id) AS before
+                FROM providers_balancereading r LEFT JOIN (
+                    SELECT reading_id, sum(amount) AS paid_in FROM providers_topup
+                    WHERE provider_id = ANY(%(ids)s) AND reading_id IS NOT NULL GROUP BY reading_id
+                ) t ON t.reading_id = r.id
+                WHERE r.provider_id = ANY(%(ids)s) AND r.at > %(since)s
             ) reading GROUP BY provider_id
             """,
-            [[provider.pk for provider in providers], timezone.now() - timedelta(days=RUNWAY_DAYS)],
+            {
+                "ids": [provider.pk for provider in providers],
+                "since": timezone.now() - timedelta(days=RUNWAY_DAYS),
+            },
         )
         read = {pk: (spent, seconds) for pk, spent, seconds in cursor.fetchall()}
     return {provider.pk: _runway(provider, *read.get(provider.pk, (ZERO, 0))) for provider in providers}

@@ -15,6 +15,7 @@ from providers.manage_views import (
     rates,
     services,
     special_prices,
+    top_ups,
 )
 
 urlpatterns = [
@@ -36,6 +37,8 @@ urlpatterns = [
     path("providers/<int:pk>/archive", provider_page.archive, name="manage_provider_archive"),
     path("providers/<int:pk>/bring-back", provider_page.bring_back, name="manage_provider_bring_back"),
     path("providers/<int:pk>/undo", provider_page.undo, name="manage_provider_undo"),
+    path("providers/<int:pk>/top-ups", top_ups.top_ups, name="manage_top_ups"),
+    path("providers/<int:pk>/top-ups/<int:top_up_id>/remove", top_ups.remove, name="manage_top_up_remove"),
     path("providers/<int:pk>/offers", services.offers, name="manage_offers"),
     path("providers/<int:pk>/by-hand", handmade.handmade, name="manage_handmade"),
     path("providers/<int:pk>/by-hand/<int:offer_id>", handmade.handmade_offer, name="manage_handmade_offer"),

@@ -15,7 +15,10 @@ BATCH = 20_000  # rows one statement deletes, so that no lock is held for long
 
 
 def prune_readings() -> int:
-    """Thin out balance readings; returns how many went. May be run at any time, any number of times."""
+    """Thin out balance readings; returns how many went. May be run at any time, any number of times.
+
+    The few in which a recorded top-up was seen stay.
+    """
     now, gone = timezone.now(), 0
     while True:
         with connection.cursor() as cursor:
@@ -26,7 +29,8 @@ def prune_readings() -> int:
                         SELECT id, at, lead(at) OVER (PARTITION BY provider_id ORDER BY at, id) AS next_at
                         FROM providers_balancereading WHERE at < %(each)s
                     ) reading
-                    WHERE at < %(hourly)s OR date_trunc('hour', at) = date_trunc('hour', next_at)
+                    WHERE (at < %(hourly)s OR date_trunc('hour', at) = date_trunc('hour', next_at))
+                      AND NOT EXISTS (SELECT 1 FROM providers_topup t WHERE t.reading_id = reading.id)
                     LIMIT %(batch)s)
                 """,
                 {"each": now - EACH_FOR, "hourly": now - HOURLY_FOR, "batch": BATCH},

@@ -2,7 +2,7 @@ from providers.models.policy import Denial
 from providers.models.prices import ExchangeRate, MarkupRule, RateChange, SpecialRate
 from providers.models.sale import Category, Favorite, Route, Service
 from providers.models.upstream import CatalogChange, Offer, Provider
-from providers.models.watch import Alert, BalanceReading, Lane, ProviderHour, Telling
+from providers.models.watch import Alert, BalanceReading, Lane, ProviderHour, Telling, TopUp
 
 __all__ = [
     "Alert",
@@ -22,4 +22,5 @@ __all__ = [
     "Service",
     "SpecialRate",
     "Telling",
+    "TopUp",
 ]

@@ -70,6 +70,7 @@ class Stage:
             "category_id": service.category_id,
             "rule_id": rule.pk,
             "change_id": change.pk,
+            "top_up_id": 1,
             "route_id": service.routes.get().pk,
             "revision": uuid.UUID(int=7),
             "alert_id": 1,
