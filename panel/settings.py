@@ -119,6 +119,7 @@ _limits = {
     "statement_timeout": read.whole_number("DB_STATEMENT_TIMEOUT_MS", 60_000),
     "lock_timeout": 10_000,
     "idle_in_transaction_session_timeout": 60_000,
+    "jit": "off",  # compiling a statement takes longer than running any of ours
 }
 DATABASES = {
     "default": read.database("DATABASE_URL", "postgres://headwater@127.0.0.1:5432/headwater")
