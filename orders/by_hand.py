@@ -18,6 +18,7 @@ from django.utils.translation import gettext_noop
 from customers.audit import record
 from customers.figures import count
 from customers.models import User
+from orders.dispatch import went_back
 from orders.models import Order, OrderEvent, Request, Submission, SubmissionAttempt
 from orders.settlement import lock_order
 from orders.staff_decisions import CannotSettle, refuse_if_changed
@@ -31,8 +32,15 @@ def start(
 ) -> None:
     """Begin delivery: held → accepted, In progress. `start_count`: the counter on the link before it began.
 
-    Raises CannotSettle, nothing changed: not worked by hand, or begun by somebody else.
+    Raises CannotSettle, nothing changed: not worked by hand, begun by somebody else, or begun perhaps after the
+    backup from which the database was restored.
     """
+    if went_back():
+        raise CannotSettle(
+            _(
+                "The database was restored: this order may have been started since the backup. Decide that first."
+            )
+        )
     with transaction.atomic():
         order, submission = _locked(order_id)
         refuse_if_changed(order, submission, seen)

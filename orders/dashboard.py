@@ -249,6 +249,8 @@ def _open_alerts() -> list[Attention]:
 def _alert_place(alert: Alert) -> tuple[str, str]:
     if alert.key.startswith("drift:"):
         return "/manage/money/check", _("Open the check")
+    if alert.service_id:
+        return f"/manage/services/{alert.service_id}", _("Open service")
     if alert.order_number:
         return f"/staff/orders/{alert.order_number}", _("Open order")
     if alert.key.startswith(("catalog:", "holds:")) and alert.provider_id:

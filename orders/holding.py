@@ -27,6 +27,7 @@ def hold(order_id: int, *, why: str, actor: str) -> None:
 
 def release(order_id: int, *, why: str, actor: str) -> None:
     """held → queued: it is sent next. Raises NotUnsent, also where staff deliver it and nothing is sent."""
+    _refuse_after_a_restore()
     with transaction.atomic():
         now, order = timezone.now(), lock_order(order_id)
         if Submission.objects.filter(pk=order_id, provider__adapter="manual").exists():
@@ -40,12 +41,17 @@ def release(order_id: int, *, why: str, actor: str) -> None:
 
 def reject(order_id: int, *, why: str, actor: str) -> None:
     """held or queued → rejected, the whole charge back; `why` is what the customer reads. Raises NotUnsent."""
-    if went_back():
-        raise NotUnsent(_("The database was restored: this order may have been sent. Decide that first."))
+    _refuse_after_a_restore()
     with transaction.atomic():
         order = lock_order(order_id)
         _move(order, tuple(Submission.NOTHING_SENT_YET), State.REJECTED, why, actor)
         end_with_full_refund(order, why, actor)
+
+
+def _refuse_after_a_restore() -> None:
+    """ "Held" of a database that went back does not mean that nothing was sent since the backup."""
+    if went_back():
+        raise NotUnsent(_("The database was restored: this order may have been sent. Decide that first."))
 
 
 def _move(order: Order, from_: tuple[str, ...], to: str, why: str, actor: str, **fields: object) -> None:

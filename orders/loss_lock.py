@@ -67,18 +67,19 @@ def alert_losses(charges: Mapping[int, tuple[Decimal, str]]) -> int:
     exchange = exchange_rates()
     worst: dict[tuple[int, int], tuple[Decimal, int, str]] = {}
     times: Counter[tuple[int, int]] = Counter()
-    for pk, service_id, provider_id, name, sold in _sold(list(charges)):
+    for pk, service, provider_id, name, sold in _sold(list(charges)):
         reported, currency = charges[pk]
         loss = loss_on(sold, reported, currency, exchange)
         if loss is None:
             continue
+        service_id, service_name = service
         times[provider_id, service_id] += 1
         known = worst.get((provider_id, service_id))
         if known is None or loss > known[0]:
             text = (
                 f"{name} reports {reported.normalize():f} {currency or sold.currency} as charge of"
-                f" order {pk}, which was sold for {sold.charge.normalize():f}. Check the price of service"
-                f" {service_id}."
+                f" order {pk}, which was sold for {sold.charge.normalize():f}. Check the price of"
+                f" “{service_name[:120]}” (service {service_id})."
             )
             worst[provider_id, service_id] = (loss, pk, text)
     for (provider_id, service_id), (loss, pk, text) in worst.items():
@@ -94,11 +95,29 @@ def alert_losses(charges: Mapping[int, tuple[Decimal, str]]) -> int:
     return times.total()
 
 
-def _sold(ids: list[int]) -> Iterator[tuple[int, int, int, str, Sold]]:
-    """(order, service, provider, the provider's name, as it was sold): values, because a batch asks for hundreds."""
+def _sold(ids: list[int]) -> Iterator[tuple[int, tuple[int, str], int, str, Sold]]:
+    """(order, service with its name, provider, the provider's name, as it was sold): values, because a batch asks for hundreds."""
     rows = Order.objects.filter(pk__in=ids).values_list(
-        "pk", "service_id", "submission__provider_id", "submission__provider__name",
+        "pk", "service_id", "service__name", "submission__provider_id", "submission__provider__name",
         "cost", "charge", "total", "per_order", "submission__offer__rate", "submission__provider__currency",
     )  # fmt: skip
-    for pk, service_id, provider_id, name, cost, charge, total, per_order, rate, currency in rows:
-        yield pk, service_id, provider_id, name, Sold(cost, charge, total, per_order, rate, currency)
+    for (
+        pk,
+        service_id,
+        service_name,
+        provider_id,
+        name,
+        cost,
+        charge,
+        total,
+        per_order,
+        rate,
+        currency,
+    ) in rows:
+        yield (
+            pk,
+            (service_id, service_name),
+            provider_id,
+            name,
+            Sold(cost, charge, total, per_order, rate, currency),
+        )

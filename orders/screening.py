@@ -17,13 +17,12 @@ from customers import site_settings
 from customers.figures import count, money
 from customers.models import Setting, User
 from orders.models import Order, OrderEvent, Submission
+from orders.waiting_words import REVIEW
 from providers.denying import folded
 from providers.denying_orders import OrderDenials, any_entries_for_orders, link_text
 from providers.models import Route
 from providers.service_types import InvalidOrder, Ordered
 
-REVIEW = "review: "
-"""How `Submission.waits_for` starts while a person is to look at an order before it is sent."""
 BY_SERVICE = f"{REVIEW}every order of this service"
 BY_CHARGE = f"{REVIEW}its charge"
 BY_CUSTOMER = f"{REVIEW}a new customer"

@@ -57,7 +57,7 @@ def staff_actions_for(
     return StaffActions(
         hold=_if_not(is_now if state != State.QUEUED else ""),
         release=_if_not(
-            is_now if state != State.HELD else _("It is delivered by hand: start it.") if by_hand else ""
+            is_now if state != State.HELD else _("It is delivered by hand: start it.") if by_hand else doubt
         ),
         reject=_if_not(past or doubt),
         resend=_if_not(_why_no_resend(submission, now) or doubt),
@@ -65,7 +65,7 @@ def staff_actions_for(
             locked or doubt or ("" if order.service.type.has_link else _("This type has no link."))
         ),
         change_route=_if_not(locked or doubt or ("" if ways else _("The service has no other route."))),
-        start=_if_not(past if by_hand else _("Its provider delivers it.")),
+        start=_if_not(past or doubt if by_hand else _("Its provider delivers it.")),
         counts=_if_not(_why_no_counts(order, by_hand=by_hand)),
         settle=_if_not(_why_no_settling(order, by_hand=by_hand, late=late)),
     )

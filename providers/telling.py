@@ -3,7 +3,8 @@
     1. plan   write what is to be told as rows, each at most once (a constraint): any clock may do it, any number of times
     2. claim  one row, or for mail and chat all that are due: a conditional UPDATE, so that two workers never tell twice
     3. send   outside of any transaction (providers/channels.py)
-    4. write down that it was told, or when to try again; after the last try it stays undone, and the page says so
+    4. write down that it was told, or when to try again; after the last try it stays undone, and the page says so;
+               what fails unexpectedly is tried as often, and no longer with others
 
 An alert that opens again within an hour of its end is told only if it lasts: what flaps would tell all night.
 An alert that was over before it could be told is not told at all.
@@ -40,6 +41,7 @@ NEWS_FOR = timedelta(days=1)  # an end that nobody could be told of for so long 
 LEASE = timedelta(minutes=2)  # longer than any channel's deadline
 RETRY_AFTER = [timedelta(minutes=minutes) for minutes in (1, 3, 10, 30, 60, 120, 240, 480)]
 MOST_IN_ONE, MOST_AT_ONCE = 20, 100
+OUR_FAULT = "Something failed on our side"
 OPENED, OVER = Telling.What.OPENED, Telling.What.OVER
 
 
@@ -88,14 +90,19 @@ def tell_due(now: datetime | None = None) -> int:
     now = now or timezone.now()
     site = site_settings.load(SETTINGS)
     set_up = channels_of(site)
+    _give_up(now)
     by_channel: dict[str, list[Telling]] = defaultdict(list)
     for telling in _due(now).filter(channel__in=set_up).select_related("alert__provider")[:MOST_AT_ONCE]:
         by_channel[telling.channel].append(telling)
     told = 0
     for channel, waiting in by_channel.items():
+        # What failed on our side goes alone from then on, so that one odd alert does not silence the others.
+        alone = [row for row in waiting if row.failure.startswith(OUR_FAULT)]
+        others = [row for row in waiting if not row.failure.startswith(OUR_FAULT)]
         size = 1 if channel == Telling.Channel.HOOK else MOST_IN_ONE
-        for at in range(0, len(waiting), size):
-            told += _tell(channel, site, waiting[at : at + size], now)
+        batches = [others[at : at + size] for at in range(0, len(others), size)]
+        for batch in [*batches, *([row] for row in alone)]:
+            told += _tell(channel, site, batch, now)
     return told
 
 
@@ -115,13 +122,35 @@ def _tell(channel: str, site: SiteSettings, waiting: Sequence[Telling], now: dat
         )
     except NotTold as error:
         log.warning("operators_not_told", extra={"channel": channel, "why": str(error), "alerts": len(mine)})
-        for telling in mine:
-            Telling.objects.filter(pk=telling.pk).update(
-                claimed_until=None, failure=str(error)[:200], next_at=_again(telling.attempts + 1, now)
-            )
-        return 0
+        return _not_told(mine, str(error), now)
+    except (
+        Exception
+    ) as error:  # a mistake of ours or an answer nobody thought of: it has no tries without end
+        log.exception("operators_not_told", extra={"channel": channel, "alerts": len(mine)})
+        return _not_told(mine, unexpected(error), now)
     rows.update(told_at=timezone.now(), next_at=None, claimed_until=None, failure="")
     return len(mine)
+
+
+def _not_told(mine: Sequence[Telling], why: str, now: datetime) -> int:
+    for telling in mine:
+        Telling.objects.filter(pk=telling.pk).update(
+            claimed_until=None, failure=why[:200], next_at=_again(telling.attempts + 1, now)
+        )
+    return 0
+
+
+def unexpected(error: Exception) -> str:
+    """What the page says of a failure that is not the channel's; the log has all of it."""
+    return f"{OUR_FAULT} ({type(error).__name__}); the log has the details."
+
+
+def _give_up(now: datetime) -> None:
+    """Rows whose last try never came back: the process that held them ended, and might each time."""
+    spent = Telling.objects.filter(attempts__gt=len(RETRY_AFTER), next_at__isnull=False)
+    spent.filter(Q(claimed_until=None) | Q(claimed_until__lt=now)).update(
+        next_at=None, claimed_until=None, failure=f"{OUR_FAULT}: the last try did not come back."
+    )
 
 
 def _claim(telling: Telling, now: datetime) -> bool:
@@ -188,6 +217,9 @@ def send_tests(site: SiteSettings) -> list[tuple[str, str]]:
             channels.send(channel, site, [test_event(site)])
         except NotTold as error:
             results.append((channel, str(error)))
+        except Exception as error:
+            log.exception("operators_not_told", extra={"channel": channel, "test": True})
+            results.append((channel, unexpected(error)))
         else:
             results.append((channel, ""))
     return results

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from orders.models.order import Order
+from orders.waiting_words import waiting_words
 from providers.models import Offer, Provider, Route
 
 
@@ -50,7 +51,7 @@ class Submission(models.Model):
     next_at = models.DateTimeField(default=timezone.now)  # queued: not before
     waits_for = models.CharField(
         max_length=40, blank=True
-    )  # why it is queued again: reason word of the last attempt
+    )  # why it waits, or waited last: a word of orders.waiting_words
     queued_since = models.DateTimeField(default=timezone.now)
     provider_order_id = models.CharField(  # noqa: DJ001 - null until accepted, and unique after
         max_length=100, null=True, blank=True, db_collation="C"
@@ -119,6 +120,10 @@ class Submission(models.Model):
 
     def __str__(self) -> str:
         return f"{self.order_id} {self.state}"
+
+    @property
+    def waiting_words(self) -> str:
+        return waiting_words(self.waits_for)
 
 
 class SubmissionAttempt(models.Model):

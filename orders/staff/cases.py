@@ -21,6 +21,7 @@ from customers.permissions import may
 from orders import desk
 from orders.models import Order, Submission, SubmissionAttempt
 from orders.staff.attempts import Shown, shown_attempts
+from orders.waiting_words import waiting_words
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,11 @@ class Case:
     at_risk: Decimal
     opens_at: datetime
     opens_in: timedelta
+
+    @property
+    def why(self) -> str:
+        """Why nobody knows, in words."""
+        return waiting_words(self.attempt.reason if self.attempt else self.submission.waits_for)
 
     @property
     def open(self) -> bool:

@@ -155,7 +155,7 @@ def _staff(user: User, order: Order) -> dict[str, Any]:
     if submission.raw_word:
         facts.append((_("Reported status"), submission.raw_word))
     if submission.waits_for:
-        facts.append((_("Waits for"), submission.waits_for))
+        facts.append((_("Waits"), submission.waiting_words))
     if may(user, "money.see"):
         facts += [(_("Cost"), money_exact(order.cost)), (_("Charge less cost"), money_exact(_margin(order)))]
     return {"facts": facts, "attempts": list(submission.attempts.order_by("-pk")[:20])}

@@ -14,9 +14,10 @@ from django.test import Client
 from customers import wallet
 from customers.models import AuditEntry, User
 from orders import by_hand
+from orders.dispatch import resume_dispatch
 from orders.holding import NotUnsent
 from orders.holding import release as let_go
-from orders.models import Order, OrderEvent, Request, Submission, SubmissionAttempt
+from orders.models import DispatchSwitch, Order, OrderEvent, Request, Submission, SubmissionAttempt
 from orders.requests import decide
 from orders.staff_decisions import CannotSettle, refund_in_full, settle_partial, version_of
 from orders.tasks import wake_lanes
@@ -298,3 +299,15 @@ def race(acts: list[Callable[[], Any]]) -> list[Any]:
     for thread in threads:
         thread.join(20)
     return results
+
+
+def test_in_a_restored_database_nothing_is_started_until_that_is_decided(staff: Client, order: Order) -> None:
+    DispatchSwitch.objects.update(restored=True)
+    page = text(staff.get(f"/staff/orders/{order.pk}"))
+    assert "Start the order" not in page
+    refused = do(staff, order, act="start")
+    assert "may have been started since the backup" in text(refused)
+    assert world.state_of(order) == "held"
+    resume_dispatch("adam", after_restore=True)
+    assert world.state_of(order) == "held", "it is never sent, so nothing of it is in doubt"
+    assert "The order is In progress" in text(do(staff, order, act="start"))

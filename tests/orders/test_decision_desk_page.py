@@ -62,7 +62,14 @@ def confirmed(client: Client, response: Any) -> Any:
 
 def test_the_list_shows_age_reason_and_what_is_at_risk(reviewer: Client, admin: Client, doubt: Order) -> None:
     shown = text(reviewer.get("/staff/unknown"))
-    for words in ("1 order in doubt, $2.00 at risk.", "1 h", "Meridian", "deadline", "HTTP 502", "now"):
+    for words in (
+        "1 order in doubt, $2.00 at risk.",
+        "1 h",
+        "Meridian",
+        "No answer came in time",
+        "HTTP 502",
+        "now",
+    ):
         assert words in shown
     assert "$2.35 at risk" in text(admin.get("/staff/unknown"))
 

@@ -51,3 +51,15 @@ def test_in_a_restored_database_nothing_is_rejected_as_unsent(views: Service) ->
         reject(order.pk, why="x", actor="rita")
     order.refresh_from_db()
     assert order.refunded == 0
+
+
+def test_in_a_restored_database_nothing_is_released_to_be_sent_again(views: Service) -> None:
+    order = world.order(world.customer(), views)
+    hold(order.pk, why="x", actor="rita")
+    DispatchSwitch.objects.update(restored=True)
+    with pytest.raises(NotUnsent, match="restored"):
+        release(order.pk, why="x", actor="rita")
+    assert world.state_of(order) == "held"
+    DispatchSwitch.objects.update(restored=False)
+    release(order.pk, why="x", actor="rita")
+    assert world.state_of(order) == "queued"

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from orders.loss_lock import Sold, alert_losses, loss_on
 from orders.models import Submission
 from providers.models import Alert, ExchangeRate
-from tests import world
+from tests import staff_world, world
 
 SOLD = Sold(Decimal("0.50"), Decimal("0.75"), 500, False, Decimal("1.00"), "USD")
 USD = {"USD": Decimal(1), "EUR": Decimal("1.10")}
@@ -64,4 +64,8 @@ def test_one_alert_for_a_service_however_many_orders_lose() -> None:
     assert (alert.key, alert.count, alert.provider_id) == (f"loss:{provider.pk}:{service.pk}", 3, provider.pk)
     assert alert.at_risk == Decimal("0.54")
     assert alert.text.startswith("Meridian reports 1.4 EUR as charge of order ")
+    assert f"“{service.name}” (service {service.pk})" in alert.text and alert.service_id == service.pk
+    page = staff_world.signed_in(world.admin()).get("/manage/alerts").content.decode()
+    assert f'href="/manage/services/{service.pk}"' in page
+    assert '<span class="tx">Alerts</span><span class="cnt hot">1<' in page, "the navigation counts it"
     assert Submission.objects.count() == 3

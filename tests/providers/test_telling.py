@@ -20,12 +20,13 @@ from werkzeug import Request, Response
 
 from customers import site_settings
 from customers.models import AuditEntry, Setting
+from providers import telling
 from providers.alerts import close_alert, keep_alert, raise_alert
 from providers.channels import signature
 from providers.models import Alert, Telling
 from providers.pruning import prune_alerts
 from providers.telling import HAS_TO_LAST, LEASE, RETRY_AFTER, plan, send_tests, tell_due
-from tests import world
+from tests import staff_world, world
 from tests.conftest import Worker, wait_until
 
 pytestmark = pytest.mark.django_db
@@ -303,6 +304,57 @@ def test_a_secret_that_cannot_be_read_is_said_and_tried_again(hook: HTTPServer, 
     assert tell() == 0
     assert "cannot be read with the present FIELD_KEYS" in Telling.objects.get().failure
     assert Telling.objects.get().next_at is not None and not hook.log
+
+
+def test_what_fails_unexpectedly_is_given_up_after_as_many_tries_and_the_page_says_so(
+    by_mail: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mistake of ours in what is sent, which no channel reports as its own failure."""
+
+    def broken(*_anything: object) -> None:
+        raise KeyError("title")
+
+    monkeypatch.setattr("providers.channels.send", broken)
+    raise_alert("one", "Balance low", level=Alert.Level.CRITICAL)
+    tell()
+    row = Telling.objects.get()
+    assert (row.attempts, row.claimed_until, row.told_at) == (1, None, None) and row.next_at is not None
+    assert row.failure == "Something failed on our side (KeyError); the log has the details."
+    for day in range(1, 20):
+        later(timedelta(days=day))
+    row.refresh_from_db()
+    assert (row.attempts, row.next_at) == (len(RETRY_AFTER) + 1, None)
+    page = staff_world.signed_in(world.admin()).get("/manage/alerts").content.decode()
+    assert "Something failed on our side (KeyError)" in page and "There are no more tries." in page
+    assert send_tests(site_settings.load()) == [("mail", row.failure)]
+
+
+def test_one_alert_that_cannot_be_put_into_words_silences_no_other(
+    by_mail: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = telling.event_of
+
+    def odd(alert: Alert, *more: Any) -> dict[str, Any]:
+        if alert.key == "odd":
+            raise ValueError("odd")
+        return whole(alert, *more)
+
+    monkeypatch.setattr("providers.telling.event_of", odd)
+    for key in ("odd", "one", "two"):
+        raise_alert(key, f"About {key}", level=Alert.Level.CRITICAL)
+    assert tell() == 0
+    assert later(timedelta(minutes=5)) == 2
+    assert set(Telling.objects.exclude(told_at=None).values_list("alert__key", flat=True)) == {"one", "two"}
+
+
+def test_a_notice_whose_teller_dies_each_time_is_given_up(by_mail: None) -> None:
+    raise_alert("one", "Balance low", level=Alert.Level.CRITICAL)
+    plan()
+    past = timezone.now() - timedelta(minutes=1)
+    Telling.objects.update(attempts=len(RETRY_AFTER) + 1, claimed_until=past)
+    assert tell_due() == 0
+    row = Telling.objects.get()
+    assert (row.next_at, row.told_at) == (None, None) and "did not come back" in row.failure
 
 
 @pytest.mark.parametrize(
