@@ -1,5 +1,6 @@
 """Watching the providers: lanes of work, balance readings, alerts."""
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -52,6 +53,37 @@ class BalanceReading(models.Model):
 
     def __str__(self) -> str:
         return f"{self.provider_id} {self.amount} {self.currency}"
+
+
+class TopUp(models.Model):
+    """Money that an admin says was paid in at a provider. `reading`: the one in which the balance was seen to rise by
+    it; only then it counts, in the spend and for the money witness."""
+
+    provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="top_ups")
+    at = models.DateTimeField(default=timezone.now)  # when it was paid, as the admin says
+    amount = models.DecimalField(max_digits=20, decimal_places=6)  # what was credited, in `currency`
+    currency = models.CharField(max_length=3)
+    reference = models.CharField(max_length=80)
+    reading = models.ForeignKey(
+        BalanceReading, null=True, blank=True, on_delete=models.SET_NULL, related_name="top_ups"
+    )
+    recorded_at = models.DateTimeField(default=timezone.now)
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+
+    class Meta:
+        ordering = ["-at", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["provider", "reference"], name="top_up_reference_once"),
+            models.CheckConstraint(condition=Q(amount__gt=0), name="top_up_positive"),
+        ]
+        indexes = [
+            models.Index(fields=["provider"], condition=Q(reading=None), name="top_up_not_seen"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider_id} {self.amount} {self.currency}, {self.reference}"
 
 
 class ProviderHour(models.Model):
