@@ -19,6 +19,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from pathlib import Path
 from typing import IO, Any
 
 from panel.local.children import Child, ending, stop_all
@@ -198,6 +199,7 @@ class Supervisor:
         database = self._own("postgres", "PostgreSQL", "DATABASE_URL")
         broker = self._own("valkey", "Valkey", "REDIS_URL")
         environment = surroundings(os.environ, database, broker) | {"PORT": str(port)}
+        Path(environment["STATE_DIR"]).mkdir(parents=True, exist_ok=True)  # the caller's need not exist yet
         say("Migrating")
         manage(environment, "migrate", "--noinput")
 

@@ -151,7 +151,10 @@ class Door:
             raise NotSent("The address of this provider is not a web address.", reason="address") from None
         host = (parts.hostname or "").lower()
         if parts.scheme not in ("http", "https") or not host or parts.username or parts.password:
-            raise NotSent("The address of this provider is not a plain web address.", reason="address")
+            raise NotSent(
+                "The address of this provider must begin with https://, and hold no name or password.",
+                reason="address",
+            )
         shown = f"[{host}]" if ":" in host else host
         private = f"{shown}:{port}" in self._allowed_private
         if parts.scheme == "http" and not private:
