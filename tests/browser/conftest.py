@@ -66,7 +66,9 @@ def open_page(browser: Browser, live_panel: str) -> Iterator[Open]:
 
     def listen(message: ConsoleMessage) -> None:
         expected = "422" in message.text or "status of 40" in message.text  # form errors, tested refusals
-        if message.type == "error" and not expected:
+        # A live part that was asking when its page was left; a request that failed says htmx:sendError as well.
+        left = message.text.startswith(("htmx:afterRequest", "htmx:sendAbort"))
+        if message.type == "error" and not expected and not left:
             complaints.append(f"{message.text} at {message.location}")
 
     def open_(
