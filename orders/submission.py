@@ -186,9 +186,10 @@ def _send_all(run: _Run, batch: list[tuple[int, int]], until: float) -> None:
     for claim in batch:
         work.put(claim)
     one = run.one_only.is_set()
-    # A few threads more than calls in flight: their database work goes on while others wait for the provider.
+    # Half as many threads again as calls in flight: their database work goes on while others wait for the provider. With
+    # a quarter, permits lay idle on a busy machine (136 to 141 orders/s against 176 to 193, 16 in flight, load 10).
     concurrency = run.options["concurrency"]
-    ahead = (concurrency + 3) // 4 if concurrency > 1 else 0
+    ahead = concurrency // 2
     wanted = 1 if one else min(len(batch), concurrency + ahead)
     with slots.take(wanted, slow=run.holding.slow) as count:
         if count == 0:
