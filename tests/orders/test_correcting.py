@@ -289,7 +289,7 @@ def test_after_a_refusal_that_proves_it_is_sent_again_at_once_or_by_another_rout
     _refused(order, row)
     page = text(staff.get(f"/staff/orders/{order.pk}"))
     assert "Resend now" in page
-    assert "It waits (not_sent)" in page
+    assert "It could not be sent: no connection to the provider" in page
     do(staff, order, "send_now")
     assert row.get().next_at <= timezone.now()
     assert do(staff, order, "send_now").status_code == 422  # due already
