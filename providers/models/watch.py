@@ -134,14 +134,14 @@ class Alert(models.Model):
         ]
         indexes = [models.Index(fields=["-opened_at"], condition=Q(closed_at=None), name="alert_open")]
 
+    def __str__(self) -> str:
+        return self.text
+
     @property
     def service_id(self) -> int | None:
         """The service it is about, where its key names one: "loss:<provider>:<service>" (orders.loss_lock)."""
         word, _colon, number = self.key.rpartition(":")
         return int(number) if word.startswith("loss:") and number.isdigit() else None
-
-    def __str__(self) -> str:
-        return self.text
 
 
 class Telling(models.Model):
