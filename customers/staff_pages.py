@@ -61,7 +61,12 @@ def new(request: HttpRequest) -> HttpResponse:
         except CannotEnrol as error:
             form.add_error(None, str(error))
         else:
-            messages.success(request, _("%(email)s can sign in now.") % {"email": made.email})
+            told = (
+                _("%(email)s can sign in now.")
+                if given["balance"]
+                else _("%(email)s can sign in now, and order once the account has funds.")
+            )
+            messages.success(request, told % {"email": made.email})
             return redirect("staff_customer", made.pk)
     status = 422 if form.errors else 200
     return render(request, "customers/staff/new_customer.html", {"form": form}, status=status)

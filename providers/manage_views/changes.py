@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from customers.access import allowed, staff_of
@@ -121,9 +122,11 @@ def decide(request: HttpRequest) -> HttpResponse:
     if not done:
         messages.warning(request, _("Nothing was selected, or somebody decided it meanwhile."))
     elif accept:
-        messages.success(request, _("%d changes accepted; prices follow. Open orders keep theirs.") % done)
+        told = ngettext("%d change accepted", "%d changes accepted", done) % done
+        messages.success(request, _("%s; prices follow. Open orders keep theirs.") % told)
     else:
-        messages.success(request, _("%d changes refused. They are not offered again.") % done)
+        told = ngettext("%d change refused", "%d changes refused", done) % done
+        messages.success(request, _("%s, and not offered again.") % told)
     return redirect(_back(request))
 
 

@@ -148,7 +148,7 @@ def a_price_jump(page: Page, sandbox: Sandbox, views: Service) -> None:
     assert views.off_sale and views.rate == Decimal("12.80")
     shots(page, "day-price-jump")
     changes.get_by_role("button", name=re.compile("^Accept selected")).click()
-    expect(page.locator("#messages")).to_contain_text("1 changes accepted")
+    expect(page.locator("#messages")).to_contain_text("1 change accepted")
     views.refresh_from_db()
     assert (views.off_sale, views.rate) == ("", Decimal("25.60"))
 

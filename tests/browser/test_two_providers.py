@@ -191,7 +191,7 @@ def a_price_jump(page: Page, look: Look, theirs: Enveloped, wrapped: Provider) -
     changes.get_by_role("checkbox", name="Select Place 1").check()
     expect(changes).to_contain_text("1 change would touch 1 service on sale")
     changes.get_by_role("button", name=re.compile("^Accept selected")).click()
-    expect(page.locator("#messages")).to_contain_text("1 changes accepted")
+    expect(page.locator("#messages")).to_contain_text("1 change accepted")
     service.refresh_from_db()
     assert (service.off_sale, service.rate) == ("", Decimal("4.00"))
     page.goto(f"/manage/providers/{wrapped.pk}")
