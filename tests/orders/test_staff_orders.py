@@ -8,8 +8,10 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import translation
 
 from customers import wallet
+from customers.figures import SIGNS, money, rate
 from customers.models import User
 from orders.models import Order, OrderEvent
 from orders.staff.search import Filters, find
@@ -242,7 +244,31 @@ def test_the_queries_do_not_grow_with_the_orders(reviewer: Client, alice: User, 
         ("you have 12.30 EUR left, order 99", "you have … left, order 99"),
         ('{"rate":0.5,"service":12}', '{"rate":…,"service":12}'),
         ("incorrect service 12", "incorrect service 12"),
+        (
+            "Route changed at a loss of $0.10 (cost: $2.10): 2 calls",
+            "Route changed at a loss of … (cost: …): 2 calls",
+        ),
+        ("a loss of 0.10", "a loss of …"),
+        ("left: CHF 1'234.50, order 7", "left: …, order 7"),
+        ("you have ₽ 1 234,50", "you have …"),
+        ('{"user_balance": 2.7e-05}', '{"user_balance": …}'),
+        ("HTTP 502 at 12:30:05 UTC, UP-4711, ABC-4711", "HTTP 502 at 12:30:05 UTC, UP-4711, ABC-4711"),
     ],
 )
 def test_amounts_are_taken_out_of_raw_answers(raw: str, shown: str) -> None:
     assert without_money(raw) == shown
+
+
+@pytest.mark.parametrize("language", ["en", "de", "fr"])
+@pytest.mark.parametrize("code", [*SIGNS, "CHF"])
+def test_no_currency_that_a_page_can_show_gets_through(code: str, language: str) -> None:
+    for amount in ("7531.90", "-75.31", "0.0753"):
+        with translation.override(language):
+            shown = money(amount, code), rate(amount, code)
+        figures = set(re.findall(r"\d+", " ".join(shown))) - {"0"}
+        sign, bare = SIGNS.get(code, code), amount.removeprefix("-")
+        others = (f"{bare}{sign}", f"{bare} {sign}", f"{sign} {bare}", f"{code} {bare}", f"{bare} {code}")
+        for written in (*shown, *others):
+            left = without_money(f"Order 42: we have {written} there")
+            assert left.startswith("Order 42: we have ") and left.endswith(" there"), left
+            assert not set(re.findall(r"\d+", left)) & (figures | set(re.findall(r"\d+", bare)) - {"0"}), left
