@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
+from django.db import NotSupportedError, OperationalError, connection
 from django.db.backends.postgresql.base import ServerBindingCursor
 from django.db.backends.utils import CursorDebugWrapper, CursorWrapper
+from psycopg.errors import FeatureNotSupported, InvalidSqlStatementName
 from psycopg.types.numeric import Int8
 
 Row = tuple[Any, ...]
@@ -25,6 +26,19 @@ def rows_of(sql: str, values: Mapping[str, Any] | Sequence[Any]) -> list[Row]:
     Unlike with an ordinary cursor PostgreSQL sees the statement without its values: where a value stands alone in a
     list of columns it must be told the type (`%s::uuid`). Raises what Django's cursors raise.
     """
+    try:
+        return _rows_of(sql, values)
+    except (NotSupportedError, OperationalError) as error:
+        # What was prepared is of yesterday (a migration changed a column meanwhile) or not there: nothing was executed.
+        # Within a transaction the rollback forgets what is prepared, and whoever asked asks again.
+        stale = isinstance(error.__cause__, FeatureNotSupported | InvalidSqlStatementName)
+        if not stale or connection.in_atomic_block:
+            raise
+    connection.close()
+    return _rows_of(sql, values)
+
+
+def _rows_of(sql: str, values: Mapping[str, Any] | Sequence[Any]) -> list[Row]:
     connection.close_if_health_check_failed()
     connection.ensure_connection()
     bare = ServerBindingCursor(connection.connection)  # type: ignore[call-arg]  # the stubs know no base

@@ -105,19 +105,21 @@ def _send(adapter: Adapter, kind: str, batch: Sequence[Request], begun_at: float
     """One call for the batch; False when it is no use to go on with this provider now.
 
     `begun_at` (CLOCK_BOOTTIME) is from before the claim. A process that was frozen since may have lost it, and a
-    person may have decided meanwhile: then nothing is sent. From here on the call's own deadline is within the lease.
+    person may have decided meanwhile: then nothing is sent. From the first byte on the call's deadline is within the
+    lease.
     """
-    if time.clock_gettime(time.CLOCK_BOOTTIME) - begun_at > SEND_WITHIN_S:
-        for request in batch:
-            _again(request, "More than 5 seconds passed before asking; nothing was sent.")
-        return False
+
+    def still_in_time() -> None:
+        if time.clock_gettime(time.CLOCK_BOOTTIME) - begun_at > SEND_WITHIN_S:
+            raise NotSent("More than 5 seconds passed before asking; nothing was sent.", reason="too_late")
+
     by_upstream = {request.order.submission.provider_order_id or "": request for request in batch}
     tally.sent += len(batch)
     try:
         answers = (
-            adapter.cancel(list(by_upstream))
+            adapter.cancel(list(by_upstream), before_write=still_in_time)
             if kind == Request.Kind.CANCEL
-            else adapter.refill(list(by_upstream))
+            else adapter.refill(list(by_upstream), before_write=still_in_time)
         )
     except ProviderError as error:
         tally.error = error.message

@@ -233,6 +233,9 @@ def _forget_hours(cursor: Any, start: datetime, end: datetime, *, all_sums: bool
 def _forget_old_hours(before: datetime) -> None:
     """Hours by service and customer of the oldest day that has them still; each run takes one."""
     with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
+        if not cursor.fetchone()[0]:
+            return
         cursor.execute(
             "SELECT min(start) FROM orders_talliedspan WHERE keyed AND hours = 1 AND start < %s",
             [before - DAY],

@@ -8,9 +8,9 @@ from gunicorn.glogging import Logger
 
 from panel.logs import ScrubbedFormatter
 from panel.memory import freeze_what_is_loaded, keep_little
-from panel.startup import read_settings
+from panel.startup import read_settings_of_the_web
 
-read_settings()
+read_settings_of_the_web()
 keep_little()
 
 

@@ -6,6 +6,12 @@ import sys
 from django.core.exceptions import ImproperlyConfigured
 
 
+def read_settings_of_the_web() -> None:
+    """As read_settings. A page that needs longer than this is a bug; its thread must not be lost to it."""
+    os.environ.setdefault("DB_STATEMENT_TIMEOUT_MS", "15000")
+    read_settings()
+
+
 def read_settings() -> None:
     """Read panel.settings now; end the process with the sentence if a variable is wrong."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "panel.settings")

@@ -1,13 +1,8 @@
 """The web process, for gunicorn (panel/gunicorn.py) or any other WSGI server."""
 
-import os
+from panel.startup import read_settings_of_the_web, refuse_a_bad_start
 
-# A page that needs longer than this is a bug; its thread must not be lost to it.
-os.environ.setdefault("DB_STATEMENT_TIMEOUT_MS", "15000")
-
-from panel.startup import read_settings, refuse_a_bad_start
-
-read_settings()
+read_settings_of_the_web()
 
 from django.core.wsgi import get_wsgi_application
 from django.urls import get_resolver

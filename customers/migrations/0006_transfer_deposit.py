@@ -8,8 +8,12 @@ class Migration(migrations.Migration):
     atomic = False
     dependencies = [("customers", "0005_suspension_and_erasure")]
     operations = [
+        # It waits for every older transaction, a backup's too. What an interrupted try left behind would stop the next.
+        migrations.RunSQL("SET lock_timeout = 0", "SET lock_timeout = 0"),
+        migrations.RunSQL("DROP INDEX CONCURRENTLY IF EXISTS transfer_deposit", migrations.RunSQL.noop),
         AddIndexConcurrently(
             "transfer",
             models.Index(condition=models.Q(("source", 1)), fields=["target", "at"], name="transfer_deposit"),
         ),
+        migrations.RunSQL("RESET lock_timeout", "RESET lock_timeout"),
     ]

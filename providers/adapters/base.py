@@ -83,16 +83,17 @@ class Adapter(ABC):
         """One call for at most `batch_size` order ids."""
 
     @abstractmethod
-    def refill(self, ids: Sequence[str]) -> Mapping[str, RequestAnswer]:
-        """Ask for refills, one call. Orders that are not in the answer: no information."""
+    def refill(self, ids: Sequence[str], *, before_write: BeforeWrite = None) -> Mapping[str, RequestAnswer]:
+        """Ask for refills, one call. Orders that are not in the answer: no information. `before_write`: as for add."""
 
     @abstractmethod
     def refill_statuses(self, refill_ids: Sequence[str]) -> RefillStatuses:
         """One call for at most `batch_size` refill ids."""
 
     @abstractmethod
-    def cancel(self, ids: Sequence[str]) -> Mapping[str, RequestAnswer]:
-        """Ask for cancellations, one call. Accepted means taken, not canceled: no money moves on it."""
+    def cancel(self, ids: Sequence[str], *, before_write: BeforeWrite = None) -> Mapping[str, RequestAnswer]:
+        """Ask for cancellations, one call. Accepted means taken, not canceled: no money moves on it. `before_write`: as
+        for add."""
 
     @abstractmethod
     def balance(self) -> Balance:
@@ -265,11 +266,13 @@ class Adapter(ABC):
         excerpt = self.excerpt(reply.body)
         return Unavailable(message, reason=reason, http_status=reply.http_status, excerpt=excerpt)
 
-    def _ask(self, action: str, parameters: Mapping[str, str]) -> tuple[Any, Reply]:
+    def _ask(
+        self, action: str, parameters: Mapping[str, str], before_write: BeforeWrite
+    ) -> tuple[Any, Reply]:
         """The JSON value of a refill or cancel request. Raises Refused for a refusal of the whole call,
         NotSent, or Uncertain."""
         try:
-            reply = self._post(action, parameters, cap_bytes=BATCH_BYTES)
+            reply = self._post(action, parameters, cap_bytes=BATCH_BYTES, before_write=before_write)
         except Uncertain as error:
             error.excerpt, error.partial = self.excerpt(error.partial), b""
             raise error from None

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from decimal import ROUND_CEILING, Decimal
 from typing import Any, ClassVar
 
-from providers.adapters.base import BATCH_BYTES, Adapter
+from providers.adapters.base import BATCH_BYTES, Adapter, BeforeWrite
 from providers.adapters.classify import refusal_kind
 from providers.adapters.envelopes import (
     CALL_OK,
@@ -240,10 +240,10 @@ class StandardAdapter(Adapter):
 
     # --------------------------------------------------------------------------------------- refill
 
-    def refill(self, ids: Sequence[str]) -> Mapping[str, RequestAnswer]:
+    def refill(self, ids: Sequence[str], *, before_write: BeforeWrite = None) -> Mapping[str, RequestAnswer]:
         single = len(ids) == 1 and not self.options["multi_refill"]
         parameters = {"order": ids[0]} if single else {"orders": self._joined(ids)}
-        answer, reply = self._ask("refill", parameters)
+        answer, reply = self._ask("refill", parameters, before_write)
         return self._answers("refill", answer, ids, reply.http_status, self.excerpt(reply.body))
 
     def refill_statuses(self, refill_ids: Sequence[str]) -> RefillStatuses:
@@ -275,10 +275,10 @@ class StandardAdapter(Adapter):
 
     # --------------------------------------------------------------------------------------- cancel
 
-    def cancel(self, ids: Sequence[str]) -> Mapping[str, RequestAnswer]:
+    def cancel(self, ids: Sequence[str], *, before_write: BeforeWrite = None) -> Mapping[str, RequestAnswer]:
         single = len(ids) == 1 and self.options["single_cancel"]
         parameters = {"order": ids[0]} if single else {"orders": self._joined(ids)}
-        answer, reply = self._ask("cancel", parameters)
+        answer, reply = self._ask("cancel", parameters, before_write)
         return self._answers("cancel", answer, ids, reply.http_status, self.excerpt(reply.body))
 
     def _answers(

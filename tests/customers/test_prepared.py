@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
+from psycopg import Cursor
 
 from customers.models import PriceGroup
 from customers.prepared import rows_of
@@ -68,3 +69,38 @@ def test_an_order_is_placed_with_and_without(settings: pytest.FixtureRequest, on
     placed = [world.order(alice, shop, quantity=10) for _ in range(3)]
     assert {order.submission.state for order in placed} == {"queued"}
     assert alice.accounts.get(kind="wallet").balance == 100 - sum(order.charge for order in placed)
+
+
+def test_no_other_connection_has_the_same_names() -> None:
+    def names() -> set[str]:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT name FROM pg_prepared_statements")
+            return {row[0] for row in cursor.fetchall()}
+
+    rows_of("SELECT %s + 1", [1])
+    here = names()
+    other = connection.copy()
+    try:
+        other.ensure_connection()
+        other.connection.prepare_threshold = 0
+        Cursor(other.connection).execute("SELECT %s::int + 1", [1])
+        there = {row[0] for row in other.connection.execute("SELECT name FROM pg_prepared_statements")}
+    finally:
+        other.close()
+    assert here
+    assert there
+    assert not here & there
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_column_that_a_migration_changed_meanwhile_is_read_all_the_same() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE widened (word varchar(5)); INSERT INTO widened VALUES ('here')")
+    try:
+        assert rows_of("SELECT word FROM widened WHERE word = %s", ["here"]) == [("here",)]
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE widened ALTER COLUMN word TYPE text")
+        assert rows_of("SELECT word FROM widened WHERE word = %s", ["here"]) == [("here",)]
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TABLE widened")

@@ -74,3 +74,14 @@ def test_one_that_rested_is_asked_once_in_each_request(
     asked = count_questions(kept, monkeypatch)
     assert [request(kept) for _ in range(2)] == [first] * 2
     assert asked == [True, True]
+
+
+def test_after_an_error_the_next_request_looks_again(
+    kept: base.DatabaseWrapper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept.errors_occurred = True
+    kept.close_if_unusable_or_obsolete()  # the end of the request that met it; asks whether the connection is usable
+    monkeypatch.setattr(base, "TRUSTED_FOR_S", 0)
+    asked = count_questions(kept, monkeypatch)
+    request(kept)
+    assert asked

@@ -99,3 +99,15 @@ def test_a_panel_behind_https_is_clean_under_the_deployment_checks() -> None:
         SITE_URL="https://panel.example.com", EMAIL_URL="smtp+tls://u:p@mail.example.com:587", TRUSTED_PROXIES="1",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+SHOWN = "; from django.conf import settings; print(settings.DATABASES['default']['OPTIONS']['options'])"
+
+
+@pytest.mark.parametrize("process", ["panel.gunicorn", "panel.wsgi"])
+def test_a_page_may_not_hold_its_thread_for_longer_than_15_seconds(process: str) -> None:
+    assert "statement_timeout=15000" in python("-c", f"import {process}{SHOWN}").stdout
+
+
+def test_work_behind_the_pages_may_take_a_minute() -> None:
+    assert "statement_timeout=60000" in python("-c", f"import panel.celery{SHOWN}").stdout
