@@ -14,8 +14,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
 
 from customers.figures import count, money, money_exact, rate
-from customers.models import Account, Transfer
+from customers.models import Account, Transfer, User
+from customers.permissions import may
 from orders.models import Order, OrderEvent, Submission
+from orders.staff.without_money import without_money
 
 SOURCES = {"web": "Placed in the browser.", "mass": "Placed by mass order.", "api": "Placed through the API.",
            "command": "Placed by command."}  # fmt: skip
@@ -50,17 +52,17 @@ class MoneyLine:
 
 
 def timeline(
-    order: Order, events: Iterable[OrderEvent], transfers: Iterable[Transfer], *, for_staff: bool
+    order: Order, events: Iterable[OrderEvent], transfers: Iterable[Transfer], *, reader: User
 ) -> list[Entry]:
-    """Newest first. `transfers` are the order's own, oldest first."""
+    """Newest first. `transfers` are the order's own, oldest first. Staff read the events of staff as well."""
     refunds = [transfer for transfer in transfers if transfer.target.kind == Account.Kind.WALLET]
     entries = []
     for event in sorted(events, key=lambda event: event.pk):
         entry = _entry(order, event, refunds)
         if entry is not None:
             entries.append(entry)
-        if for_staff and event.staff_only:
-            entries.append(_for_staff(event))
+        if reader.reviews and event.staff_only:
+            entries.append(_for_staff(event, reader))
     return entries[::-1]
 
 
@@ -170,10 +172,12 @@ def _request(event: OrderEvent) -> Entry | None:
     return Entry(event.at, _(title), text, look, icon)
 
 
-def _for_staff(event: OrderEvent) -> Entry:
+def _for_staff(event: OrderEvent, reader: User) -> Entry:
+    """As it was written; without its amounts for those who may not see cost."""
     arrow = f"{event.before} → {event.after}" if event.before else event.after
     title = f"{event.get_kind_display()}: {arrow}" if arrow else str(event.get_kind_display())
-    return Entry(event.at, title, f"{event.why} ({event.actor})".strip(), "", "eye", staff=True)
+    why = event.why if may(reader, "money.see") else without_money(event.why)
+    return Entry(event.at, title, f"{why} ({event.actor})".strip(), "", "eye", staff=True)
 
 
 def money_lines(order: Order, transfers: Sequence[Transfer]) -> list[MoneyLine]:

@@ -38,6 +38,7 @@ class Submission(models.Model):
         "unknown": frozenset({"accepted", "rejected", "queued", "written_off"}),
     }
     NOTHING_SENT_YET = frozenset({State.HELD, State.QUEUED})
+    WAITS = frozenset({State.HELD, State.QUEUED, State.UNKNOWN})
     ENDED_WITHOUT_DELIVERY = frozenset({State.REJECTED, State.WITHDRAWN, State.WRITTEN_OFF})
 
     order = models.OneToOneField(Order, primary_key=True, on_delete=models.PROTECT, related_name="submission")
@@ -120,6 +121,11 @@ class Submission(models.Model):
 
     def __str__(self) -> str:
         return f"{self.order_id} {self.state}"
+
+    @property
+    def waits(self) -> bool:
+        """For a person, for its time or for a decision: then `waits_for` says why it waits, not why it ended."""
+        return self.state in self.WAITS
 
     @property
     def waiting_words(self) -> str:

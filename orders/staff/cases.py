@@ -38,7 +38,7 @@ class Case:
     @property
     def why(self) -> str:
         """Why nobody knows, in words."""
-        return waiting_words(self.attempt.reason if self.attempt else self.submission.waits_for)
+        return waiting_words((self.attempt and self.attempt.reason) or self.submission.waits_for)
 
     @property
     def open(self) -> bool:

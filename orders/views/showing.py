@@ -17,6 +17,7 @@ from customers.permissions import may
 from orders.actions import actions_for, refill_until
 from orders.listing import Row
 from orders.models import Order, Request
+from orders.staff.attempts import shown_attempts
 from orders.story import MoneyLine, money_lines, timeline
 from providers.service_types import lines_of
 
@@ -67,7 +68,7 @@ def _context(user: User, order: Order) -> dict[str, Any]:
         "expected": None if order.start_count is None else order.start_count + order.delivered,
         "refill_until": refill_until(order) if order.service.refill else None,
         "refill_open": _refill_window_open(order),
-        "entries": timeline(order, order.events.all(), transfers, for_staff=user.reviews),
+        "entries": timeline(order, order.events.all(), transfers, reader=user),
         "money_lines": [*_price_lines(order), *money_lines(order, transfers)],
         "requests": requests,
         "details": _details(order),
@@ -155,10 +156,10 @@ def _staff(user: User, order: Order) -> dict[str, Any]:
     if submission.raw_word:
         facts.append((_("Reported status"), submission.raw_word))
     if submission.waits_for:
-        facts.append((_("Waits"), submission.waiting_words))
+        facts.append((_("Why it waits") if submission.waits else _("Reason"), submission.waiting_words))
     if may(user, "money.see"):
         facts += [(_("Cost"), money_exact(order.cost)), (_("Charge less cost"), money_exact(_margin(order)))]
-    return {"facts": facts, "attempts": list(submission.attempts.order_by("-pk")[:20])}
+    return {"facts": facts, "attempts": shown_attempts(submission.attempts.order_by("-pk")[:20], user)}
 
 
 def _margin(order: Order) -> Decimal:

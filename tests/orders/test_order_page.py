@@ -134,6 +134,27 @@ def test_staff_see_where_it_was_sent_and_only_admins_what_it_costs(alice: User, 
     assert "/cancel" not in show(reviewer, order).content.decode()  # asking is the customer's
 
 
+def test_a_reviewer_reads_no_amount_of_ours_in_events_nor_in_answers(alice: User, views: Service) -> None:
+    raw = '{"error": "internal", "charge": "0.7654", "balance": "981.55"}'
+    order = doubtful(world.order(alice, views), excerpt=raw)
+    order.submission.attempts.update(message="Not enough: 43.21 USD are left")
+    OrderEvent.objects.create(
+        order=order,
+        kind="submission",
+        actor="adam@example.org",
+        why="Route changed at a loss of $0.17 (cost: $2.09): We promised it",
+        staff_only=True,
+    )
+    figures = ("0.17", "2.09", "0.7654", "981", "43.21")
+    reviewer, admin = signed_in(world.reviewer()), signed_in(world.admin())
+    for address in (f"/orders/{order.pk}", f"/orders/{order.pk}/live", f"/staff/orders/{order.pk}"):
+        page = reviewer.get(address).content.decode()
+        assert "We promised it" in page and "internal" in page, address
+        assert [figure for figure in figures if figure in page] == [], address
+        page = admin.get(address).content.decode()
+        assert [figure for figure in figures if figure not in page] == [], address
+
+
 def test_an_order_in_doubt_shows_pending_and_being_verified(
     browser: Client, alice: User, views: Service
 ) -> None:

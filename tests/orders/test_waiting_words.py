@@ -1,5 +1,7 @@
 """Why an order waits is told to staff in sentences, not in the words that are stored."""
 
+import re
+
 import pytest
 from django.test import Client
 
@@ -29,3 +31,29 @@ def test_the_order_page_of_staff_says_it() -> None:
     staff: Client = staff_world.signed_in(world.reviewer())
     page = staff.get(f"/staff/orders/{order.pk}").content.decode()
     assert "its charge is above the limit for review" in page and screening.BY_CHARGE not in page
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("state", "label"), [("held", "Why it waits"), ("queued", "Why it waits"), ("rejected", "Reason")]
+)
+def test_an_order_that_ended_waits_for_nothing(state: str, label: str) -> None:
+    order = world.order(world.customer(), world.service(world.offer(world.provider())))
+    Submission.objects.filter(pk=order.pk).update(waits_for="link")
+    if state != "queued":
+        Submission.objects.filter(pk=order.pk).update(state=state)
+    staff: Client = staff_world.signed_in(world.reviewer())
+    for address in (f"/staff/orders/{order.pk}", f"/orders/{order.pk}"):
+        page = staff.get(address).content.decode()
+        assert re.search(rf"<dt>{label}</dt><dd[^>]*>The provider did not accept the link</dd>", page), (
+            address
+        )
+
+
+@pytest.mark.django_db
+def test_a_case_without_a_reason_of_its_attempt_says_why_the_order_waits() -> None:
+    doubt = staff_world.doubtful(world.order(world.customer(), world.service(world.offer(world.provider()))))
+    doubt.submission.attempts.update(reason="")
+    Submission.objects.filter(pk=doubt.pk).update(waits_for="restored")
+    staff: Client = staff_world.signed_in(world.reviewer())
+    assert "The database was restored" in staff.get("/staff/unknown").content.decode()
