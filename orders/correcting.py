@@ -154,8 +154,8 @@ def change_route_at_a_loss(
                 _("The loss is %(now)s now, not %(seen)s. Look at it again.")
                 % {"now": money_exact(chosen.loss), "seen": money_exact(loss)}
             )
-        figures = {"loss": money_exact(chosen.loss), "cost": money_exact(chosen.cost), "reason": reason}
-        why = _("Route changed at a loss of %(loss)s (cost: %(cost)s): %(reason)s") % figures
+        # Without figures, so that all staff read the same sentence; the audit log has them.
+        why = _("Route changed at a loss: %(reason)s") % {"reason": reason}
         cost = _reroute(order, submission, chosen.route, chosen.cost, why, by)
         summary = f"Route of order {order_id} changed at a loss of {chosen.loss:f}: {reason}"
         details = _from_to(submission, chosen.route, cost, reason)

@@ -1,6 +1,7 @@
 """What staff do with one order from its page before it is sent, or instead of a provider; each with its reason."""
 
 from collections.abc import Callable
+from decimal import Decimal
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
@@ -18,6 +19,7 @@ from orders.staff_decisions import CannotSettle
 from orders.views.ordering import amount_of
 
 Act = Callable[[HttpRequest, int, str, User], str]
+LARGEST_LOSS = Decimal(10) ** 13  # no form of ours names more, and no column holds it
 VERB_OF = {
     "hold": "order.hold",
     "release": "order.hold",
@@ -87,7 +89,7 @@ def _change_route_at_a_loss(request: HttpRequest, order_id: int, reason: str, by
     """The form names route and loss in one: what the admin agreed to is what he saw."""
     route_text, _bar, loss_text = request.POST.get("route_at_loss", "").partition("|")
     route, seen, loss = number(route_text), number(request.POST.get("seen")), amount_of(loss_text)
-    if route is None or seen is None or loss is None:
+    if route is None or seen is None or loss is None or not 0 < loss <= LARGEST_LOSS:
         raise CannotCorrect(_("Choose a route."))
     lost = correcting.change_route_at_a_loss(
         order_id, route, seen=seen, loss=loss, reason=reason, by=by, request=request
