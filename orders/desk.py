@@ -29,7 +29,7 @@ from orders.settlement import end_as_written_off, end_with_full_refund, lock_ord
 from providers.adapters.errors import ProviderError
 from providers.adapters.results import Observation
 from providers.connecting import adapter_for
-from providers.models import BalanceReading, Provider
+from providers.models import BalanceReading, Provider, TopUp
 from providers.top_ups import paid_in_between
 
 VERB_OF = {
@@ -240,8 +240,12 @@ def _balance_fell(
     before: BalanceReading | None,
     after: BalanceReading | None,
 ) -> str:
-    """Did the provider's balance fall by just this order's cost? Only tellable when nothing else was sent between."""
-    if before is None or after is None or before.currency != settings.CURRENCY:
+    """Did the provider's balance fall by just this order's cost? "no" only where it did not move at all.
+
+    Tellable only when nothing else was sent and nothing was paid in between the readings: a record of a payment is
+    what somebody typed, so a sum with it proves nothing. A rise is unexplained, and no fall by another amount is a no.
+    """
+    if before is None or after is None or {before.currency, after.currency} != {settings.CURRENCY}:
         return "cannot tell"
     others = SubmissionAttempt.objects.filter(
         provider=submission.provider,
@@ -249,9 +253,21 @@ def _balance_fell(
         started_at__lt=after.at,
         state__in=["accepted", "unknown", "sending"],
     ).exclude(pk=attempt.pk)
-    if others.exists() or attempt.cost == 0:
+    if others.exists() or _paid_in_meanwhile(before, after) or attempt.cost < _grain(before, after):
         return "cannot tell"
-    fell = before.amount + paid_in_between(before, after) - after.amount
+    fell = before.amount - after.amount
     if abs(fell - attempt.cost) <= attempt.cost * Decimal("0.05"):
         return "yes"
-    return "no" if fell <= 0 else "cannot tell"
+    return "no" if fell == 0 else "cannot tell"
+
+
+def _paid_in_meanwhile(before: BalanceReading, after: BalanceReading) -> bool:
+    """Whether a top-up was recorded for the time between the readings, or was seen in it; whatever its amount."""
+    recorded = TopUp.objects.filter(provider_id=after.provider_id, at__gt=before.at, at__lte=after.at)
+    return paid_in_between(before, after) != 0 or recorded.exists()
+
+
+def _grain(before: BalanceReading, after: BalanceReading) -> Decimal:
+    """The smallest cost whose fall these readings would show: many providers round their balance to cents."""
+    finest = min(reading.amount.normalize().as_tuple().exponent for reading in (before, after))
+    return Decimal(1).scaleb(min(int(finest), -2))

@@ -1,8 +1,11 @@
 """The decision desk: a person decides each doubt, once, and the books follow."""
 
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from customers import wallet
 from customers.models import Transfer
@@ -12,8 +15,8 @@ from orders.recording import Sent, record
 from orders.submission import submit_lane
 from providers.adapters.errors import NotSent, Refused, Uncertain
 from providers.adapters.results import Accepted
-from providers.models import Alert, Provider, Service
-from tests import world
+from providers.models import Alert, BalanceReading, Provider, Service, TopUp
+from tests import staff_world, world
 from tests.sandbox import Sandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -50,6 +53,80 @@ def test_a_case_shows_its_evidence(doubted: Order) -> None:
     evidence = evidence_for(case.order_id)
     assert (evidence.order, evidence.attempt.state, evidence.resolvable) == (doubted, "unknown", True)
     assert evidence.balance_fell == "cannot tell"
+
+
+def doubt(cost: str = "2") -> Order:
+    """Begun and in doubt since this moment; nothing else was sent to that provider."""
+    order = world.order(world.customer(), world.service(world.offer(world.provider())))
+    Order.objects.filter(pk=order.pk).update(cost=Decimal(cost))
+    return staff_world.doubtful(Order.objects.get(pk=order.pk))
+
+
+def reading(order: Order, minutes: float, amount: str, currency: str = "USD") -> BalanceReading:
+    at = timezone.now() + timedelta(minutes=minutes)
+    return BalanceReading.objects.create(
+        provider=order.submission.provider, at=at, amount=Decimal(amount), currency=currency
+    )
+
+
+def topped_up(order: Order, amount: str, minutes: float, seen: BalanceReading | None = None) -> None:
+    TopUp.objects.create(
+        provider=order.submission.provider,
+        amount=Decimal(amount),
+        currency="USD",
+        reference="T-1",
+        at=timezone.now() + timedelta(minutes=minutes),
+        reading=seen,
+    )
+
+
+@pytest.mark.parametrize(
+    ("after", "cost", "answer"),
+    [
+        ("98", "2", "yes"),
+        ("98.05", "2", "yes"),
+        ("100", "2", "no"),
+        ("100.01", "2", "cannot tell"),
+        ("150", "2", "cannot tell"),
+        ("99.5", "2", "cannot tell"),
+        ("96", "2", "cannot tell"),
+        ("100", "0.004", "cannot tell"),
+        ("100", "0", "cannot tell"),
+    ],
+)
+def test_the_balance_says_no_only_where_it_did_not_move(after: str, cost: str, answer: str) -> None:
+    order = doubt(cost)
+    reading(order, -5, "100.00")
+    reading(order, 5, after)
+    assert evidence_for(order.pk).balance_fell == answer
+
+
+@pytest.mark.parametrize(("before", "after"), [("USD", "EUR"), ("EUR", "USD"), ("EUR", "EUR")])
+@pytest.mark.parametrize("amount", ["98", "100"])
+def test_balances_in_another_currency_tell_nothing(before: str, after: str, amount: str) -> None:
+    order = doubt()
+    reading(order, -5, "100", before)
+    reading(order, 5, amount, after)
+    assert evidence_for(order.pk).balance_fell == "cannot tell"
+
+
+@pytest.mark.parametrize("typed", ["50", "52", "25"])
+def test_a_payment_recorded_in_between_is_no_evidence_either_way(typed: str) -> None:
+    """The balance rose by 50: with 50 typed the sum would say No, with 52 it would say Yes."""
+    order = doubt()
+    reading(order, -5, "100")
+    topped_up(order, typed, 2, reading(order, 5, "150"))
+    assert evidence_for(order.pk).balance_fell == "cannot tell"
+
+
+def test_a_payment_that_no_reading_showed_may_have_hidden_the_fall() -> None:
+    order = doubt()
+    reading(order, -5, "100")
+    reading(order, 5, "100")
+    topped_up(order, "2", -30)
+    assert evidence_for(order.pk).balance_fell == "no", "it was paid before"
+    TopUp.objects.update(at=timezone.now() + timedelta(minutes=2))
+    assert evidence_for(order.pk).balance_fell == "cannot tell"
 
 
 def test_it_exists_upstream_with_a_verified_id(upstream: Sandbox, doubted: Order) -> None:
@@ -97,7 +174,7 @@ def test_absent_can_be_sent_again_as_a_new_attempt(
 
 def test_a_write_off_is_paid_by_the_house_and_never_sent_again(doubted: Order, meridian: Provider) -> None:
     rita, adam = world.reviewer(), world.admin()
-    with pytest.raises(CannotDecide, match="admin"):
+    with pytest.raises(CannotDecide, match="Who may: Admin"):
         resolve(doubted, "write_off", user=rita)
     assert resolve(doubted, "write_off", user=adam) == "written_off"
     doubted.refresh_from_db()
