@@ -19,8 +19,12 @@ from customers.permissions import may
 from orders.models import Order, OrderEvent, Submission
 from orders.staff.without_money import without_money
 
-SOURCES = {"web": "Placed in the browser.", "mass": "Placed by mass order.", "api": "Placed through the API.",
-           "command": "Placed by command."}  # fmt: skip
+SOURCES = {
+    "web": gettext_noop("Placed in the browser."),
+    "mass": gettext_noop("Placed by mass order."),
+    "api": gettext_noop("Placed through the API."),
+    "command": gettext_noop("Placed by command."),
+}
 STATUS_LOOK = {
     Order.Status.PENDING: ("", "circle-dashed"),
     Order.Status.PROCESSING: ("info", "progress-check"),
