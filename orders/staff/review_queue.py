@@ -20,6 +20,7 @@ from customers.models import User
 from orders.models import Order, OrderEvent, Request
 from orders.requests import MOST_AT_ONCE
 from orders.rule_check import Finding, check, comes_back, expected_count, missing_count
+from orders.staff.without_money import without_money
 from providers.models import Provider
 
 AMBER, RED = timedelta(hours=18), timedelta(hours=24)
@@ -60,6 +61,11 @@ class Row:
     @property
     def came_back(self) -> bool:
         return self.request.state == Request.State.REQUESTED and bool(self.request.upstream_message)
+
+    @property
+    def answer(self) -> str:
+        """What the provider said to it. Without amounts for everybody: this page decides about none of ours."""
+        return without_money(self.request.upstream_message)
 
 
 @dataclass(frozen=True)

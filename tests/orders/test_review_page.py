@@ -334,3 +334,12 @@ def test_cost_is_not_on_the_page(client: Client, refill: Request, cancel: Reques
     Order.objects.update(cost="1.234567")
     for path in ("/staff/review", f"/staff/review/{cancel.pk}", "/staff/review?state=answered"):
         assert "1.23" not in client.get(path).content.decode()
+
+
+def test_what_a_provider_said_is_shown_without_its_amounts(client: Client, refill: Request) -> None:
+    refill.upstream_message = "Not enough funds, balance: 12.30"
+    refill.save(update_fields=["upstream_message"])
+    for address in ("/staff/review", f"/staff/review/{refill.pk}"):
+        page = client.get(address).content.decode()
+        assert "Not enough funds" in page
+        assert "12.30" not in page
