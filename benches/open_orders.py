@@ -3,7 +3,7 @@
 Each provider answers after 50 ms, takes 100 ids a call and 8 calls at once (rate limit off); the worker is one process
 with 32 threads, as by default. First every order reports something new, then nothing new. A round ends when no order is
 due that was due at its beginning. The bound is calls × latency ÷ calls in flight (the worker's threads); beside it stands
-how busy the machine was. Statements are those PostgreSQL counted, by kind, for each call. `limit_s` is the promise.
+how busy the machine was. Transactions are those PostgreSQL counted, for each call. `limit_s` is the promise.
 
     BENCH_OPEN=10000 python -m benches open_orders      fewer orders
 """

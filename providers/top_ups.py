@@ -2,7 +2,8 @@
 
 Only readings of a balance are facts. A record counts once a rise of the balance fits it: then the spend between
 those two readings is what was paid in less the rise, in the burn rate (providers.balances) and for the money witness
-(orders.balance_witness). A record that no rise fits counts for nothing, so a mistyped one raises no false alarm.
+(orders.balance_witness). A record that no rise fits counts for nothing. A mistyped one that still fits
+(150 for a rise of 100) reads as spend that nobody can explain, until it is taken back.
 
     fits: the same currency; the rise was seen within 24 hours of the time that was given; at least half of the amount
     (orders are bought meanwhile). Of several rises the one nearest to the amount, then nearest in time.

@@ -124,6 +124,7 @@ def order_act(row: Row, back: str) -> SafeString | str:
     else:
         return ""
     where = f"{address(row.order.pk, name)}?next={back}"
+    # innerHTML: what comes back is our own autoescaped dialog, from our own address
     return format_html(
         '<a class="btn btn-line btn-sm" href="{}" hx-get="{}" hx-target="#ask" hx-swap="innerHTML">{}{}'
         '<span class="vh"> {}</span></a>',

@@ -5,8 +5,8 @@ EXPLAIN (ANALYZE) inside a savepoint that is rolled back. From those plans it is
 history, that it is never read from one end to the other, and that a statement reads a few hundred rows of it at most,
 whatever it returns: so a filter that throws rows away counts as well as a scan.
 
-Pages that count or sum what lies behind them (a customer's tabs, the dashboard, the wallet's month, the hourly check)
-are not here: their cost at a million orders is measured by benches/pages.py and named in docs/performance.md.
+Reports, the dashboard, a wallet's month and the hourly check have tests/orders/test_tally_plans.py. A customer's tabs,
+which count up to a limit, are measured by benches/pages.py only.
 """
 
 import json
