@@ -88,7 +88,7 @@ def suspend(
 
 
 def set_price_group(
-    user: User, group: PriceGroup | None, *, by: User, request: HttpRequest | None = None
+    user: User, group: PriceGroup | None, *, by: User | None, request: HttpRequest | None = None
 ) -> None:
     """Put the customer on a price list (None: the standard one). Placed orders keep their price."""
     with transaction.atomic():

@@ -86,6 +86,14 @@ def terms_in_words(rule: MarkupRule) -> str:
     return ", ".join(parts)
 
 
+def rules_in_order(price_group_id: int | None) -> list[MarkupRule]:
+    """The rules of a price list (None: the standard one) as they match; a disabled one stands where it would."""
+    rules = MarkupRule.objects.filter(price_group=price_group_id)
+    rank = {scope: index for index, scope in enumerate(RuleBook.SCOPES)}
+    found = rules.select_related("service", "category", "provider", "price_group")
+    return sorted(found, key=lambda rule: (rank[rule.scope], rule.position, rule.pk))
+
+
 def priced_by(rules: list[MarkupRule], price_group_id: int | None) -> dict[int, int]:
     """How many published services each rule of a price list prices now; pinned prices follow no rule."""
     book, counts = RuleBook(price_group_id), dict.fromkeys((rule.pk for rule in rules), 0)

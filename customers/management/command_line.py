@@ -11,6 +11,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connections
 
 from customers.models import User
+from customers.permissions import may, who_may
 
 
 class _Plain(DjangoJSONEncoder):
@@ -21,16 +22,25 @@ class _Plain(DjangoJSONEncoder):
 
 
 class Command(BaseCommand):
-    """Base of our commands: `handle` calls `say` once per result; CommandError carries one sentence."""
+    """Base of our commands: `handle` calls `say` once per result; CommandError carries one sentence.
+
+    `verb`: what it does, as the table of permissions names it. A command that has one takes `--by EMAIL`: whoever
+    is named stands in the audit log in place of the command line, and must be somebody whose role may do it.
+    """
 
     requires_system_checks = ["security"]
+    verb = ""
     as_json = False
+    by: User | None = None
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", dest="as_json", help="one JSON object per line")
+        if self.verb:
+            parser.add_argument("--by", metavar="EMAIL", help="who does it, for the audit log")
 
     def execute(self, *args: Any, **options: Any) -> Any:
         self.as_json = bool(options.get("as_json"))
+        self.by = acting(options["by"], self.verb) if self.verb and options.get("by") else None
         return super().execute(*args, **options)
 
     def say(self, result: Mapping[str, Any], text: str) -> None:
@@ -59,6 +69,14 @@ def find_user(email: str) -> User:
     user = User.objects.filter(email__iexact=email.strip()).first()
     if user is None:
         raise CommandError(f"There is no account with the e-mail {email}.")
+    return user
+
+
+def acting(email: str, verb: str) -> User:
+    """The member of staff in whose name it is done. CommandError where his role may not do it."""
+    user = find_user(email)
+    if not may(user, verb):
+        raise CommandError(f"{user.email} may not do this: {who_may(verb)} only.")
     return user
 
 

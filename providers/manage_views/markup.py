@@ -15,9 +15,8 @@ from customers.figures import money, percent
 from customers.models import AuditEntry, PriceGroup
 from providers.manage_forms import RuleForm
 from providers.models import MarkupRule
-from providers.rates import RuleBook
 from providers.repricing import NO_RULE
-from providers.rule_setting import delete_rule, priced_by, save_rule, terms_in_words
+from providers.rule_setting import delete_rule, priced_by, rules_in_order, save_rule, terms_in_words
 from providers.rule_undoing import CannotUndoRule, effect_of_undoing, last_change, undo_change
 from providers.simulating import Simulation, simulate_rule
 
@@ -39,10 +38,7 @@ def _group(request: HttpRequest) -> PriceGroup | None:
 
 
 def _rules(group: PriceGroup | None) -> list[MarkupRule]:
-    """In the order in which they match; a disabled one stands where it would."""
-    rules = MarkupRule.objects.filter(price_group=group).select_related("service", "category", "provider")
-    rank = {scope: index for index, scope in enumerate(RuleBook.SCOPES)}
-    return sorted(rules, key=lambda rule: (rank[rule.scope], rule.position, rule.pk))
+    return rules_in_order(group.pk if group else None)
 
 
 def _list_context(group: PriceGroup | None, rules: list[MarkupRule]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from providers.connecting import InvalidProvider, add_provider
 
 class Command(Base):
     help = "Add a provider. Nothing is asked of it yet."
+    verb = "provider.edit"
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
@@ -31,6 +32,7 @@ class Command(Base):
                 currency=options["currency"],
                 adapter=options["adapter"],
                 options={name.strip(): value for name, _sign, value in pairs},
+                by=self.by,
             )
         except InvalidProvider as error:
             raise CommandError(str(error)) from None

@@ -10,6 +10,7 @@ from providers.models import Denial
 
 class Command(Base):
     help = "What is held back when a provider's list is imported, and what customers may not order."
+    verb = "deny_list.edit"
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
@@ -32,7 +33,7 @@ class Command(Base):
             if entry is None:
                 raise CommandError(f"There is no entry {options['kind']!r}.")
             shown = _shown(entry)
-            allow(entry)
+            allow(entry, by=self.by)
             self.say(shown, f"Removed: {entry.kind} {entry.text}")
         else:
             for entry in Denial.objects.order_by("kind", "text"):
@@ -51,6 +52,7 @@ class Command(Base):
                 options["reason"],
                 until=until,
                 scope=options["scope"],
+                by=self.by,
             )
         except ValueError as error:
             raise CommandError(str(error)) from None

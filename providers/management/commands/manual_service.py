@@ -19,6 +19,7 @@ SHOWN = 1000
 
 class Command(Base):
     help = "What staff deliver themselves: show, add, change, stop, resume the services of a provider without an API."
+    verb = "service.edit"
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
@@ -70,11 +71,11 @@ class Command(Base):
         offer = _one(provider, options["offer"])
         if act == "change":
             with transaction.atomic():
-                change_offer(offer, {name: getattr(offer, name) for name in FIELDS} | given)
+                change_offer(offer, {name: getattr(offer, name) for name in FIELDS} | given, by=self.by)
                 if options["price"] is not None:
-                    change_service(_service_of(offer), {"pinned_rate": _price(options["price"])})
+                    change_service(_service_of(offer), {"pinned_rate": _price(options["price"])}, by=self.by)
         elif act in ("stop", "resume"):
-            offer_on_or_off(offer, act == "resume")
+            offer_on_or_off(offer, act == "resume", by=self.by)
         self._tell(_one(provider, offer.external_id))
 
     def _add(self, provider: Provider, given: dict[str, Any], options: dict[str, Any]) -> None:
@@ -92,7 +93,7 @@ class Command(Base):
             "cancel": False,
         }
         price = _price(options["price"]) if options["price"] is not None else None
-        made = make_service(provider, values | given, service_type=kind, price=price)
+        made = make_service(provider, values | given, service_type=kind, price=price, by=self.by)
         self._tell(_one(provider, made.offer.external_id), made.why_not)
 
     def _tell(self, offer: Offer, why_not: str = "") -> None:

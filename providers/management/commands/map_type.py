@@ -11,6 +11,7 @@ from providers.type_mapping import CannotMap, map_type, unknown_types
 
 class Command(Base):
     help = "Say what a provider's unknown service type is; without a type: list the unknown ones."
+    verb = "provider.edit"
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
@@ -29,7 +30,7 @@ class Command(Base):
         code = "" if options["type"] in ("", "unknown") else fold(options["type"]) or options["type"]
         ids = split_ids(options["ids"]) if options["ids"] else None
         try:
-            changed = map_type(provider, options["word"], code, ids)
+            changed = map_type(provider, options["word"], code, ids, by=self.by)
         except CannotMap as error:
             raise CommandError(str(error)) from None
         self.say(

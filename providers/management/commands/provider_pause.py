@@ -9,6 +9,7 @@ from providers.pausing import pause_by_hand
 
 class Command(Base):
     help = "Stop sending orders to a provider; they wait as queued. Reading goes on."
+    verb = "provider.edit"
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
@@ -18,7 +19,7 @@ class Command(Base):
     def handle(self, *args: Any, **options: Any) -> None:
         provider = chosen(options["provider"])
         try:
-            pause_by_hand(provider, options["reason"])
+            pause_by_hand(provider, options["reason"], by=self.by)
         except ValueError as error:
             raise CommandError(str(error)) from None
         answer = {"id": provider.pk, "name": provider.name, "state": provider.state}

@@ -9,6 +9,7 @@ from providers.pausing import resume_by_hand
 
 class Command(Base):
     help = "Send to a provider again: ends any pause and closes its breaker."
+    verb = "provider.edit"
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
@@ -16,6 +17,6 @@ class Command(Base):
 
     def handle(self, *args: Any, **options: Any) -> None:
         provider = chosen(options["provider"])
-        resume_by_hand(provider)
+        resume_by_hand(provider, by=self.by)
         answer = {"id": provider.pk, "name": provider.name, "state": provider.state}
         self.say(answer, f"Sending to {provider.name} goes on.")

@@ -10,6 +10,7 @@ from providers.publishing import NoSuchOffer, publish
 
 class Command(Base):
     help = "Put a provider's offers on sale: all of them, or by its service ids."
+    verb = "service.edit"
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
@@ -24,7 +25,7 @@ class Command(Base):
         ids = split_ids(options["ids"]) if options["ids"] is not None else None
         markup = decimal(options["markup"], "markup") if options["markup"] is not None else None
         try:
-            done = publish(provider, ids, markup=markup)
+            done = publish(provider, ids, markup=markup, by=self.by)
         except (NoSuchOffer, ValueError) as error:
             raise CommandError(str(error)) from None
         answer = {

@@ -3,30 +3,32 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from customers.management.command_line import Command as Base
-from providers.management.choosing import chosen
-from providers.models import Offer, Service
-from providers.routes import CannotRoute, add_route, cheapest_first, move_to_offer, remove_route
+from providers import routes
+from providers.management.choosing import chosen, chosen_service
+from providers.models import Offer, Route, Service
+
+ACTS = ["show", "add", "first", "up", "down", "on", "off", "remove", "cheapest"]
 
 
 class Command(Base):
-    help = "By which offers a service is delivered: show, add, first (move it there), remove, cheapest."
+    help = (
+        "By which offers a service is delivered: show, add, first (move it there), up, down, on, off, remove, "
+        "cheapest (put the cheapest first). Open orders stay where they are."
+    )
+    verb = "service.edit"
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("service", type=int)
-        parser.add_argument(
-            "act", nargs="?", default="show", choices=["show", "add", "first", "remove", "cheapest"]
-        )
+        parser.add_argument("act", nargs="?", default="show", choices=ACTS)
         parser.add_argument("provider", nargs="?", help="id or exact name")
         parser.add_argument("offer", nargs="?", help="the provider's service id")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        service = Service.objects.filter(pk=options["service"]).first()
-        if service is None:
-            raise CommandError(f"There is no service {options['service']}.")
+        service = chosen_service(options["service"])
         try:
             self._act(service, options)
-        except CannotRoute as error:
+        except routes.CannotRoute as error:
             raise CommandError(str(error)) from None
         for place, route in enumerate(service.routes.select_related("offer__provider"), 1):
             offer = route.offer
@@ -45,20 +47,30 @@ class Command(Base):
     def _act(self, service: Service, options: dict[str, Any]) -> None:
         act = options["act"]
         if act == "cheapest":
-            cheapest_first(service)
+            routes.cheapest_first(service, by=self.by)
+        elif act in ("add", "first"):
+            route_by = routes.add_route if act == "add" else routes.move_to_offer
+            route_by(service, _offer(options), by=self.by)
         elif act != "show":
-            if not options["provider"] or not options["offer"]:
-                raise CommandError("Name the provider and its service id.")
-            provider = chosen(options["provider"])
-            offer = Offer.objects.filter(provider=provider, external_id=options["offer"]).first()
-            if offer is None:
-                raise CommandError(f"{provider.name} has no service {options['offer']}.")
-            if act == "add":
-                add_route(service, offer)
-            elif act == "first":
-                move_to_offer(service, offer)
-            else:
-                route = service.routes.filter(offer=offer).first()
-                if route is None:
-                    raise CommandError("This offer is none of its routes.")
-                remove_route(route)
+            route = service.routes.select_related("offer__provider").filter(offer=_offer(options)).first()
+            if route is None:
+                raise CommandError("This offer is none of its routes.")
+            self._act_on(route, act)
+
+    def _act_on(self, route: Route, act: str) -> None:
+        if act in ("up", "down"):
+            routes.move_route(route, -1 if act == "up" else 1, by=self.by)
+        elif act in ("on", "off"):
+            routes.switch_route(route, act == "on", by=self.by)
+        else:
+            routes.remove_route(route, by=self.by)
+
+
+def _offer(options: dict[str, Any]) -> Offer:
+    if not options["provider"] or not options["offer"]:
+        raise CommandError("Name the provider and its service id.")
+    provider = chosen(options["provider"])
+    offer = Offer.objects.filter(provider=provider, external_id=options["offer"]).first()
+    if offer is None:
+        raise CommandError(f"{provider.name} has no service {options['offer']}.")
+    return offer

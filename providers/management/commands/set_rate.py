@@ -10,6 +10,7 @@ from providers.rate_setting import set_rate
 
 class Command(Base):
     help = "Set an exchange rate: the panel's currency for one unit of CUR, from a date on. Prices follow at once."
+    verb = "price.edit"
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
@@ -24,7 +25,7 @@ class Command(Base):
         except ValueError:
             raise CommandError(f"{options['date']!r} is not a date; write YYYY-MM-DD.") from None
         try:
-            saved = set_rate(options["currency"], rate, day)
+            saved = set_rate(options["currency"], rate, day, by=self.by)
         except ValueError as error:
             raise CommandError(str(error)) from None
         answer = {"currency": saved.currency, "rate": saved.rate, "date": saved.date}

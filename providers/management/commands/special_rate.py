@@ -16,6 +16,7 @@ from providers.special_rates import (
 
 class Command(Base):
     help = "A customer's own prices: show, set, copy from another customer, reset."
+    verb = "customer.price"
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
@@ -35,17 +36,17 @@ class Command(Base):
                 discount = decimal(options["discount"], "discount") if options["discount"] else None
                 service = _service(options["service"])
                 set_special_rate(
-                    customer, service, rate=rate, discount_percent=discount, note=options["note"]
+                    customer, service, rate=rate, discount_percent=discount, note=options["note"], by=self.by
                 )
             elif options["act"] == "copy":
                 if not options["source"]:
                     raise CommandError("Say with --from whose prices are to be copied.")
-                count = copy_special_rates(find_user(options["source"]), customer)
+                count = copy_special_rates(find_user(options["source"]), customer, by=self.by)
                 self.say({"copied": count}, f"{count} special rates copied.")
                 return
             elif options["act"] == "reset":
                 one = _service(options["service"]) if options["service"] else None
-                count = reset_special_rates(customer, one)
+                count = reset_special_rates(customer, one, by=self.by)
                 self.say({"ended": count}, f"{count} special rates ended.")
                 return
         except InvalidRate as error:

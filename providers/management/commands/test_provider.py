@@ -10,6 +10,7 @@ from providers.taking import take_proposals
 
 class Command(Base):
     help = "Ask a provider read-only questions and say what it speaks. Never places an order."
+    verb = "provider.edit"
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
@@ -23,7 +24,7 @@ class Command(Base):
         if found.failures:
             raise CommandError(" ".join(found.failures))
         if options["take"] and found.proposals:
-            take_proposals(provider, {one.option: one.value for one in found.proposals})
+            take_proposals(provider, {one.option: one.value for one in found.proposals}, by=self.by)
 
 
 def _text(name: str, found: Found) -> str:

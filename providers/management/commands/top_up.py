@@ -12,6 +12,7 @@ from providers.top_ups import CannotRecord, record_top_up
 
 class Command(Base):
     help = "Record what was paid in at a provider, in its currency; it explains a rise of the balance, no money moves."
+    verb = "provider.top_up"
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
@@ -31,7 +32,9 @@ class Command(Base):
         if timezone.is_naive(at):
             at = timezone.make_aware(at)
         try:
-            made = record_top_up(provider, decimal(options["amount"]), options["reference"], at=at)
+            made = record_top_up(
+                provider, decimal(options["amount"]), options["reference"], at=at, by=self.by
+            )
         except CannotRecord as error:
             raise CommandError(str(error)) from None
         told = {
