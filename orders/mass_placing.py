@@ -1,17 +1,19 @@
-"""Many orders in one go: one transaction, the same rules as placing.py, a constant number of statements.
+"""Many orders in one go: one transaction, the same rules as placing.py, a few statements for hundreds of lines.
 
     1. repeat?  a token that was placed before answers with its orders (other content: RequestIdReused)
     2. every line is judged as a single order would be; routes, rates and the operator's rules are read once for all
-    3. Orders, Submissions, OrderEvents in bulk
+    3. Orders, Submissions, OrderEvents in bulk, some hundreds of lines at a time
     4. last: the wallet, once; each order is a transfer of its own with its own cause and balance after it
     5. after commit: one hint per provider
 
-`place_all` takes everything or nothing; `place_valid` takes the lines without a problem.
+`place_all` takes everything or nothing; `place_valid` takes the lines without a problem. Both count aloud to `report`;
+what is written is nobody's order until the transaction ends.
 """
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 
 from django.db import IntegrityError, transaction
@@ -23,6 +25,7 @@ from customers.models import User
 from customers.wallet import charge_orders
 from orders.hints import hint_submit
 from orders.mass_lines import Line
+from orders.mass_progress import EVERY, Report, unseen
 from orders.models import Order, OrderEvent, Submission
 from orders.placing import (
     CannotPlace,
@@ -92,31 +95,45 @@ class Judgment:
         return sum((row.quote.charge for row in self.rows if row.quote is not None), ZERO)
 
 
-def judge(user: User, lines: Sequence[Line]) -> Judgment:
+def judge(user: User, lines: Sequence[Line], report: Report = unseen) -> Judgment:
     """Check and price every line; at most seven queries for any number of them. Nothing is written."""
     routes: dict[int, Route] = {}
     for route in usable_routes().filter(service_id__in={line.service for line in lines if line.service}):
         routes.setdefault(route.service_id, route)
     rates = CustomerRates(user)
     rate_of = {pk: rates.rate(route.service, route.offer.provider_id) for pk, route in routes.items()}
-    rows = [_judged(line, routes.get(line.service), rate_of) for line in lines]
+    rows = []
+    for done, line in enumerate(lines, 1):
+        rows.append(_judged(line, routes.get(line.service), rate_of))
+        if done % EVERY == 0:
+            report("checking", done, len(lines))
     return Judgment(_with_twins(user, _screened(user, rows)))
 
 
 def place_all(
-    user: User, lines: Sequence[Line], *, token: str, shown_total: Decimal | None = None
+    user: User,
+    lines: Sequence[Line],
+    *,
+    token: str,
+    shown_total: Decimal | None = None,
+    report: Report = unseen,
 ) -> list[Order]:
     """Place every line, or none. Raises HasProblems, and what place_valid raises."""
     if before := placed_before(user, token, lines):
         return before
-    judgment = judge(user, lines)
+    judgment = judge(user, lines, report)
     if judgment.bad:
         raise HasProblems(judgment.bad[0].problem)
-    return _place(user, lines, judgment, token, shown_total)
+    return _place(user, lines, judgment, token, shown_total, report)
 
 
 def place_valid(
-    user: User, lines: Sequence[Line], *, token: str, shown_total: Decimal | None = None
+    user: User,
+    lines: Sequence[Line],
+    *,
+    token: str,
+    shown_total: Decimal | None = None,
+    report: Report = unseen,
 ) -> list[Order]:
     """Place the lines that have no problem, in one transaction; the orders in the order of the lines.
 
@@ -125,7 +142,7 @@ def place_valid(
     """
     if before := placed_before(user, token, lines):
         return before
-    return _place(user, lines, judge(user, lines), token, shown_total)
+    return _place(user, lines, judge(user, lines, report), token, shown_total, report)
 
 
 def placed_before(user: User, token: str, lines: Sequence[Line]) -> list[Order]:
@@ -145,7 +162,12 @@ def placed_with(user: User, token: str) -> Sequence[Order]:
 
 
 def _place(
-    user: User, lines: Sequence[Line], judgment: Judgment, token: str, shown_total: Decimal | None
+    user: User,
+    lines: Sequence[Line],
+    judgment: Judgment,
+    token: str,
+    shown_total: Decimal | None,
+    report: Report,
 ) -> list[Order]:
     if user.orders_suspended or not user.is_active:
         raise Suspended(_("Ordering is suspended for this account. Nothing was charged."))
@@ -155,7 +177,7 @@ def _place(
         raise PriceChanged(shown_total, judgment.total)
     try:
         with transaction.atomic():
-            return _write(user, judgment.good, token)
+            return _write(user, judgment.good, token, report)
     except IntegrityError:
         # The same form from two tabs at the same moment: the other one won, and is the answer to both.
         if before := placed_before(user, token, lines):
@@ -163,8 +185,22 @@ def _place(
         raise
 
 
-def _write(user: User, rows: Sequence[Judged], token: str) -> list[Order]:
+def _write(user: User, rows: Sequence[Judged], token: str, report: Report) -> list[Order]:
     now = timezone.now()
+    orders: list[Order] = []
+    for begin in range(0, len(rows), EVERY):
+        orders += _write_some(user, rows[begin : begin + EVERY], token, now)
+        report("writing", len(orders), len(rows))
+    report("charging", len(orders), len(rows))
+    charge_orders(user, [(order.pk, order.charge) for order in orders], actor="customer")
+    routes = [row.quote.route for row in rows if row.quote and not row.waits_for]
+    for provider_id in {route.offer.provider_id for route in routes if not waits_for_staff(route)}:
+        hint_submit(provider_id)
+    return orders
+
+
+def _write_some(user: User, rows: Sequence[Judged], token: str, now: datetime) -> list[Order]:
+    """The orders of these lines with their submissions and stories, in their order; not charged yet."""
     quotes = [row.quote for row in rows if row.quote is not None]
     orders = [
         order_of(
@@ -189,14 +225,6 @@ def _write(user: User, rows: Sequence[Judged], token: str) -> list[Order]:
         held_event(order, row.waits_for) for order, row in zip(orders, rows, strict=True) if row.waits_for
     ]
     OrderEvent.objects.bulk_create([placed_event(order) for order in orders] + held)
-    charge_orders(user, [(order.pk, order.charge) for order in orders], actor="customer")
-    sent_now = [
-        quote
-        for quote, row in zip(quotes, rows, strict=True)
-        if not (row.waits_for or waits_for_staff(quote.route))
-    ]
-    for provider_id in {quote.route.offer.provider_id for quote in sent_now}:
-        hint_submit(provider_id)
     return orders
 
 

@@ -17,6 +17,7 @@ urlpatterns = [
     path("account/data.json", own_data.own_data, name="own_data"),
     path("orders/mass", mass.mass_order, name="mass_order"),
     path("orders/mass/<uuid:token>", mass.result, name="mass_result"),
+    path("orders/mass/<uuid:token>/progress", mass.progress, name="mass_progress"),
     path("orders/mass/<uuid:token>.csv", mass.result_csv, name="mass_result_csv"),
     path("orders/quote", ordering.quote, name="order_quote"),
     path("orders/services", ordering.services, name="order_services"),

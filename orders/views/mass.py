@@ -6,11 +6,12 @@ places nothing else than what that check showed.
 
 import hashlib
 import uuid
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -25,6 +26,7 @@ from customers.wallet import InsufficientFunds, balance_of
 from orders.estimating import to_add
 from orders.mass_lines import MOST_LINES, Line, Unreadable, read_lines
 from orders.mass_placing import Judgment, judge, place_all, place_valid, placed_with
+from orders.mass_progress import progress_of, shown_as
 from orders.models import Order
 from orders.placing import CannotPlace, PriceChanged, RequestIdReused
 from orders.views.ordering import amount_of
@@ -54,14 +56,27 @@ def mass_order(request: HttpRequest) -> HttpResponse:
         note = _note(
             "info", _("The lines are not the ones that were checked. Look at the charge, then place them.")
         )
-    return _page(request, user, text, token, judgment=judge(user, lines), note=note)
+    with shown_as(user, token.hex) as report:
+        judgment = judge(user, lines, report)
+    return _page(request, user, text, token, judgment=judgment, note=note)
+
+
+@require_safe
+def progress(request: HttpRequest, token: uuid.UUID) -> HttpResponse:
+    """How far the form with this token is: {step, done, of}; 204 where nothing is known."""
+    found = progress_of(signed_in(request), token.hex)
+    answer = JsonResponse(found) if found else HttpResponse(status=204)
+    answer["Cache-Control"] = "no-store"
+    return answer
 
 
 def _place(request: HttpRequest, user: User, text: str, lines: list[Line], token: uuid.UUID) -> HttpResponse:
     """One submit. Whatever is refused, nothing was charged, and the lines come back with what changed."""
     act = place_valid if request.POST["place"] == "valid" else place_all
+    total = amount_of(request.POST.get("total", ""))
     try:
-        orders = act(user, lines, token=token.hex, shown_total=amount_of(request.POST.get("total", "")))
+        with shown_as(user, token.hex) as report:
+            orders = act(user, lines, token=token.hex, shown_total=total, report=report)
     except RequestIdReused as error:
         token, note = (
             uuid.uuid4(),
@@ -106,6 +121,7 @@ def result(request: HttpRequest, token: uuid.UUID) -> HttpResponse:
         "orders": orders[:RESULT_SHOWN],
         "n": len(orders),
         "charged": sum((order.charge for order in orders), Decimal(0)),
+        "services": _by_service(orders),
         "rest": rest.get("lines", "") if rest.get("token") == token.hex else "",
         "rest_n": rest.get("n", 0) if rest.get("token") == token.hex else 0,
         "new_token": uuid.uuid4(),
@@ -124,6 +140,19 @@ def result_csv(request: HttpRequest, token: uuid.UUID) -> HttpResponseBase:
         for o in orders
     )
     return csv_download(f"mass-order-{token.hex[:8]}", header, rows)
+
+
+def _by_service(orders: Sequence[Order]) -> list[dict[str, Any]]:
+    """What was placed, a line for each service, in the order of their first lines; none where the list says it."""
+    sums: dict[int, dict[str, Any]] = {}
+    for order in orders:
+        line = sums.setdefault(
+            order.service_id, {"name": order.service.name, "n": 0, "quantity": 0, "charge": Decimal(0)}
+        )
+        line["n"] += 1
+        line["quantity"] += order.total
+        line["charge"] += order.charge
+    return list(sums.values()) if len(orders) > max(len(sums), 1) else []
 
 
 def _line_of(order: Order) -> int:

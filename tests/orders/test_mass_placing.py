@@ -16,6 +16,7 @@ from customers import site_settings, wallet
 from customers.models import Transfer, User
 from orders.mass_lines import MOST_LINES, Line, Unreadable, read_lines
 from orders.mass_placing import HasProblems, judge, place_all, place_valid
+from orders.mass_progress import shown_as
 from orders.models import Order, OrderEvent, Submission
 from orders.placing import PriceChanged, RequestIdReused, Suspended, place_order
 from providers.denying import deny
@@ -236,6 +237,50 @@ def test_the_number_of_statements_is_constant(alice: User, shop: Service) -> Non
     statements(1)
     assert statements(2) == statements(400)
     world.sane()
+
+
+def test_it_counts_aloud_what_it_has_done(alice: User, shop: Service) -> None:
+    told: list[tuple[str, int, int]] = []
+    written: list[int] = []
+
+    def report(step: str, done: int, of: int) -> None:
+        told.append((step, done, of))
+        if step == "writing":
+            written.append(Order.objects.count())
+
+    lines = read_lines("\n".join(f"{shop.pk}|https://e.org/{i}|{10 if i else 1}" for i in range(1101)))
+    place_valid(alice, lines, token=token(), report=report)
+    assert told == [
+        ("checking", 500, 1101),
+        ("checking", 1000, 1101),
+        ("writing", 500, 1100),
+        ("writing", 1000, 1100),
+        ("writing", 1100, 1100),
+        ("charging", 1100, 1100),
+    ]
+    assert written == [500, 1000, 1100]
+    world.sane()
+
+
+def test_progress_is_kept_for_its_owner_while_the_work_goes_on(alice: User) -> None:
+    once, client = uuid.uuid4(), signed_in(alice)
+    address = f"/orders/mass/{once}/progress"
+    assert client.get(address).status_code == 204
+    with shown_as(alice, once.hex) as report:
+        report("writing", 500, 2000)
+        assert client.get(address).json() == {"step": "writing", "done": 500, "of": 2000}
+        assert signed_in(world.bob()).get(address).status_code == 204
+    assert client.get(address).status_code == 204
+
+
+def test_a_cache_that_is_slow_is_told_once(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[object] = []
+    monkeypatch.setattr("orders.mass_progress.cache.set", lambda *args: told.append(args))
+    monkeypatch.setattr("orders.mass_progress.SLOW", 0)
+    with shown_as(alice, token()) as report:
+        for done in (1, 2, 3):
+            report("writing", done, 3)
+    assert len(told) == 1
 
 
 @pytest.mark.django_db(transaction=True)
