@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -19,6 +19,9 @@ from providers.locking import lock_offers, lock_prices
 from providers.models import Category, Offer, Provider, Route, Service
 from providers.rates import RuleBook
 from providers.repricing import reprice
+from providers.rule_revising import percent_changes, revise
+from providers.rule_undoing import simulate_revision
+from providers.simulating import Simulation
 
 NO_CATEGORY = "Other"
 LARGEST_MARKUP = Decimal(10_000)
@@ -30,10 +33,32 @@ class NoSuchOffer(LookupError):
 
 @dataclass(frozen=True)
 class Published:
-    """`services`: ids now on sale. `skipped`: a sentence for each offer that is not, and why."""
+    """`services`: ids now on sale. `skipped`: a sentence for each offer that is not, and why.
+
+    `rules_added`, `rules_replaced`: services' own rules that a markup wrote; both are one revision of the rules.
+    """
 
     services: tuple[int, ...]
     skipped: tuple[str, ...]
+    rules_added: int = 0
+    rules_replaced: int = 0
+
+
+@dataclass(frozen=True)
+class PublishingEffect:
+    """What publish() would do: `new` services, rules added and replaced, and what that does to the prices of the
+    services that are on sale already. `skipped`: a sentence for each offer that cannot be sold."""
+
+    new: int
+    rules_added: int
+    rules_replaced: int
+    simulation: Simulation
+    skipped: tuple[str, ...]
+
+    @property
+    def asks(self) -> bool:
+        """Whether anything that somebody decided or pays now would be another afterwards."""
+        return bool(self.rules_replaced or self.simulation.changed)
 
 
 def publish(
@@ -47,26 +72,26 @@ def publish(
     """Put offers on sale by their upstream ids (None: all in the list); those that have a service are republished.
 
     `markup` writes a percent rule for each service, which replaces an earlier one; without it the present rules
-    price them. An offer that cannot be sold is skipped with a sentence. Raises NoSuchOffer, ValueError (markup).
+    price them. All rules that it writes are one revision in the audit, which rule_undoing takes back; what it would
+    do is asked of effect_of_publishing. An offer that cannot be sold is skipped with a sentence. Raises NoSuchOffer,
+    ValueError (markup).
     """
-    if markup is not None and not -100 <= markup <= LARGEST_MARKUP:
-        raise ValueError(f"A markup is a percentage from -100 to {LARGEST_MARKUP:,}, not {markup}.")
+    _check(markup)
+    added = replaced = 0
     with transaction.atomic():
         lock_offers(provider.pk)
         lock_prices()
-        offers = _offers(provider, external_ids)
-        service_of = _services_of(offers)
-        skipped, chosen = [], []
-        objections = _Objections(provider, service_of, priced_by_rule=markup is None)
-        for offer in offers:
-            if reason := objections.to(offer):
-                skipped.append(f"{offer.external_id} {offer.name}: {reason}")
-            else:
-                chosen.append(offer)
+        chosen, skipped, service_of = _fit(provider, external_ids, priced_by_rule=markup is None)
         _create_services([offer for offer in chosen if offer.pk not in service_of], service_of)
         ids = [service_of[offer.pk].pk for offer in chosen]
-        if markup is not None and ids:
-            _write_percent_rules(ids, markup, by)
+        if markup is not None:
+            changes = percent_changes(ids, markup)
+            replaced = sum(1 for change in changes if change.before is not None)
+            added = len(changes) - replaced
+            summary = f"Markup of {len(changes)} services of {provider.name}: {markup.normalize():f}%"
+            if replaced:
+                summary += f", {replaced} rules replaced"
+            revise(changes, summary, provider, by=by, request=request)
         on_sale = _open_sale(ids)
         for offer in chosen:
             service = service_of[offer.pk]
@@ -74,9 +99,48 @@ def publish(
                 skipped.append(f"{offer.external_id} {offer.name}: {_off_sale_reason(service.pk)}")
         if on_sale:
             summary = f"{len(on_sale)} services of {provider.name} published"
-            details = {"markup": f"{markup:f}" if markup is not None else None, "services": len(on_sale)}
+            details = {
+                "markup": f"{markup:f}" if markup is not None else None,
+                "services": len(on_sale),
+                "rules_added": added,
+                "rules_replaced": replaced,
+            }
             record(by, "services.publish", provider, summary, details, request)
-    return Published(tuple(sorted(on_sale)), tuple(skipped))
+    return Published(tuple(sorted(on_sale)), tuple(skipped), added, replaced)
+
+
+def effect_of_publishing(
+    provider: Provider, external_ids: Collection[str] | None = None, *, markup: Decimal | None = None
+) -> PublishingEffect:
+    """What publish() with the same arguments would do; reads only. Raises NoSuchOffer, ValueError (markup)."""
+    _check(markup)
+    chosen, skipped, service_of = _fit(provider, external_ids, priced_by_rule=markup is None)
+    ids = [service_of[offer.pk].pk for offer in chosen if offer.pk in service_of]
+    changes = percent_changes(ids, markup) if markup is not None else []
+    replaced, new = sum(1 for change in changes if change.before is not None), len(chosen) - len(ids)
+    added = len(changes) - replaced + (new if markup is not None else 0)
+    return PublishingEffect(new, added, replaced, simulate_revision(changes), tuple(skipped))
+
+
+def _check(markup: Decimal | None) -> None:
+    if markup is not None and not -100 <= markup <= LARGEST_MARKUP:
+        raise ValueError(f"A markup is a percentage from -100 to {LARGEST_MARKUP:,}, not {markup}.")
+
+
+def _fit(
+    provider: Provider, external_ids: Collection[str] | None, *, priced_by_rule: bool
+) -> tuple[list[Offer], list[str], dict[int, Service]]:
+    """(what can be sold, a sentence for each that cannot, offer id → the service that it delivers)."""
+    offers = _offers(provider, external_ids)
+    service_of = _services_of(offers)
+    skipped, chosen = [], []
+    objections = _Objections(provider, service_of, priced_by_rule=priced_by_rule)
+    for offer in offers:
+        if reason := objections.to(offer):
+            skipped.append(f"{offer.external_id} {offer.name}: {reason}")
+        else:
+            chosen.append(offer)
+    return chosen, skipped, service_of
 
 
 def unpublish(
@@ -179,21 +243,6 @@ def _create_services(offers: list[Offer], service_of: dict[int, Service]) -> Non
         Route(service=service, offer=offer) for service, offer in zip(services, offers, strict=True)
     )
     service_of |= {offer.pk: service for service, offer in zip(services, offers, strict=True)}
-
-
-def _write_percent_rules(service_ids: list[int], percent: Decimal, by: User | None) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO providers_markuprule (scope, service_id, percent, fixed, minimum, rounding, places,
-                                              ending, position, enabled, note, changed_at, changed_by_id)
-            SELECT 'service', id, %s, 0, 0, 'none', 2, 0, 0, true, '', now(), %s FROM unnest(%s::bigint[]) AS id
-            ON CONFLICT (service_id, price_group_id) WHERE scope = 'service'
-            DO UPDATE SET percent = excluded.percent, fixed = 0, minimum = 0, rounding = 'none', enabled = true,
-                          changed_at = excluded.changed_at, changed_by_id = excluded.changed_by_id
-            """,
-            [percent, by.pk if by else None, service_ids],
-        )
 
 
 def _open_sale(service_ids: list[int]) -> set[int]:

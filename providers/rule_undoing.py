@@ -3,6 +3,7 @@
 An undo is a change like any other: it is audited, and it can be undone in turn.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from django.db import transaction
@@ -10,11 +11,14 @@ from django.http import HttpRequest
 
 from customers.models import AuditEntry, User
 from providers.locking import lock_prices
-from providers.models import MarkupRule
+from providers.models import MarkupRule, Service
+from providers.repricing import reprice
+from providers.rule_revising import VERB as REVISE
+from providers.rule_revising import RuleChange, changes_of, is_overtaken, revise
 from providers.rule_setting import NUMBERS, delete_rule, details_of, save_rule
-from providers.simulating import Simulation, simulate_rule
+from providers.simulating import Simulation, simulate_rule, simulate_service_rules
 
-VERBS = ("markup.add", "markup.change", "markup.delete")
+VERBS = ("markup.add", "markup.change", "markup.delete", REVISE)
 DECIMALS = ("percent", "fixed", "minimum", "ending")
 
 
@@ -29,17 +33,25 @@ def last_change(price_group_id: int | None) -> AuditEntry | None:
         .order_by("-at", "-pk")
         .first()
     )
-    if entry is None or "before" not in entry.details or _overtaken(entry):
+    if entry is None or not {"before", "rules"} & entry.details.keys() or _overtaken(entry):
         return None
     return entry
 
 
 def effect_of_undoing(entry: AuditEntry) -> Simulation:
     """What taking it back would do to prices; reads only."""
+    if entry.verb == REVISE:
+        return simulate_revision([change.reversed for change in changes_of(entry)])
     rule = _rule_of(entry)
     if entry.verb == "markup.add" and rule is not None:
         return simulate_rule(rule, removed=True)
     return simulate_rule(_restored(rule or MarkupRule(), entry))
+
+
+def simulate_revision(changes: Sequence[RuleChange]) -> Simulation:
+    """What a revision of many services' own rules would do to prices; reads only."""
+    rules = [change.rule for change in changes if change.rule]
+    return simulate_service_rules(rules, [change.service_id for change in changes if change.after is None])
 
 
 def undo_change(change: AuditEntry, *, by: User | None = None, request: HttpRequest | None = None) -> int:
@@ -52,6 +64,10 @@ def undo_change(change: AuditEntry, *, by: User | None = None, request: HttpRequ
         entry = last_change(change.details.get("price_group"))
         if entry is None or entry.pk != change.pk:
             raise CannotUndoRule("The rules were changed again since; look at the latest change first.")
+        if entry.verb == REVISE:
+            changes = [change.reversed for change in changes_of(entry)]
+            revise(changes, f"Taken back: {entry.summary}", entry.subject, by=by, request=request)
+            return reprice(Service.objects.filter(pk__in=[change.service_id for change in changes]))
         rule = _rule_of(entry)
         if entry.verb == "markup.add" and rule is not None:
             return delete_rule(rule, by=by, request=request)
@@ -67,6 +83,8 @@ def _rule_of(entry: AuditEntry) -> MarkupRule | None:
 
 def _overtaken(entry: AuditEntry) -> bool:
     """Whether the rule is not as this change left it, or what it applied to is gone."""
+    if entry.verb == REVISE:
+        return is_overtaken(changes_of(entry))
     rule = _rule_of(entry)
     if entry.verb == "markup.delete":
         return rule is not None or not _target_exists(entry.details["before"])

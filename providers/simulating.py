@@ -1,10 +1,14 @@
-"""What a markup rule would do, before anybody applies it. Reads only; not one row is written."""
+"""What a change of markup rules, exchange rates, a pinned price or a route would do, before anybody applies it.
 
-from collections.abc import Iterable
+Reads only; not one row is written.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
+from django.conf import settings
 from django.db.models import Count, Q, QuerySet, Sum
 from django.utils import timezone
 
@@ -35,6 +39,8 @@ class Effect:
     below_cost: bool
     off_sale: str
     profit_change: Decimal
+    cost_before: Decimal | None = None  # where the cost changes as well
+    units: int = 0  # ordered in the last 30 days, orders where it is priced per order
 
     @property
     def change_percent(self) -> Decimal | None:
@@ -44,7 +50,7 @@ class Effect:
 
     @property
     def margin_before(self) -> Decimal | None:
-        return margin_percent(self.price_now, self.cost)
+        return margin_percent(self.price_now, self.cost if self.cost_before is None else self.cost_before)
 
     @property
     def margin_after(self) -> Decimal | None:
@@ -63,6 +69,32 @@ class Simulation:
     average_margin_before: Decimal | None
     average_margin_after: Decimal | None
     profit_change: Decimal
+
+    @property
+    def sentence(self) -> str:
+        """`3 services on sale are touched, 2 get another price: 1 would be below cost; …`"""
+        if not self.touched:
+            return "No service on sale is touched: no price changes."
+        parts = []
+        if self.below_cost:
+            parts.append(f"{self.below_cost} would be below cost")
+        if off_sale := sum(1 for row in self.rows if row.off_sale):
+            parts.append(f"{off_sale} would be off sale")
+        if self.large_rises:
+            parts.append(f"{self.large_rises} would get dearer by more than {LARGE_RISE:f} %")
+        if self.average_margin_before is not None and self.average_margin_after is not None:
+            parts.append(
+                f"the average margin goes from {self.average_margin_before} % to {self.average_margin_after} %"
+            )
+        profit = f"on the orders of the last {SOLD_DAYS} days the profit would have been "
+        if self.profit_change:
+            amount = f"{abs(self.profit_change):.2f} {settings.CURRENCY}"
+            profit += f"{amount} {'higher' if self.profit_change > 0 else 'lower'}"
+        else:
+            profit += "the same"
+        services = "1 service on sale is" if self.touched == 1 else f"{self.touched} services on sale are"
+        gets = "1 gets" if self.changed == 1 else f"{self.changed} get"
+        return f"{services} touched, {gets} another price: {'; '.join([*parts, profit])}."
 
 
 def simulate_rule(
@@ -100,6 +132,48 @@ def simulate_rule(
                 below_cost=after.rate < after.cost_rate,
                 off_sale=undeliverable(supply) or after.off_sale,
                 profit_change=_profit_change(supply, before.rate, after.rate, sold.get(service.pk, (0, 0))),
+            )
+        )
+    return _summed(rows)
+
+
+def simulate_service_rules(rules: Sequence[MarkupRule], removed: Collection[int] = ()) -> Simulation:
+    """The effect of these rules of single services (standard list) in place of those that the services have now, and
+    of no rule at all for the services `removed`. Over the published ones among them."""
+    ids = [*(rule.service_id for rule in rules if rule.service_id), *removed]
+    others = MarkupRule.objects.filter(enabled=True, price_group=None).exclude(
+        scope=MarkupRule.Scope.SERVICE, service__in=ids
+    )
+    then = RuleBook.of([*others, *(rule for rule in rules if rule.enabled)])
+    supplies = supplies_of(Service.objects.filter(pk__in=ids, published=True))
+    return compared([(supply, supply) for supply in supplies], book=then, exchange=exchange_rates())
+
+
+def compared(
+    pairs: Sequence[tuple[Supply, Supply]], *, book: RuleBook, exchange: Mapping[str, Decimal]
+) -> Simulation:
+    """Services as they are sold now, and as they would be with this supply under these rules and exchange rates."""
+    names = dict(
+        Service.objects.filter(pk__in=[now.service_id for now, _ in pairs]).values_list("pk", "name")
+    )
+    sold = units_sold() if pairs else {}
+    rows = []
+    for now, then in pairs:
+        after = price(then, book, exchange)
+        units, orders = sold.get(now.service_id, (0, 0))
+        gain_before, gain_after = now.rate - now.cost_rate, after.rate - after.cost_rate
+        rows.append(
+            Effect(
+                service_id=now.service_id,
+                name=names[now.service_id],
+                cost=after.cost_rate,
+                price_now=now.rate,
+                new_price=after.rate,
+                below_cost=after.rate < after.cost_rate,
+                off_sale=after.off_sale,
+                profit_change=_profit_change(then, gain_before, gain_after, (units, orders)),
+                cost_before=now.cost_rate,
+                units=orders if TYPES[now.service_type].per_order else units,
             )
         )
     return _summed(rows)

@@ -8,7 +8,7 @@ from django.db.models import Case, Count, F, OuterRef, Q, QuerySet, Subquery, Va
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from customers.access import allowed, staff_of
@@ -16,10 +16,17 @@ from customers.figures import count, rate
 from providers import routes as routing
 from providers.exchange import exchange_rates
 from providers.manage_forms import PublishForm, ServiceForm
+from providers.manage_views.previews import preview_of
 from providers.models import Category, MarkupRule, Offer, Provider, Route, Service
 from providers.overview import OPEN
 from providers.pricing import converted, margin_percent
-from providers.publishing import NoSuchOffer, publish, unpublish
+from providers.publishing import (
+    NoSuchOffer,
+    PublishingEffect,
+    effect_of_publishing,
+    publish,
+    unpublish,
+)
 from providers.rates import RuleBook
 from providers.rule_setting import described
 from providers.service_editing import (
@@ -333,30 +340,69 @@ def offers(request: HttpRequest, pk: int) -> HttpResponse:
     """What a provider offers, and putting it on sale with a markup."""
     provider = get_object_or_404(Provider, pk=pk)
     form = PublishForm(request.POST or None)
-    status = 200
+    status, before = 200, {}
     if request.method == "POST":
-        if form.is_valid() and _publish(request, provider, form.cleaned_data["markup"]):
-            return redirect("manage_offers", provider.pk)
-        status = 422
-    return render(request, "manage/offers.html", _offers_context(request, provider, form), status=status)
+        if form.is_valid():
+            before = _publish(request, provider, form.cleaned_data["markup"])
+            if not before:
+                return redirect("manage_offers", provider.pk)
+        else:
+            status = 422
+    context = _offers_context(request, provider, form) | before
+    return render(request, "manage/offers.html", context, status=status)
 
 
-def _publish(request: HttpRequest, provider: Provider, markup: Decimal | None) -> bool:
+def _publish(request: HttpRequest, provider: Provider, markup: Decimal | None) -> dict[str, Any]:
+    """Put the chosen offers on sale; or, where `preview` is asked and something that is in force would change, what
+    to show before that, and nothing is done."""
     everything = request.POST.get("which") == "all"
-    chosen = None if everything else request.POST.getlist("offer")
+    chosen = request.POST.getlist("offer")
     if everything:
         unsold = _with_sale(Offer.objects.filter(provider=provider, gone_at=None)).filter(on_sale=False)
         chosen = list(unsold.values_list("external_id", flat=True))
     if not chosen:
         messages.warning(request, _("Nothing was selected."))
-        return True
+        return {}
     try:
+        if "preview" in request.POST and markup is not None:
+            effect = effect_of_publishing(provider, chosen, markup=markup)
+            if effect.asks:
+                return _before_publishing(effect, markup, [] if everything else chosen)
         done = publish(provider, chosen, markup=markup, by=staff_of(request), request=request)
     except (NoSuchOffer, ValueError) as error:
         messages.error(request, str(error))
-        return True
+        return {}
     _say_published(request, len(done.services), done.skipped)
-    return True
+    if done.rules_replaced:
+        told = ngettext(
+            "%d rule was replaced; “Undo” below the markup rules takes it back.",
+            "%d rules were replaced; “Undo” below the markup rules takes them back together.",
+            done.rules_replaced,
+        )
+        messages.info(request, told % done.rules_replaced)
+    return {}
+
+
+def _before_publishing(effect: PublishingEffect, markup: Decimal, offers: list[str]) -> dict[str, Any]:
+    words = []
+    if effect.rules_replaced:
+        told = ngettext("%d rule is replaced.", "%d rules are replaced.", effect.rules_replaced)
+        words.append(told % effect.rules_replaced)
+    if effect.rules_added:
+        told = ngettext("%d service gets a rule.", "%d services get a rule.", effect.rules_added)
+        words.append(told % effect.rules_added)
+    if effect.new:
+        told = ngettext("%d service is new.", "%d services are new.", effect.new)
+        words.append(told % effect.new)
+    if effect.skipped:
+        told = ngettext("%d offer cannot be sold.", "%d offers cannot be sold.", len(effect.skipped))
+        words.append(told % len(effect.skipped))
+    return preview_of(effect.simulation) | {
+        "before": effect,
+        "before_words": " ".join(words),
+        "markup": f"{markup.normalize():f}",
+        "chosen_offers": offers,
+    }
 
 
 def _with_sale(offers: QuerySet[Offer]) -> Any:

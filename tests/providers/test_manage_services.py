@@ -56,6 +56,33 @@ def test_selected_offers_go_on_sale_with_a_markup(browser: Client, meridian: Pro
     assert AuditEntry.objects.filter(verb="services.publish").exists()
 
 
+def test_a_markup_that_replaces_rules_is_shown_before_it_is_set_and_undone_as_one(
+    browser: Client, meridian: Provider
+) -> None:
+    offers = f"/manage/providers/{meridian.pk}/offers"
+    assert 'name="preview" value="1"' in browser.get(offers).content.decode()
+    values = {"which": "selected", "offer": ["1", "2"], "markup": "40", "preview": "1"}
+    browser.post(offers, values)
+    assert {service.rate for service in Service.objects.all()} == {Decimal("1.40")}, "new: nothing to ask"
+    world.order(world.customer(), service_of(meridian, 1), quantity=1000)
+    asked = browser.post(offers, values | {"markup": "100", "offer": ["1", "2", "3"]})
+    shown = text_of(asked)
+    assert "With a markup of 100%" in shown
+    assert "2 rules are replaced. 1 service gets a rule. 1 service is new." in shown
+    assert "2 services on sale are touched, 2 would have another price." in shown
+    assert "28.6% → 50.0%" in shown and "+$0.60" in shown and "Rise over 20% 2 services" in shown
+    assert {service.rate for service in Service.objects.all()} == {Decimal("1.40")}, "only asked so far"
+    done = browser.post(offers, {"which": "selected", "offer": ["1", "2", "3"], "markup": "100"}, follow=True)
+    assert "2 rules were replaced" in text_of(done)
+    assert {service.rate for service in Service.objects.all()} == {Decimal("2.00")}
+    change = AuditEntry.objects.filter(verb="markup.revise").latest("pk")
+    rules = text_of(browser.get("/manage/markup"))
+    assert "Latest change: Markup of 3 services of Meridian: 100%, 2 rules replaced" in rules
+    browser.post("/manage/markup/undo", {"change": change.pk})
+    assert {service.rate for service in Service.objects.filter(off_sale="")} == {Decimal("1.40")}
+    assert service_of(meridian, 3).off_sale == "No markup rule applies to it."
+
+
 def test_without_a_rule_or_markup_nothing_is_published_and_the_reason_is_said(
     browser: Client, meridian: Provider
 ) -> None:

@@ -1,15 +1,21 @@
 """Putting offers on sale, with a sentence for each that cannot be."""
 
+import json
 from decimal import Decimal
+from io import StringIO
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from customers.models import AuditEntry
 from providers.catalog import sync_catalog
 from providers.models import Category, MarkupRule, Offer, Provider, Service
-from providers.publishing import NoSuchOffer, publish, unpublish
+from providers.publishing import NoSuchOffer, Published, effect_of_publishing, publish, unpublish
+from providers.repricing import reprice
+from providers.routes import add_route
+from providers.rule_undoing import CannotUndoRule, effect_of_undoing, last_change, undo_change
 from tests import world
 from tests.providers.shop import Upstream, connected, everything_at, offer_of, service_of
 
@@ -46,6 +52,103 @@ def test_a_markup_writes_a_rule_for_each_service_and_replaces_the_earlier_one(li
     assert len(publish(listed, ["1"], markup=Decimal(0)).services) == 1
     assert MarkupRule.objects.filter(scope="service").count() == 5
     assert service_of(listed, 1).rate == Decimal(1)
+
+
+def test_rules_that_a_markup_replaces_are_one_revision_that_is_taken_back(listed: Provider) -> None:
+    publish(listed, ["1", "2"], markup=Decimal(30))
+    first = last_change(None)
+    assert first is not None and first.summary == "Markup of 2 services of Meridian: 30%"
+    own = MarkupRule.objects.get(service=service_of(listed, 1))
+    own.percent, own.fixed, own.note, own.rounding = Decimal(50), Decimal("0.2"), "Agreed in May", "up"
+    own.save()
+    reprice()
+    assert publish(listed, markup=Decimal(25)) == Published(
+        services=tuple(Service.objects.order_by("pk").values_list("pk", flat=True)),
+        skipped=(), rules_added=3, rules_replaced=2,
+    )  # fmt: skip
+    kept = MarkupRule.objects.get(service=service_of(listed, 1))
+    assert (kept.percent, kept.fixed, kept.note, kept.rounding) == (25, 0, "Agreed in May", "none")
+    change = last_change(None)
+    assert change is not None and change.pk != first.pk
+    assert change.summary == "Markup of 5 services of Meridian: 25%, 2 rules replaced"
+    effect = effect_of_undoing(change)
+    assert (effect.touched, effect.changed) == (5, 2)
+    assert undo_change(change) == 5
+    back = MarkupRule.objects.get(service=service_of(listed, 1))
+    assert (back.percent, back.fixed, back.note, back.rounding) == (50, Decimal("0.2"), "Agreed in May", "up")
+    assert service_of(listed, 1).rate == Decimal("1.70")
+    assert service_of(listed, 2).rate == Decimal("1.30")
+    assert service_of(listed, 3).off_sale == "No markup rule applies to it."
+    again = last_change(None)
+    assert again is not None and again.summary.startswith("Taken back: Markup of 5 services")
+    undo_change(again)
+    assert {service.rate for service in Service.objects.all()} == {Decimal("1.25")}
+    assert not Service.objects.exclude(off_sale="").exists()
+
+
+def test_a_revision_whose_rules_were_changed_since_is_not_taken_back(listed: Provider) -> None:
+    publish(listed, markup=Decimal(30))
+    change = last_change(None)
+    assert change is not None
+    MarkupRule.objects.filter(service=service_of(listed, 2)).update(percent=44)
+    assert last_change(None) is None
+    with pytest.raises(CannotUndoRule):
+        undo_change(change)
+    assert service_of(listed, 1).rate == Decimal("1.30")
+
+
+def test_the_same_markup_again_changes_no_rule_and_leaves_no_revision(listed: Provider) -> None:
+    publish(listed, markup=Decimal(30))
+    before = AuditEntry.objects.filter(verb="markup.revise").count()
+    done = publish(listed, markup=Decimal("30.00"))
+    assert (done.rules_added, done.rules_replaced) == (0, 0)
+    assert AuditEntry.objects.filter(verb="markup.revise").count() == before == 1
+
+
+def test_two_offers_that_deliver_one_service_write_its_rule_once(listed: Provider) -> None:
+    publish(listed, ["1"], markup=Decimal(30))
+    add_route(service_of(listed, 1), offer_of(listed, 2))
+    assert publish(listed, ["1", "2"], markup=Decimal(40)).rules_replaced == 1
+    assert service_of(listed, 1).rate == Decimal("1.40")
+
+
+def test_the_effect_is_told_before_and_nothing_is_written(listed: Provider) -> None:
+    publish(listed, ["1", "2"], markup=Decimal(50))
+    service = service_of(listed, 1)
+    world.order(world.customer(), service, quantity=2000)
+    effect = effect_of_publishing(listed, markup=Decimal(25))
+    assert (effect.new, effect.rules_added, effect.rules_replaced, effect.asks) == (3, 3, 2, True)
+    simulation = effect.simulation
+    assert (simulation.touched, simulation.changed, simulation.below_cost) == (2, 2, 0)
+    assert (simulation.average_margin_before, simulation.average_margin_after) == (
+        Decimal("33.3"), Decimal("20.0"),
+    )  # fmt: skip
+    assert simulation.profit_change == Decimal("-0.50"), "2,000 at 1.25 instead of 1.50"
+    assert "2 services on sale are touched, 2 get another price" in simulation.sentence
+    assert Service.objects.count() == 2
+    assert not effect_of_publishing(listed, ["3"], markup=Decimal(25)).asks
+    assert not effect_of_publishing(listed, ["1"], markup=Decimal(50)).asks
+
+
+def test_the_command_foretells_replaces_and_says_how_to_take_it_back(listed: Provider) -> None:
+    def run(*words: str) -> str:
+        output = StringIO()
+        call_command("publish_services", "Meridian", *words, stdout=output)
+        return output.getvalue()
+
+    publish(listed, ["1"], markup=Decimal(50))
+    told = run("--markup", "25", "--dry-run")
+    assert (
+        "4 services would be new; 4 rules of services would be added, 1 replaced. Nothing was done." in told
+    )
+    assert "1 service on sale is touched, 1 gets another price" in told
+    assert Service.objects.count() == 1
+    (answer,) = (json.loads(line) for line in run("--markup", "25", "--dry-run", "--json").splitlines())
+    assert (answer["rules_replaced"], answer["margin_before"], answer["margin_after"]) == (1, "33.3", "20.0")
+    done = run("--markup", "25")
+    assert "5 services of Meridian are on sale." in done
+    assert "4 added, 1 replaced, as one change; `markup undo` takes it back" in done
+    assert service_of(listed, 1).rate == Decimal("1.25")
 
 
 def test_without_any_rule_nothing_is_published_and_each_says_why(listed: Provider) -> None:
@@ -144,7 +247,7 @@ def test_an_offer_without_a_category_is_sold_under_other(shop: Upstream) -> None
 
 
 def test_the_number_of_statements_does_not_depend_on_how_many_are_published(shop: Upstream) -> None:
-    def statements(count: int) -> tuple[int, int]:
+    def statements(count: int) -> list[int]:
         shop.rows.clear()
         shop.list_many(count)
         provider = connected(shop, name=f"Meridian with {count}")
@@ -154,7 +257,14 @@ def test_the_number_of_statements_does_not_depend_on_how_many_are_published(shop
             with CaptureQueriesContext(connection) as queries:
                 assert len(publish(provider, markup=Decimal(25)).services) == count
             found.append(len(queries))
-        return found[0], found[1]
+        for act in (
+            lambda: effect_of_publishing(provider, markup=Decimal(40)),
+            lambda: publish(provider, markup=Decimal(40)),
+        ):
+            with CaptureQueriesContext(connection) as queries:
+                assert act().rules_replaced == count
+            found.append(len(queries))
+        return found
 
     assert statements(50) == statements(500)
 
