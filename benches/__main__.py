@@ -17,6 +17,9 @@ PARTS = {
     "load_report",
     "load_test",
     "load_traffic",
+    "page_asks",
+    "page_world",
+    "workers",
 }
 
 
