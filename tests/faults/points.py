@@ -89,7 +89,7 @@ def hurry() -> None:
 
     submission.LEASE_MARGIN_S = 6
     submission.CLAIM_LEASE_S = 6
-    submission.BATCH_S = 2
+    submission.STRETCH_S = 2
     request_lane.LEASE_MARGIN_S = 5
     lanes.LEASE, lanes.RENEW_EVERY_S = timedelta(seconds=6), 1.5
     tasks.run_submit_lane = functools.partial(submission.submit_lane, budget_s=2)
