@@ -1,7 +1,12 @@
 """Sending orders: once, with the point of no return before the first byte, and every doubt kept."""
 
+import itertools
+import json
 import threading
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 from django.db import IntegrityError, connection
@@ -47,6 +52,45 @@ def test_a_hundred_orders_are_sent_once_each_by_two_lanes_at_once(upstream: Sand
     links = [line["link"] for line in upstream.truth("order")]
     assert sorted(links) == sorted(order.link for order in orders)
     assert set(Submission.objects.values_list("state", flat=True)) == {"accepted"}
+    world.sane()
+
+
+def test_the_next_hundred_do_not_wait_for_the_slowest_of_the_last(
+    settings: Any, views: Service, meridian: Provider
+) -> None:
+    """One order is answered only after 200 others were: a lane that waited for its batch would never get there."""
+    many_answered, numbers = threading.Event(), itertools.count(1)
+    waited: list[bool] = []
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            if form["link"] == ["https://example.org/0"]:
+                waited.append(many_answered.wait(30))
+            number = next(numbers)
+            if number == 200:
+                many_answered.set()
+            body = json.dumps({"order": number}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    alice = world.customer(balance="2000")
+    orders = [world.order(alice, views, f"https://example.org/{n}", 100) for n in range(240)]
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        settings.PROVIDER_ALLOWED_PRIVATE = frozenset({f"127.0.0.1:{server.server_port}"})
+        options = {"concurrency": 4, "rate_per_minute": 0, "deadline_s": 60}
+        url = f"http://127.0.0.1:{server.server_port}/api/v2"
+        Provider.objects.filter(pk=meridian.pk).update(api_url=url, options=options)
+        assert submit_lane(meridian.pk, budget_s=60).accepted == len(orders)
+        server.shutdown()
+    assert waited == [True]
+    assert {attempt.fence for attempt in SubmissionAttempt.objects.all()} == {1}
     world.sane()
 
 
