@@ -20,17 +20,17 @@ from orders.dispatch import is_paused
 from orders.models import OrderEvent, Request, Submission
 from orders.sending import SEND_WITHIN_S
 from orders.slots import slots
-from providers import health
 from providers.adapters.base import Adapter
 from providers.adapters.errors import NotSent, ProviderError, Refused
 from providers.adapters.results import RefillWord, RequestAnswer
-from providers.connecting import adapter_or_none, options_of
-from providers.lanes import hold
+from providers.connecting import adapter_or_none, options_of, read_failed, read_worked
+from providers.lanes import Holding, hold
 from providers.metering import metered
 from providers.models import Lane, Provider
 from providers.throttle import allowed
 
 LEASE_MARGIN_S = 60
+REQUESTS, REFILLS = "Requests", "Refills"  # how an error of theirs begins on the provider's page
 INCOMPLETE = "The connection of this provider is not complete."
 # Refusals about our key or pace, not about the request: it waits.
 WAITS = frozenset({"auth", "rate_limit", "provider_funds"})
@@ -72,9 +72,10 @@ def requests_lane(provider_id: int, *, force: bool = False, wait_s: float = 0) -
             ):
                 begun_at = time.clock_gettime(time.CLOCK_BOOTTIME)
                 batch = _claim(provider_id, kind, options, done if force else None)
-                if not batch or not _send(adapter, kind, batch, begun_at, tally):
+                if not batch or not _send(adapter, holding, kind, batch, begun_at, tally):
                     break
                 done.update(request.pk for request in batch)
+    _forget_earlier_error(provider, REQUESTS, tally)
     return tally
 
 
@@ -101,7 +102,9 @@ def _claim(provider_id: int, kind: str, options: dict[str, Any], besides: set[in
     return batch
 
 
-def _send(adapter: Adapter, kind: str, batch: Sequence[Request], begun_at: float, tally: Tally) -> bool:
+def _send(
+    adapter: Adapter, holding: Holding, kind: str, batch: Sequence[Request], begun_at: float, tally: Tally
+) -> bool:
     """One call for the batch; False when it is no use to go on with this provider now.
 
     `begun_at` (CLOCK_BOOTTIME) is from before the claim. A process that was frozen since may have lost it, and a
@@ -116,14 +119,11 @@ def _send(adapter: Adapter, kind: str, batch: Sequence[Request], begun_at: float
     by_upstream = {request.order.submission.provider_order_id or "": request for request in batch}
     tally.sent += len(batch)
     try:
-        answers = (
-            adapter.cancel(list(by_upstream), before_write=still_in_time)
-            if kind == Request.Kind.CANCEL
-            else adapter.refill(list(by_upstream), before_write=still_in_time)
-        )
+        ask = adapter.cancel if kind == Request.Kind.CANCEL else adapter.refill
+        answers = holding.asked(lambda: ask(list(by_upstream), before_write=still_in_time))
     except ProviderError as error:
         tally.error = error.message
-        health.note_error(tally.provider, error.message)
+        read_failed(tally.provider, REQUESTS, error)
         _whole_call_failed(kind, batch, error, tally)
         return False
     for upstream_id, request in by_upstream.items():
@@ -252,19 +252,27 @@ def refills_lane(provider_id: int, *, force: bool = False, wait_s: float = 0) ->
             if not force:
                 rows = rows.filter(next_poll_at__lte=started)
             batch = list(rows.order_by("pk")[: min(100, options["batch_size"])])
-            if not batch or not _read_refills(adapter, batch, tally):
+            if not batch or not _read_refills(adapter, holding, batch, tally):
                 break
             after = batch[-1].pk
+    _forget_earlier_error(provider, REFILLS, tally)
     return tally
 
 
-def _read_refills(adapter: Adapter, batch: Sequence[Request], tally: Tally) -> bool:
+def _forget_earlier_error(provider: Provider, what: str, tally: Tally) -> None:
+    """Something was asked and answered: an error that was noted before this run is over."""
+    if tally.sent and not tally.error and provider.last_error.startswith(what):
+        read_worked(provider.pk, what)
+
+
+def _read_refills(adapter: Adapter, holding: Holding, batch: Sequence[Request], tally: Tally) -> bool:
     tally.sent += len(batch)
     try:
-        answers = adapter.refill_statuses([request.upstream_id for request in batch])
+        upstream_ids = [request.upstream_id for request in batch]
+        answers = holding.asked(lambda: adapter.refill_statuses(upstream_ids))
     except ProviderError as error:
         tally.error = error.message
-        health.note_error(tally.provider, error.message)
+        read_failed(tally.provider, REFILLS, error)
         _poll_later(batch)
         return False
     for request in batch:

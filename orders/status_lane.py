@@ -21,11 +21,10 @@ from django.utils import timezone
 from orders.models import Order, Submission
 from orders.slots import slots
 from orders.syncing import Followed, apply_observations, followed, touch
-from providers import health
 from providers.adapters.base import Adapter
 from providers.adapters.errors import Misconfigured, ProviderError, Refused, Unavailable
 from providers.adapters.results import Statuses
-from providers.connecting import adapter_or_none, options_of
+from providers.connecting import adapter_or_none, options_of, read_failed, read_worked
 from providers.lanes import Holding, hold
 from providers.metering import metered
 from providers.models import Lane, Provider
@@ -159,7 +158,7 @@ def _follow(run: _Run, batches: Sequence[list[Followed]]) -> bool:
             else:
                 going_on = False
     if answered:
-        Provider.objects.filter(pk=run.provider_id).update(last_status_at=timezone.now())
+        read_worked(run.provider_id, "Statuses", last_status_at=timezone.now())
     return going_on
 
 
@@ -198,7 +197,8 @@ def _ask(
     except ProviderError as error:
         counted.errors += 1
         counted.error = error.message
-        health.note_error(counted.provider, error.message)
+        read_failed(counted.provider, "Statuses", error)
+        holding.met(error)
         if error.reason == "deadline":
             holding.met_deadline()
         if _is_ill(error) or len(ids) == 1 or halvings[0] <= 0:

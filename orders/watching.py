@@ -13,19 +13,20 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Count, DurationField, ExpressionWrapper, F, Min, QuerySet, Sum
+from django.db.models import Count, DurationField, ExpressionWrapper, F, Min, Q, QuerySet, Sum
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from customers.figures import money, span
 from customers.models import DepositRequest, Heartbeat
 from orders.dispatch import NEEDS_A_DECISION
-from orders.models import DispatchSwitch, Request, Submission
+from orders.models import DispatchSwitch, Order, Request, Submission
 from orders.screening import REVIEW
 from providers.alerts import WATCHED, close_alert, keep_alert
 from providers.balances import runways
 from providers.models import Alert, Provider
 from providers.overview import LOW_DAYS, VERY_LOW_DAYS
+from providers.reaching import Outage, outages
 
 # Told on the dashboard by rows of its own, with more figures.
 SHOWN_BY_DASHBOARD = ("watch:unknown", "watch:runway:", "watch:requests")
@@ -66,9 +67,10 @@ def watch(now: datetime | None = None) -> list[Trouble]:
 
 
 def troubles(now: datetime) -> Iterator[Trouble]:
-    """All that is wrong now, as far as it shows by looking. Ten queries at most, whatever there is."""
+    """All that is wrong now, as far as it shows by looking. Thirteen queries at most, whatever there is."""
     yield from _silent()
     yield from _dispatch()
+    yield from _down()
     yield from _unknown(now)
     yield from _runways()
     yield from _waiting(now)
@@ -129,6 +131,46 @@ def _dispatch() -> Iterator[Trouble]:
     yield Trouble(
         "watch:dispatch", f"Sending is paused by {switch.paused_by or 'somebody'}{why}. Orders wait."
     )
+
+
+def _down() -> Iterator[Trouble]:
+    """Providers that cannot be reached or give no usable answers, each once while it lasts (providers.reaching)."""
+    found = outages()
+    if not found:
+        return
+    waits = Count("pk", filter=Q(state__in=_WAITS))
+    left = Sum("order__charge", filter=Q(state__in=_WAITS), default=ZERO)
+    followed = Count("pk", filter=Q(state=Submission.State.ACCEPTED))
+    of_each = Submission.objects.filter(provider__in=list(found), order__status__in=Order.OPEN)
+    counted = of_each.values_list("provider").annotate(n=waits, charged=left, accepted=followed).order_by()
+    orders = {pk: (number, charged, accepted) for pk, number, charged, accepted in counted}
+    for pk, outage in found.items():
+        number, charged, accepted = orders.get(pk, (0, ZERO, 0))
+        means = [_unsent(number, charged)] if outage.stops_sending else []
+        if outage.stops_statuses and accepted:
+            means.append(_stale(outage, accepted))
+        yield Trouble(
+            f"watch:down:{pk}",
+            " ".join([outage.title, *means, outage.advice]),
+            critical=outage.stops_sending,
+            provider_id=pk,
+            at_risk=charged if outage.stops_sending else ZERO,
+        )
+
+
+_WAITS = (Submission.State.QUEUED, Submission.State.CLAIMED)
+
+
+def _unsent(number: int, charged: Decimal) -> str:
+    if not number:
+        return "No order waits for it."
+    return f"Orders that wait: {number}, {money(charged)} charged. They are sent once, when it is back."
+
+
+def _stale(outage: Outage, number: int) -> str:
+    read = outage.provider.last_status_at
+    since = f"as read on {read:%d %b, %H:%M} UTC" if read else "as placed"
+    return f"Open orders shown {since}: {number}."
 
 
 def _unknown(now: datetime) -> Iterator[Trouble]:

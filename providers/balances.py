@@ -64,11 +64,11 @@ def read_balance(provider: Provider, *, wait_s: float | None = None) -> BalanceR
     try:
         adapter = adapter_for(provider)
         wait_s = deadline if wait_s is None else wait_s
-        with hold(provider.pk, Lane.Kind.BALANCE, seconds=deadline + 30, wait_s=wait_s):
+        with hold(provider.pk, Lane.Kind.BALANCE, seconds=deadline + 30, wait_s=wait_s) as holding:
             if not wait_for(provider.pk, options["rate_per_minute"], wait_s):
                 return _not_read(provider, RATE_USED_UP)
             with metered(adapter, provider.pk, Lane.Kind.BALANCE):
-                found = adapter.balance()
+                found = holding.asked(adapter.balance)
     except LaneBusy:
         return _not_read(provider, "The balance is being read already.")
     except ProviderError as error:

@@ -50,7 +50,7 @@ def count_ambiguous(provider_id: int, options: dict[str, Any], reason: str) -> b
         provider = Provider.objects.select_for_update().get(pk=provider_id)
         window = now - timedelta(seconds=options["ambiguous_window_s"])
         provider.breaker_marks = [mark for mark in provider.breaker_marks if mark > window] + [now]
-        provider.last_error, provider.last_error_at = reason[:500], now
+        provider.last_error, provider.last_error_at = f"Orders: {reason}"[:500], now
         trips = (
             provider.breaker == Provider.Breaker.HALF_OPEN
             or len(provider.breaker_marks) >= options["ambiguous_limit"]

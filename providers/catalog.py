@@ -108,12 +108,12 @@ def sync_catalog(provider: Provider, *, apply: bool, wait_s: float | None = None
     try:
         adapter = adapter_for(provider)
         wait_s = deadline if wait_s is None else wait_s
-        with hold(provider.pk, Lane.Kind.CATALOG, seconds=deadline + 30, wait_s=wait_s):
+        with hold(provider.pk, Lane.Kind.CATALOG, seconds=deadline + 30, wait_s=wait_s) as holding:
             if not wait_for(provider.pk, options["rate_per_minute"], wait_s):
                 result.error, result.failed = RATE_USED_UP, True
                 return result
             with metered(adapter, provider.pk, Lane.Kind.CATALOG):
-                catalog = adapter.services()
+                catalog = holding.asked(adapter.services)
     except LaneBusy:
         result.error, result.failed = "The catalog is being read already.", True
         return result

@@ -12,18 +12,22 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import TypeVar
 
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from providers import reaching
+from providers.adapters.errors import ProviderError, Refused
 from providers.models import Lane
 
 log = logging.getLogger(__name__)
+Answer = TypeVar("Answer")
 
 LEASE = timedelta(seconds=20)
 RENEW_EVERY_S = 5.0
@@ -34,11 +38,13 @@ class LaneBusy(Exception):
 
 
 class Holding:
-    """A held lane: renew it between batches, tell it whether the provider was slow."""
+    """A held lane: renew it between batches, tell it whether the provider was slow, and what its calls met."""
 
     def __init__(self, lane: Lane, holder: uuid.UUID, seconds: float) -> None:
         self.lane, self.holder, self.seconds = lane, holder, seconds
         self.until = time.monotonic() + seconds
+        self.heard = False  # a call of this run was answered
+        self.fault: ProviderError | None = None  # the last that was not
 
     @property
     def slow(self) -> bool:
@@ -56,9 +62,27 @@ class Holding:
             Lane.objects.filter(pk=self.lane.pk, slow_since=None).update(slow_since=self.lane.slow_since)
 
     def answered(self) -> None:
+        self.heard = True
         if self.lane.slow_since is not None:
             self.lane.slow_since = None
             Lane.objects.filter(pk=self.lane.pk).update(slow_since=None)
+
+    def met(self, error: ProviderError) -> None:
+        """A call brought nothing of use. A refusal is an answer, but for one that says: not now."""
+        if isinstance(error, Refused) and error.kind != "rate_limit":
+            self.answered()
+        else:
+            self.fault = error
+
+    def asked(self, call: Callable[[], Answer]) -> Answer:
+        """Make a call and keep how it went. Raises what the call raises."""
+        try:
+            answer = call()
+        except ProviderError as error:
+            self.met(error)
+            raise
+        self.answered()
+        return answer
 
 
 @contextmanager
@@ -80,7 +104,11 @@ def hold(provider_id: int, kind: str, *, seconds: float, wait_s: float = 0) -> I
         yield holding
     finally:
         _renewer.remove(holding)
-        Lane.objects.filter(pk=lane.pk, holder=holder).update(holder=None, lease_until=None, ran_at=Now())
+        # One statement, as it always was: what the calls met goes with it.
+        met = reaching.after_run(holding.lane, heard=holding.heard, fault=holding.fault)
+        Lane.objects.filter(pk=lane.pk, holder=holder).update(
+            holder=None, lease_until=None, ran_at=Now(), **met
+        )
 
 
 def _take(lane: Lane, holder: uuid.UUID) -> bool:

@@ -19,6 +19,7 @@ from customers.figures import money
 from providers.balances import Runway, runways
 from providers.exchange import exchange_rates
 from providers.models import Alert, CatalogChange, Offer, Provider, Route
+from providers.reaching import Outage, outages
 
 ZERO = Decimal(0)
 LOW_DAYS, VERY_LOW_DAYS = Decimal(3), Decimal("1.5")
@@ -63,6 +64,7 @@ class Standing:
     changes: int = 0
     hours: Sequence[Hour] = field(default_factory=tuple)
     catalog_alert: tuple[str, str] | None = None  # (what about its list needs an admin, what it means)
+    outage: Outage | None = None
 
     @property
     def sent(self) -> int:
@@ -115,6 +117,8 @@ class Standing:
             return "active", _("By hand")
         if not provider.key:
             return "broken", _("No key")
+        if self.outage:
+            return "broken", _("Down") if self.outage.whole else _("Partly down")
         if provider.last_error:
             return "broken", _("Read failed")
         if self.orders_fail:
@@ -142,6 +146,8 @@ class Standing:
             return "err", text, waits
         if provider.sends_by_itself and not provider.key:
             return "err", _("%(name)s has no key.") % {"name": provider.name}, waits
+        if self.outage:
+            return "err", self.outage.title, f"{waits} {self.outage.advice}"
         if self.exchange is None:
             text = _("There is no exchange rate for %(currency)s.") % {"currency": provider.currency}
             return "err", text, _("The services of %s cannot be priced.") % provider.name
@@ -192,7 +198,7 @@ def standings(*, archived: bool = False, only: int | None = None) -> list[Standi
     ids = [provider.pk for provider in found]
     lasts, exchange = runways(found), exchange_rates()
     counts = _counts(ids)
-    hours, catalog_alerts = _hours(ids), _catalog_alerts(ids)
+    hours, catalog_alerts, out = _hours(ids), _catalog_alerts(ids), outages(ids)
     rows = [
         Standing(
             provider=provider,
@@ -200,6 +206,7 @@ def standings(*, archived: bool = False, only: int | None = None) -> list[Standi
             exchange=exchange.get(provider.currency),
             hours=hours[provider.pk],
             catalog_alert=catalog_alerts.get(provider.pk),
+            outage=out.get(provider.pk),
             **counts.get(provider.pk, {}),
         )
         for provider in found

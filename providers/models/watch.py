@@ -27,6 +27,14 @@ class Lane(models.Model):
     # Set after a deadline: the lane has one call in flight until a success.
     slow_since = models.DateTimeField(null=True, blank=True)
     ran_at = models.DateTimeField(null=True, blank=True)
+    # What the runs met: the last that was answered, and those since then that failed (providers.reaching).
+    answered_at = models.DateTimeField(null=True, blank=True)
+    fails = models.PositiveIntegerField(default=0)
+    fails_since = models.DateTimeField(null=True, blank=True)
+    failed_at = models.DateTimeField(null=True, blank=True)
+    fails_alone = models.BooleanField(default=False)  # other work of this provider was answered meanwhile
+    fails_reason = models.CharField(max_length=40, blank=True)  # a word of providers.adapters.errors
+    fails_message = models.CharField(max_length=200, blank=True)
 
     class Meta:
         constraints = [
