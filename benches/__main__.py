@@ -9,6 +9,7 @@ from benches.figure import Figure, as_json, table
 PARTS = {
     "__init__",
     "api_client",
+    "cpu",
     "__main__",
     "figure",
     "stack",

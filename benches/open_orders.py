@@ -1,7 +1,7 @@
 """100,000 open orders over 10 providers, followed once: a real worker, woken every 2 s as the clock does it.
 
 Each provider answers after 50 ms, takes 100 ids a call and 8 calls at once (rate limit off); the worker is one process
-with 32 threads, as by default. First every order reports something new, then nothing new. A round ends when no order is
+with 32 threads, started as ./run does. First every order reports something new, then nothing new. A round ends when no order is
 due that was due at its beginning. The bound is calls × latency ÷ calls in flight (the worker's threads); beside it stands
 how busy the machine was. Transactions are those PostgreSQL counted, for each call. `limit_s` is the promise.
 
@@ -20,6 +20,7 @@ from pathlib import Path
 from django.db import connection, transaction
 
 from benches.figure import Figure
+from benches.workers import workers
 
 PROVIDERS, LATENCY_MS, THREADS, LIMIT_S = 10, 50, 32, 60
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,7 +48,7 @@ def run() -> list[Figure]:
             seed_orders(orders, users, shops, still_open=orders)
         with connection.cursor() as cursor:
             cursor.execute("VACUUM ANALYZE")
-        with _worker():
+        with workers(clock=False):
             _rounds(500, 900, port)  # connections and caches, on a share of the orders
             figures = [_round("something new", orders, port, 600), _round("nothing new", orders, port, 600)]
     report = check_ledger()
@@ -57,14 +58,14 @@ def run() -> list[Figure]:
 
 
 def _round(what: str, orders: int, port: int, remains: int) -> Figure:
-    seconds, calls, statements, checked = _rounds(orders, remains, port)
+    seconds, calls, transactions, checked = _rounds(orders, remains, port)
     bound = calls * LATENCY_MS / 1000 / THREADS
     more = {
         "seconds": round(seconds, 1),
         "limit_s": LIMIT_S,
         "calls": calls,
         "asked_again_meanwhile": checked - orders,
-        "transactions_per_call": round(statements / calls, 1),
+        "transactions_per_call": round(transactions / calls, 1),
         "load": round(os.getloadavg()[0], 1),
     }
     name = f"statuses of {orders:,} open orders, {what}"
@@ -89,7 +90,7 @@ def _rounds(orders: int, remains: int, port: int) -> tuple[float, int, int, int]
             "SELECT clock_timestamp(), coalesce((SELECT sum(calls) FROM providers_providerhour), 0)"
         )
         at, calls = cursor.fetchone()
-        transactions = _transactions()
+        before = _transactions()
         begun, woken = time.perf_counter(), 0.0
         while True:
             if time.perf_counter() - woken >= 2:
@@ -116,7 +117,7 @@ def _rounds(orders: int, remains: int, port: int) -> tuple[float, int, int, int]
                       (SELECT sum(polls) FROM orders_submission)"""
         )
         calls_now, checked = cursor.fetchone()
-    return seconds, int(calls_now - calls), _transactions() - transactions, int(checked)
+    return seconds, int(calls_now - calls), _transactions() - before, int(checked)
 
 
 def _transactions() -> int:
@@ -142,16 +143,3 @@ def _provider() -> Iterator[int]:
             yield int((process.stdout.readline() if process.stdout else "").split()[1])
         finally:
             process.terminate()
-
-
-@contextmanager
-def _worker() -> Iterator[int]:
-    command = [sys.executable, "-m", "celery", "-A", "panel.celery", "worker", "-n", "open@%h", "-P", "threads",
-               "-c", str(THREADS), "-Q", "submit,sync", "--without-gossip", "--without-mingle", "-l", "ERROR"]  # fmt: skip
-    environment = os.environ | {"WORKER_THREADS": str(THREADS)}
-    process = subprocess.Popen(command, cwd=ROOT, env=environment)
-    try:
-        yield process.pid
-    finally:
-        process.terminate()
-        process.wait(60)

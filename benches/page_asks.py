@@ -115,7 +115,7 @@ def asks(admin: User) -> dict[str, Ask]:
     }
 
 
-def exports() -> dict[str, Callable[[], HttpResponse]]:
+def exports() -> dict[str, Callable[[], Any]]:
     """The downloads of the customer with most orders, by name; each answers a stream whose first piece is the header."""
     from tests.staff_world import signed_in
 

@@ -6,7 +6,8 @@ the network. The reference in the same run is a bare view behind the same middle
 looks. 10,000 customers, 5,000 services; what waits for people and what they decided is in benches/page_world.py.
 
 A row's ratio is its median beside its median at 10,000 orders (at the first size, where 10,000 is not among the sizes);
-`of_first` is the same beside the first size. `over` says what is above 1.5 × or 60 ms.
+`of_first` is the same beside the first size. `over` says what is above 1.5 × or 60 ms. The CPU of Python and of the page's
+PostgreSQL session stands beside the time, because it stays the same on a busy machine.
 
     BENCH_PAGES=services,order python -m benches pages      only names that begin so
     BENCH_LOOKS=5 python -m benches pages                   fewer looks at each (25 by default)
@@ -24,6 +25,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from benches.cpu import spent
 from benches.figure import Figure, percentile, table
 from benches.page_asks import Ask, asks, exports
 
@@ -41,8 +43,8 @@ def run() -> list[Figure]:
     medians: dict[str, dict[int, float]] = {}
     for size in grown():
         for name, ask in _chosen(asks(_admin())).items():
-            times, statements = _times(ask)
-            figures.append(_page(name, size, times, statements, medians.setdefault(name, {})))
+            times, more = _times(ask)
+            figures.append(_page(name, size, times, more, medians.setdefault(name, {})))
             print(table(figures[-1:]).split("\n")[1], file=sys.stderr, flush=True)
         for name, download in _chosen(exports()).items():
             figures.append(_export(name, size, download, medians.setdefault(name, {})))
@@ -85,32 +87,37 @@ def _chosen(named: dict[str, Asked]) -> dict[str, Asked]:
     return {name: one for name, one in named.items() if not ONLY or name.startswith(ONLY)}
 
 
-def _page(name: str, size: int, times: list[float], statements: int, medians: dict[int, float]) -> Figure:
+def _page(
+    name: str, size: int, times: list[float], measured: dict[str, Any], medians: dict[int, float]
+) -> Figure:
     median, slow = statistics.median(times) * 1000, percentile(times, 0.95) * 1000
     medians[size] = median
-    more: dict[str, Any] = {"p95_ms": round(slow, 1), "statements": statements}
+    more = {"p95_ms": round(slow, 1)} | measured
     compared = medians.get(COMPARED) if size != COMPARED else None
     if size != SIZES[0]:
         more["of_first"] = round(median / medians[SIZES[0]], 2)
-    over = [word for word, is_over in (
-        ("ratio", size > COMPARED and compared and median / compared > MOST_RATIO), ("p95", slow > MOST_MS)) if is_over]  # fmt: skip
+    over = ["ratio"] if size > COMPARED and compared and median / compared > MOST_RATIO else []
+    over += ["p95"] if slow > MOST_MS else []
     if over:
         more["over"] = "+".join(over)
     return Figure(f"{size:,} orders: {name}", median, "ms", compared, f"ms at {COMPARED:,}", more)
 
 
-def _times(ask: Ask) -> tuple[list[float], int]:
-    """Seconds of each look, after two that warm up, and the statements of one."""
+def _times(ask: Ask) -> tuple[list[float], dict[str, Any]]:
+    """Seconds of each look, after two that warm up; the statements of one, and the CPU that a look took on average."""
     ask(), ask()
     with CaptureQueriesContext(connection) as queries:
         ask()
-    statements = len(queries)
-    times = []
+    statements = len(queries)  # now: the next request empties what was captured
+    times, before = [], spent()
     for _ in range(LOOKS):
         begun = time.perf_counter()
         ask()
         times.append(time.perf_counter() - begun)
-    return times, statements
+    python, postgres = (
+        round((now - then) * 1000 / LOOKS, 1) for now, then in zip(spent(), before, strict=True)
+    )
+    return times, {"statements": statements, "python_cpu_ms": python, "postgres_cpu_ms": postgres}
 
 
 def _export(name: str, size: int, download: Callable[[], Any], medians: dict[int, float]) -> Figure:

@@ -97,7 +97,7 @@ def send(
         time.sleep(0.25)
     commits = _commits() - before
     accepted = SubmissionAttempt.objects.filter(submission__in=numbers, state="accepted")
-    rows = list(accepted.values_list("started_at", "ended_at"))
+    rows = [(begun, ended) for begun, ended in accepted.values_list("started_at", "ended_at") if ended]
     if len(rows) != count:
         raise RuntimeError(f"{len(rows)} of {count} orders were accepted.")
     return rows, asked_at, commits
