@@ -17,13 +17,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from customers.figures import count, money, span
-from orders.earnings import asked, moved
+from orders.earnings import moved
 from orders.models import Order, Request, Submission, Tally
 from orders.stuck import stuck
 from orders.watching import SHOWN_BY_DASHBOARD, WAITS_TOO_LONG
 from providers.models import Alert, Service
 from providers.overview import Standing
 from providers.pricing import margin_percent
+from providers.tallied import asked
 
 ZERO = Decimal(0)
 PERIODS = {"today": 1, "7": 7, "30": 30}

@@ -16,10 +16,12 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from orders import earnings
 from orders.earnings import Earned, moved
 from orders.models import Tally
+from providers.tallied import asked
 
 LONGEST = 731  # days; two years and a day
 CHUNK = 2000
@@ -67,13 +69,13 @@ def range_of(first: str, last: str, *, today: date | None = None) -> Range:
         until = date.fromisoformat(last) if last else today
         since = date.fromisoformat(first) if first else until - timedelta(days=29)
     except (ValueError, OverflowError):
-        raise BadRange("Enter dates such as 2026-11-20.") from None
+        raise BadRange(_("Enter dates such as 2026-11-20.")) from None
     if since > until:
-        raise BadRange("The first day comes after the last.")
+        raise BadRange(_("The first day comes after the last."))
     if not 2000 <= since.year <= until.year <= 2999:
-        raise BadRange("Enter dates such as 2026-11-20.")
+        raise BadRange(_("Enter dates such as 2026-11-20."))
     if (until - since).days >= LONGEST:
-        raise BadRange(f"A report covers at most {LONGEST} days.")
+        raise BadRange(_("A report covers at most %(most)s days.") % {"most": LONGEST})
     return Range(since, until, zone)
 
 
@@ -125,7 +127,7 @@ def days_of(over: Range) -> list[Row]:
             SELECT (at AT TIME ZONE %(zone)s)::date AS day, sum(placed), sum(revenue), sum(cost)
             FROM ({moved(Tally.Of.ALL)}) AS moved GROUP BY day
             """,
-            earnings.asked(over.start, over.end, over.midnights) | {"zone": over.zone.key},
+            asked(over.start, over.end, over.midnights) | {"zone": over.zone.key},
         )
         found = {day: (int(placed), revenue, cost) for day, placed, revenue, cost in cursor.fetchall()}
     nothing = (0, Decimal(0), Decimal(0))
@@ -160,12 +162,16 @@ def _figures(row: Earned) -> tuple[Any, ...]:
 
 
 def _statement(by: str, sort: str) -> str:
-    """Rows (key, label, orders, revenue, cost, number of rows) with the names looked up last."""
+    """Rows (key, label, orders, revenue, cost, number of rows) with the names looked up last.
+
+    What had no order and no money in the range has no row, though an order of it may have been completed then.
+    """
     of, key, names, name = _OF_ORDER[by]
     return f"""
         SELECT summed.key, named.{name}, placed, revenue, cost, count(*) OVER ()
         FROM (SELECT {key} AS key, sum(placed) AS placed, sum(revenue) AS revenue, sum(cost) AS cost
-              FROM ({moved(of)}) AS moved GROUP BY 1) AS summed
+              FROM ({moved(of)}) AS moved GROUP BY 1
+              HAVING sum(placed) > 0 OR sum(revenue) <> 0 OR sum(cost) <> 0) AS summed
         JOIN {names} named ON named.id = summed.key
         ORDER BY {SORTS[sort]}, summed.key
     """
@@ -177,4 +183,4 @@ def _row(values: tuple[Any, ...]) -> Row:
 
 
 def _values(over: Range, most: int = 0, skip: int = 0) -> dict[str, Any]:
-    return earnings.asked(over.start, over.end) | {"most": most, "skip": skip}
+    return asked(over.start, over.end) | {"most": most, "skip": skip}

@@ -1,7 +1,7 @@
 """Do the tallies say what the ledger adds up to? Asked by the ledger check, because triggers may have been switched off.
 
-A day (UTC) is one statement: everything of it is added up again and held against what is kept. Hours that are stale
-are left out: nobody believes their tallies.
+A day (UTC) is one statement: everything of it is added up again and held against what is kept; spans of several days are
+held against the days. Hours that are stale are left out: nobody believes their tallies.
 """
 
 from collections.abc import Iterator
@@ -11,35 +11,54 @@ from typing import Any
 
 from django.db import connection
 
-from orders.tallying import DAY, HOUR, facts, sums_by_hour
+from orders.tallying import BLOCKS, DAY, HOUR, KEPT, facts, summed_up, sums_by_hour
 
 _LONG = "make_interval(hours => hours)"
-_KEPT = "of, hours, start, key, provider, orders, failed, revenue, refunded, cost"
+_FIGURES = KEPT.split(", ")[5:]
+_NOT_STALE = f"""NOT EXISTS (
+            SELECT 1 FROM orders_stalehour x WHERE x.hour >= start AND x.hour < start + {_LONG})"""
+_COMPARED = f"""
+    SELECT start, of, key, {", ".join(f"e.{figure}" for figure in _FIGURES)}, {", ".join(f"k.{figure}" for figure in _FIGURES)}
+    FROM expected e FULL JOIN kept k USING (of, hours, start, key, provider)
+    WHERE ({", ".join(f"e.{figure}" for figure in _FIGURES)}) IS DISTINCT FROM ({", ".join(f"k.{figure}" for figure in _FIGURES)})
+    ORDER BY start, of, key LIMIT %(most)s
+"""
 _DIFFERENT = f"""
     WITH span AS (SELECT %(start)s::timestamptz AS lo, %(end)s::timestamptz AS hi),
     believed AS MATERIALIZED (
         SELECT start, hours, keyed FROM orders_talliedspan
-        WHERE start >= %(start)s AND start + {_LONG} <= %(end)s AND NOT EXISTS (
-            SELECT 1 FROM orders_stalehour x WHERE x.hour >= start AND x.hour < start + {_LONG})),
+        WHERE start >= %(start)s AND start + {_LONG} <= %(end)s
+            AND (hours = 1 OR (hours = 24 AND start = %(start)s AND start + {_LONG} = %(end)s)) AND {_NOT_STALE}),
     {facts()},
-    by_hour ({_KEPT}) AS MATERIALIZED ({sums_by_hour()}),
-    summed ({_KEPT}) AS (
+    by_hour ({KEPT}) AS MATERIALIZED ({sums_by_hour()}),
+    summed ({KEPT}) AS (
         SELECT * FROM by_hour
-        UNION ALL SELECT of, 24, %(start)s, key, provider, sum(orders), 0, sum(revenue), sum(refunded), sum(cost)
-            FROM by_hour WHERE of > 0 GROUP BY of, key, provider),
+        UNION ALL SELECT of, 24, %(start)s, key, provider, {", ".join(_FIGURES)}
+            FROM ({summed_up("by_hour WHERE of > 0")}) AS day (of, key, provider, {", ".join(_FIGURES)})),
     expected AS (SELECT s.* FROM summed s JOIN believed b ON b.start = s.start AND b.hours = s.hours AND b.keyed = (s.of > 0)),
     kept AS (SELECT t.* FROM believed b JOIN orders_tally t
              ON t.start = b.start AND t.hours = b.hours AND (t.of > 0) = b.keyed AND t.of IN (0, 1, 2))
-    SELECT start, of, key, e.orders, e.failed, e.revenue, e.refunded, e.cost, k.orders, k.failed, k.revenue, k.refunded, k.cost
-    FROM expected e FULL JOIN kept k USING (of, hours, start, key, provider)
-    WHERE (e.orders, e.failed, e.revenue, e.refunded, e.cost) IS DISTINCT FROM (k.orders, k.failed, k.revenue, k.refunded, k.cost)
-    ORDER BY start, of, key LIMIT %(most)s
+    {_COMPARED}
+"""
+# A span of several days against its parts, of which the shortest are days.
+_BLOCKS = f"""
+    SELECT start, hours FROM orders_talliedspan WHERE keyed AND hours > 24 AND {_NOT_STALE} ORDER BY hours, start
+"""
+_DIFFERENT_BLOCK = f"""
+    WITH parts AS (
+        SELECT t.* FROM orders_talliedspan s JOIN orders_tally t ON t.of IN (1, 2) AND t.hours = s.hours AND t.start = s.start
+        WHERE s.keyed AND s.hours = %(part)s AND s.start >= %(start)s AND s.start < %(end)s),
+    expected ({KEPT}) AS (
+        SELECT of, %(hours)s, %(start)s::timestamptz, key, provider, {", ".join(_FIGURES)}
+        FROM ({summed_up("parts")}) AS summed (of, key, provider, {", ".join(_FIGURES)})),
+    kept AS (SELECT * FROM orders_tally WHERE of IN (1, 2) AND hours = %(hours)s AND start = %(start)s)
+    {_COMPARED}
 """
 
 
 @dataclass(frozen=True)
 class Wrong:
-    """A tally (of a day: named by its first hour) that differs. What each side says, in one line."""
+    """A tally (of a longer span: named by its first hour) that differs. What each side says, in one line."""
 
     hour: datetime
     expected: str
@@ -47,30 +66,47 @@ class Wrong:
 
 
 def wrong_tallies(since: datetime | None, most: int) -> list[Wrong]:
-    """At most `most`, oldest first; of all days that have tallies, or of the hours since `since`."""
+    """At most `most`; of all spans that are tallied, or of the hours since `since`."""
     found: list[Wrong] = []
     with connection.cursor() as cursor:
-        for start, end in list(_days(cursor, since)):
+        for _hours, rows in _differing(cursor, since, most):
+            found += [Wrong(row[0], _told(row[1:], 2), _told(row[1:], 2 + len(_FIGURES))) for row in rows]
             if len(found) >= most:
                 break
-            cursor.execute(_DIFFERENT, {"start": start, "end": end, "most": most - len(found)})
-            found += [
-                Wrong(row[0], _told(row[1], row[2], row[3:8]), _told(row[1], row[2], row[8:]))
-                for row in cursor.fetchall()
-            ]
-    return found
+    return found[:most]
 
 
 def make_anew(since: datetime | None) -> None:
-    """Believe no tally of the days in which one is wrong, until it is made anew."""
+    """Believe no tally of the spans in which one is wrong, until it is made anew."""
     with connection.cursor() as cursor:
-        for start, end in list(_days(cursor, since)):
-            cursor.execute(_DIFFERENT, {"start": start, "end": end, "most": 1})
-            if cursor.fetchone():
+        for hours, rows in list(_differing(cursor, since, 1)):
+            if rows:
                 cursor.execute(
-                    "INSERT INTO orders_stalehour (hour) SELECT generate_series(%s, %s - interval '1 hour', interval '1 hour')",
-                    [start, end],
+                    "INSERT INTO orders_stalehour (hour) SELECT unnest(%s::timestamptz[])", [hours]
                 )
+
+
+def _differing(
+    cursor: Any, since: datetime | None, most: int
+) -> Iterator[tuple[list[datetime], list[tuple[Any, ...]]]]:
+    """By span: the hours that must be made anew if it is wrong, and at most `most` rows that differ."""
+    for start, end in list(_days(cursor, since)):
+        cursor.execute(_DIFFERENT, {"start": start, "end": end, "most": most})
+        yield [start + number * HOUR for number in range((end - start) // HOUR)], cursor.fetchall()
+    if since is not None:
+        return
+    cursor.execute(_BLOCKS)
+    part_of = dict(BLOCKS)
+    for start, hours in cursor.fetchall():
+        values = {
+            "start": start,
+            "hours": hours,
+            "end": start + hours * HOUR,
+            "part": part_of[hours],
+            "most": most,
+        }
+        cursor.execute(_DIFFERENT_BLOCK, values)
+        yield [start], cursor.fetchall()  # any one: what holds it is summed up again
 
 
 def _days(cursor: Any, since: datetime | None) -> Iterator[tuple[datetime, datetime]]:
@@ -82,15 +118,19 @@ def _days(cursor: Any, since: datetime | None) -> Iterator[tuple[datetime, datet
             yield start, last + HOUR
         return
     cursor.execute(
-        "SELECT DISTINCT date_trunc('day', start, 'UTC') AS day FROM orders_talliedspan ORDER BY day"
+        "SELECT DISTINCT date_trunc('day', start, 'UTC') AS day FROM orders_talliedspan WHERE hours <= 24 ORDER BY day"
     )
     for (day,) in cursor.fetchall():
         yield day, day + DAY
 
 
-def _told(of: int, key: int, sums: tuple[Any, ...]) -> str:
-    if sums[0] is None:
+def _told(row: tuple[Any, ...], first: int) -> str:
+    """One side of a row (of, key, figures expected, figures kept), from `first` on."""
+    of, key = row[:2]
+    figures = row[first : first + len(_FIGURES)]
+    if figures[0] is None:
         return "no row"
     thing = ("all", f"service {key}", f"customer {key}")[of]
-    orders, failed, revenue, refunded, cost = sums
-    return f"{thing}: {orders} orders, {failed} failed, revenue {revenue:f}, refunded {refunded:f}, cost {cost:f}"
+    orders, failed, revenue, refunded, cost, units, *ended = figures
+    told = f"{thing}: {orders} orders, {failed} failed, revenue {revenue:f}, refunded {refunded:f}, cost {cost:f}"
+    return told if of != 1 else f"{told}, {units} units, ended {'/'.join(map(str, ended))}"

@@ -12,7 +12,8 @@ Why a tally cannot be wrong unnoticed:
 * What triggers cannot see (they were switched off, the clock went back by more than ten minutes) is found by the
   ledger check, which adds up everything and compares (orders.tally_check); hours that differ are marked as stale.
 
-Sums by service, provider and customer are kept by the hour for some weeks, and by the day (UTC) for ever.
+Sums by service, provider and customer are kept by the hour for some weeks, and by the day (UTC) for ever. Days are summed
+up further by fours, aligned, so that a report of a month adds up some seven spans and one of two years some twenty.
 """
 
 import time
@@ -22,12 +23,17 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from orders.earnings import from_ledger
+from orders.earnings import FIGURES, from_ledger
 from orders.models import Tally
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 SETTLES = timedelta(minutes=10)  # also how far the clock may go back
-KEYED_HOURS_KEPT = timedelta(days=40)
+KEYED_HOURS_KEPT = timedelta(
+    days=33
+)  # a range of a month begins at its reader's midnight, which lies within a day
+# Longer spans and the parts they are summed up from, in hours: 4, 16 and 64 days. Each begins at a multiple of itself.
+BLOCKS = ((96, 24), (384, 96), (1536, 384))
+_ORIGIN = "timestamptz '2000-01-01 00:00:00+00'"
 WAIT_FOR_WRITERS = 20.0  # seconds
 _LOCK = 7_202_611  # advisory: one tallies at a time
 
@@ -54,6 +60,7 @@ def tally(seconds: float = 120) -> Tallied:
         if not _tally_day(day, min(day + DAY, upto), upto):
             break  # another one is at it
         done.days += 1
+    _sum_up_blocks(until)
     _forget_old_hours(upto - KEYED_HOURS_KEPT)
     return done
 
@@ -123,13 +130,13 @@ def _tally_day(day: datetime, end: datetime, upto: datetime) -> bool:
             return False
         if day < upto - KEYED_HOURS_KEPT:  # its sums by service and customer are kept as a day only
             _tally_hours(cursor, day, day, end)
-            _sum_up_day(cursor, day)
+            _sum_up(cursor, day, 24, 1)
             _forget_hours(cursor, day, end)
             return True
         if wanted := _hours_wanting(cursor, day, end):
             _tally_hours(cursor, day, wanted[0], wanted[-1] + HOUR)
         if end == day + DAY:
-            _sum_up_day(cursor, day)
+            _sum_up(cursor, day, 24, 1)
     return True
 
 
@@ -146,7 +153,14 @@ def _hours_wanting(cursor: Any, day: datetime, end: datetime) -> list[datetime]:
     return [row[0] for row in cursor.fetchall()]
 
 
-SUMS = "count(*) FILTER (WHERE placed = 1), sum(failed), sum(revenue), sum(refunded), sum(cost)"
+KEPT = f"of, hours, start, key, provider, {', '.join(FIGURES).replace('placed', 'orders', 1)}"
+_SUMS = ", ".join(f"sum({figure})" for figure in FIGURES)
+_SUMS_OF_SUMS = _SUMS.replace("placed", "orders", 1)
+_KEYED_SUMS = _SUMS.replace("sum(failed)", "0")
+_ALL_SUMS = ", ".join(f"sum({figure})" if number < 5 else "0" for number, figure in enumerate(FIGURES))
+_MONEY_SUMS = _ALL_SUMS.replace("sum(failed)", "0")
+# Most orders end some hours after they were placed, and that moves none of their customer's money: no row for that.
+_MOVED_SOMETHING = "HAVING sum(placed) > 0 OR sum(revenue) <> 0 OR sum(refunded) <> 0 OR sum(cost) <> 0"
 
 
 def facts(name: str = "span") -> str:
@@ -155,27 +169,38 @@ def facts(name: str = "span") -> str:
 
 
 def sums_by_hour() -> str:
-    """SQL: rows (of, hours, start, key, provider, orders, failed, revenue, refunded, cost) of `facts`."""
+    """SQL: rows (KEPT) of `facts`."""
     return f"""
-        SELECT {int(Tally.Of.ALL)}, 1, hour, 0::bigint, 0::bigint, {SUMS} FROM facts GROUP BY hour
-        UNION ALL SELECT {int(Tally.Of.SUPPLY)}, 1, hour, service_id, provider, {SUMS.replace("sum(failed)", "0")}
+        SELECT {int(Tally.Of.ALL)}, 1, hour, 0::bigint, 0::bigint, {_ALL_SUMS} FROM facts GROUP BY hour
+        UNION ALL SELECT {int(Tally.Of.SUPPLY)}, 1, hour, service_id, provider, {_KEYED_SUMS}
             FROM facts WHERE service_id IS NOT NULL GROUP BY hour, service_id, provider
-        UNION ALL SELECT {int(Tally.Of.CUSTOMER)}, 1, hour, user_id, 0, {SUMS.replace("sum(failed)", "0")}
-            FROM facts WHERE user_id IS NOT NULL GROUP BY hour, user_id
+        UNION ALL SELECT {int(Tally.Of.CUSTOMER)}, 1, hour, user_id, 0, {_MONEY_SUMS}
+            FROM facts WHERE user_id IS NOT NULL GROUP BY hour, user_id {_MOVED_SOMETHING}
     """
+
+
+def summed_up(parts: str) -> str:
+    """SQL: rows (of, key, provider, the figures) of `parts`, rows (KEPT) of spans that lie together."""
+    return f"SELECT of, key, provider, {_SUMS_OF_SUMS} FROM {parts} GROUP BY of, key, provider"
 
 
 def _tally_hours(cursor: Any, day: datetime, start: datetime, end: datetime) -> None:
     """Tally [start, end) of `day` anew. The ledger is read and the marks are removed in one statement."""
     values = {"start": start, "end": end}
     _forget_hours(cursor, start, end, all_sums=True)
-    cursor.execute("DELETE FROM orders_talliedspan WHERE hours = 24 AND start = %s", [day])
+    cursor.execute(  # and all that was summed up from them
+        f"""
+        DELETE FROM orders_talliedspan s USING unnest(%s::smallint[]) AS whole(hours)
+        WHERE s.keyed AND s.hours = whole.hours AND s.start = date_bin(make_interval(hours => whole.hours), %s, {_ORIGIN})
+        """,
+        [[24, *(hours for hours, _part in BLOCKS)], day],
+    )
     cursor.execute(
         f"""
         WITH span AS (SELECT %(start)s::timestamptz AS lo, %(end)s::timestamptz AS hi),
         seen AS (DELETE FROM orders_stalehour WHERE hour >= %(start)s AND hour < %(end)s),
         {facts()}
-        INSERT INTO orders_tally (of, hours, start, key, provider, orders, failed, revenue, refunded, cost) {sums_by_hour()}
+        INSERT INTO orders_tally ({KEPT}) {sums_by_hour()}
         """,
         values,
     )
@@ -192,29 +217,60 @@ def _tally_hours(cursor: Any, day: datetime, start: datetime, end: datetime) -> 
     )
 
 
-def _sum_up_day(cursor: Any, day: datetime) -> None:
-    """The day's sums by service, provider and customer, from those of its hours."""
+def _sum_up(cursor: Any, start: datetime, hours: int, part: int) -> None:
+    """The sums by service, provider and customer of a span of `hours`, from those of its parts if all are there."""
+    values = {"start": start, "end": start + timedelta(hours=hours), "hours": hours, "part": part}
     cursor.execute(
-        "SELECT count(*) FILTER (WHERE hours = 1), count(*) FILTER (WHERE hours = 24) FROM orders_talliedspan "
-        "WHERE keyed AND start >= %s AND start < %s",
-        [day, day + DAY],
+        "SELECT count(*) FILTER (WHERE hours = %(part)s), count(*) FILTER (WHERE hours = %(hours)s AND start = %(start)s) "
+        "FROM orders_talliedspan WHERE keyed AND start >= %(start)s AND start < %(end)s",
+        values,
     )
-    hours, whole = cursor.fetchone()
-    if hours < 24 or whole:
+    parts, whole = cursor.fetchone()
+    if parts < hours // part or whole:
         return
-    cursor.execute("DELETE FROM orders_tally WHERE of IN (1, 2) AND hours = 24 AND start = %s", [day])
     cursor.execute(
-        """
-        INSERT INTO orders_tally (of, hours, start, key, provider, orders, failed, revenue, refunded, cost)
-        SELECT of, 24, %(day)s, key, provider, sum(orders), 0, sum(revenue), sum(refunded), sum(cost)
-        FROM orders_tally WHERE of IN (1, 2) AND hours = 1 AND start >= %(day)s AND start < %(end)s GROUP BY of, key, provider
+        "DELETE FROM orders_tally WHERE of IN (1, 2) AND hours = %(hours)s AND start = %(start)s", values
+    )
+    parts_of_it = f"""(SELECT {KEPT} FROM orders_tally
+        WHERE of IN (1, 2) AND hours = %(part)s AND start >= %(start)s AND start < %(end)s) AS parts"""
+    cursor.execute(
+        f"""
+        INSERT INTO orders_tally ({KEPT})
+        SELECT of, %(hours)s, %(start)s, key, provider, {", ".join(KEPT.split(", ")[5:])}
+        FROM ({summed_up(parts_of_it)}) AS summed (of, key, provider, {", ".join(KEPT.split(", ")[5:])})
         """,
-        {"day": day, "end": day + DAY},
+        values,
     )
     cursor.execute(
-        "INSERT INTO orders_talliedspan (start, hours, keyed, at) VALUES (%s, 24, true, clock_timestamp())",
-        [day],
+        "INSERT INTO orders_talliedspan (start, hours, keyed, at) VALUES (%(start)s, %(hours)s, true, clock_timestamp())",
+        values,
     )
+
+
+def _sum_up_blocks(until: float) -> None:
+    """Spans of several days whose parts are all there and that are missing, the newest first, each on its own."""
+    for hours, part in BLOCKS:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"""
+                SELECT block FROM (
+                    SELECT date_bin(make_interval(hours => %(hours)s), start, {_ORIGIN}) AS block, count(*) AS parts
+                    FROM orders_talliedspan WHERE keyed AND hours = %(part)s GROUP BY block) AS blocks
+                WHERE parts = %(parts)s AND NOT EXISTS (
+                    SELECT 1 FROM orders_talliedspan s WHERE s.keyed AND s.hours = %(hours)s AND s.start = block)
+                ORDER BY block DESC
+                """,
+                {"hours": hours, "part": part, "parts": hours // part},
+            )
+            missing = [row[0] for row in cursor.fetchall()]
+        for start in missing:
+            if time.monotonic() > until:
+                return
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
+                if not cursor.fetchone()[0]:
+                    return
+                _sum_up(cursor, start, hours, part)
 
 
 def _forget_hours(cursor: Any, start: datetime, end: datetime, *, all_sums: bool = False) -> None:

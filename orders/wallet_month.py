@@ -4,20 +4,19 @@ The same figures as customers.ledger.month_sums, which adds up every transfer of
 orders and so no tallies, therefore panel/urls.py hands this one to its page.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from django.db import connection
 
 from customers.ledger import Sums, month_begins
 from customers.models import Account
-from orders.earnings import asked, units_and_gaps
 from orders.models import Tally
+from providers.tallied import ALWAYS, asked, units_and_gaps
 
 _HOUSE = Account.HOUSE_IDS
 _SALES, _DEPOSITS = _HOUSE[Account.Kind.SALES], _HOUSE[Account.Kind.DEPOSITS]
 _SUMS = f"""CASE WHEN target_id = {_SALES} THEN amount END AS spent,
                    CASE WHEN source_id IN ({_SALES}, {_HOUSE[Account.Kind.WRITE_OFF]}) THEN amount END AS returned"""
-_ALWAYS = datetime(2999, 1, 1, tzinfo=UTC)
 # Transfers of everybody are read in the time without tallies; where that is longer, the wallet's own of the month.
 _SHORT = timedelta(hours=6)
 
@@ -49,7 +48,7 @@ _MONTH = f"""
 def month_sums(wallet: Account) -> Sums:
     """Of the month that the reader's clock is in; one query."""
     first = month_begins()
-    values = asked(first, _ALWAYS, [first]) | {"wallet": wallet.pk, "user": wallet.user_id, "short": _SHORT}
+    values = asked(first, ALWAYS, [first]) | {"wallet": wallet.pk, "user": wallet.user_id, "short": _SHORT}
     with connection.cursor() as cursor:
         cursor.execute(_MONTH, values)
         added, spent, returned = cursor.fetchone()

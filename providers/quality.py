@@ -3,14 +3,16 @@
 Reads the rows of orders by SQL: orders may import providers and not the reverse, so this imports nothing of them.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
 from django.db import connection
+from django.utils import timezone
 
 from providers.models import Provider
+from providers.tallied import ALWAYS, asked, hour_of, units_and_gaps
 
 LAST = 20  # completed orders that a median looks at
 ENOUGH = 5  # fewer say nothing
@@ -50,41 +52,81 @@ class Quality:
         return (Decimal(count) / self.ended * 100).quantize(Decimal("0.1"))
 
 
-_ENDED = """
-    SELECT o.service_id, o.status, extract(epoch FROM o.ended_at - o.created_at) AS took,
-           row_number() OVER (PARTITION BY {by} o.status ORDER BY o.ended_at DESC, o.id DESC) AS place
-    FROM orders_order o JOIN orders_submission s ON s.order_id = o.id
-    WHERE s.provider_id = %(provider)s AND s.state = 'accepted' AND o.ended_at > now() - %(window)s
+# How orders ended, by service; of the finished hours and days from tallies.
+_COUNTS = f"""
+    WITH {units_and_gaps(keyed=True)},
+    ended AS (
+        SELECT r.key AS service_id, r.completed, r.partial, r.canceled
+        FROM units JOIN orders_tally r ON r.of = 1 AND r.hours = units.hours AND r.start = units.start
+        WHERE r.provider = %(provider)s
+        UNION ALL
+        SELECT o.service_id, (o.status = 'Completed')::int, (o.status = 'Partial')::int, (o.status = 'Canceled')::int
+        FROM gaps CROSS JOIN LATERAL (
+            SELECT id, service_id, status FROM orders_order WHERE ended_at >= gaps.lo AND ended_at < gaps.hi OFFSET 0) o
+        CROSS JOIN LATERAL (SELECT provider_id, state FROM orders_submission WHERE order_id = o.id OFFSET 0) s
+        WHERE s.provider_id = %(provider)s AND s.state = 'accepted'
+    )
+    SELECT service_id, sum(completed), sum(partial), sum(canceled) FROM ended GROUP BY service_id
+    HAVING sum(completed) + sum(partial) + sum(canceled) > 0
 """
-_FIGURES = """
-    count(*), count(*) FILTER (WHERE status = 'Completed'), count(*) FILTER (WHERE status = 'Partial'),
-    count(*) FILTER (WHERE status = 'Canceled'),
-    CASE WHEN count(*) FILTER (WHERE status = 'Completed') >= %(enough)s THEN
-        round(percentile_cont(0.5) WITHIN GROUP (ORDER BY took)
-              FILTER (WHERE status = 'Completed' AND place <= %(last)s)) END
+# The last completed orders of a provider are looked for where they will be found: among the last that ended of all
+# providers (those of a busy one), the last that were sent to it (those of a quiet one), and the last of each service.
+_LAST_ENDED, _LAST_SENT, _LAST_OF_SERVICE = 1000, 500, 100
+_CANDIDATES = """
+    SELECT id FROM (SELECT id FROM orders_order WHERE ended_at >= %(start)s ORDER BY ended_at DESC LIMIT %(ended)s) AS ended
+    UNION SELECT submission_id FROM (
+        SELECT submission_id FROM orders_submissionattempt WHERE provider_id = %(provider)s
+        ORDER BY started_at DESC LIMIT %(sent)s) AS sent
+    UNION SELECT recent.id FROM unnest(%(services)s::bigint[]) AS of_service CROSS JOIN LATERAL (
+        SELECT id FROM orders_order WHERE service_id = of_service ORDER BY id DESC LIMIT %(of_service)s) AS recent
+"""
+_TOOK = f"""
+    SELECT o.service_id, o.ended_at, o.id, extract(epoch FROM o.ended_at - o.created_at) AS took
+    FROM ({_CANDIDATES}) AS candidates
+    CROSS JOIN LATERAL (SELECT * FROM orders_order WHERE id = candidates.id OFFSET 0) o
+    CROSS JOIN LATERAL (SELECT provider_id, state FROM orders_submission WHERE order_id = o.id OFFSET 0) s
+    WHERE s.provider_id = %(provider)s AND s.state = 'accepted' AND o.status = 'Completed' AND o.ended_at >= %(start)s
+"""
+_MEDIANS = f"""
+    WITH took AS MATERIALIZED ({_TOOK})
+    SELECT service_id, round(percentile_cont(0.5) WITHIN GROUP (ORDER BY took)) FROM (
+        SELECT NULL::bigint AS service_id, took, row_number() OVER (ORDER BY ended_at DESC, id DESC) AS place FROM took
+        UNION ALL
+        SELECT service_id, took, row_number() OVER (PARTITION BY service_id ORDER BY ended_at DESC, id DESC) FROM took
+        WHERE service_id = ANY(%(services)s)) AS placed
+    WHERE place <= %(last)s GROUP BY service_id HAVING count(*) >= %(enough)s
 """
 
 
-def quality_of(provider: Provider) -> Quality:
-    """All of a provider's orders that ended within 30 days; one query."""
+def quality_of(provider: Provider, most: int = 10) -> tuple[Quality, list[Quality]]:
+    """All of a provider's orders that ended within 30 days, and those of its `most` busiest services; two queries.
+
+    The counts are of all orders since a whole hour 30 days ago. A median is of the last 20 completed among the last 100
+    orders of the service, the last 500 sent to the provider and the last 1,000 that ended anywhere; where more are open
+    at once than that, an older completed order may be left out. So the cost does not grow with what was ordered.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT {_FIGURES} FROM ({_ENDED.format(by='')}) ended",
-            _values(provider),
-        )
-        row = cursor.fetchone()
-    return _quality(None, *row)
+        values = asked(hour_of(timezone.now() - WINDOW), ALWAYS) | {"provider": provider.pk}
+        cursor.execute(_COUNTS, values)
+        counts = [(service, tuple(map(int, ended))) for service, *ended in cursor.fetchall()]
+        counts.sort(key=lambda row: (-sum(row[1]), row[0]))
+        shown = counts[:most]
+        values |= {
+            "services": [row[0] for row in shown], "ended": _LAST_ENDED, "sent": _LAST_SENT,
+            "of_service": _LAST_OF_SERVICE, "last": LAST, "enough": ENOUGH,
+        }  # fmt: skip
+        cursor.execute(_MEDIANS, values)
+        medians = {service: int(median) for service, median in cursor.fetchall()}
+    whole = [sum(ended[number] for _service, ended in counts) for number in range(3)]
+    return (
+        _quality(None, whole, medians),
+        [_quality(service, ended, medians) for service, ended in shown],
+    )
 
 
-def quality_by_service(provider: Provider) -> list[Quality]:
-    """The same for each service, most orders first; one query."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT service_id, {_FIGURES} FROM ({_ENDED.format(by='o.service_id,')}) ended"
-            " GROUP BY service_id ORDER BY count(*) DESC, service_id",
-            _values(provider),
-        )
-        return [_quality(*row) for row in cursor.fetchall()]
+def _quality(service: int | None, ended: Sequence[int], medians: Mapping[int | None, int]) -> Quality:
+    completed, partial, canceled = ended
+    return Quality(service, sum(ended), completed, partial, canceled, medians.get(service))
 
 
 def write_medians() -> int:
@@ -113,14 +155,3 @@ def write_medians() -> int:
             {"enough": ENOUGH, "last": LAST},
         )
         return cursor.rowcount
-
-
-def _values(provider: Provider) -> dict[str, Any]:
-    return {"provider": provider.pk, "window": WINDOW, "enough": ENOUGH, "last": LAST}
-
-
-def _quality(service_id: int | None, *figures: object) -> Quality:
-    ended, completed, partial, canceled, median = (
-        int(str(n).split(".")[0]) if n is not None else None for n in figures
-    )
-    return Quality(service_id, ended or 0, completed or 0, partial or 0, canceled or 0, median)

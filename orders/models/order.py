@@ -116,6 +116,12 @@ class Order(models.Model):
             models.Index(fields=["created_at"], name="order_created"),
             models.Index(fields=["status_at"], name="order_changed"),
             models.Index(fields=["ended_at"], condition=Q(ended_at__isnull=False), name="order_ended"),
+            models.Index(
+                fields=["created_at"],
+                include=["service", "total"],
+                condition=Q(status="Canceled"),
+                name="order_canceled",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 
 class Tally(models.Model):
-    """One sum: of an hour or a day (UTC) that is over, for one thing. Amounts: panel currency, 6 decimals."""
+    """One sum: of an hour, a day (UTC) or several days that are over, for one thing. Amounts: panel currency, 6 decimals."""
 
     class Of(models.IntegerChoices):
         ALL = 0, "everything"
@@ -20,7 +20,7 @@ class Tally(models.Model):
 
     pk: Any = models.CompositePrimaryKey("of", "hours", "start", "key", "provider")
     of = models.SmallIntegerField(choices=Of.choices)
-    hours = models.SmallIntegerField()  # 1 or 24
+    hours = models.SmallIntegerField()  # 1, 24 or those of orders.tallying.BLOCKS
     start = models.DateTimeField()
     key = models.BigIntegerField(default=0)  # number of the service or customer; 0 for everything
     provider = models.BigIntegerField(default=0)
@@ -29,13 +29,18 @@ class Tally(models.Model):
     revenue = models.DecimalField(max_digits=20, decimal_places=6)  # after refunds
     refunded = models.DecimalField(max_digits=20, decimal_places=6)
     cost = models.DecimalField(max_digits=20, decimal_places=6)
+    # Counted by service and provider only, 0 elsewhere.
+    units = models.BigIntegerField()  # of the orders placed, canceled ones included
+    completed = models.IntegerField()  # orders that ended so, of those the provider had taken
+    partial = models.IntegerField()
+    canceled = models.IntegerField()
 
     def __str__(self) -> str:
         return f"{self.get_of_display()} {self.key} {self.start:%Y-%m-%d %H}h +{self.hours}"
 
 
 class TalliedSpan(models.Model):
-    """The tallies of this hour or day are whole. `keyed`: those by service, provider and customer; else the sum of all."""
+    """The tallies of this span are whole. `keyed`: those by service, provider and customer; else the sum of all."""
 
     start = models.DateTimeField()
     hours = models.SmallIntegerField()

@@ -16,7 +16,7 @@ from customers.figures import count, money
 from providers import balances
 from providers.models import Lane, Provider, Service
 from providers.overview import Standing, last_trouble
-from providers.quality import ENOUGH, LAST, WINDOW, Quality, quality_by_service, quality_of
+from providers.quality import ENOUGH, LAST, WINDOW, Quality, quality_of
 from providers.service_types import TYPES
 from providers.type_mapping import unknown_types
 from providers.vitals import HOURS, HourOfCalls, calls_by_hour, calls_by_kind, funds_of
@@ -40,6 +40,7 @@ def health_part(row: Standing) -> dict[str, Any]:
     """What the template needs; a dozen queries, however much was sent."""
     provider = row.provider
     hours, kinds = calls_by_hour(provider), calls_by_kind(provider)
+    whole, services = quality_of(provider, most=SHOWN)
     return {
         "hours": list(reversed(hours)),
         "kinds": [(Lane.Kind(kind).label, calls) for kind, calls in kinds.items()],
@@ -48,8 +49,8 @@ def health_part(row: Standing) -> dict[str, Any]:
         "trouble": last_trouble(provider),
         "funds": funds_of(provider, row.runway),
         "balance_chart": _balance_chart(provider),
-        "quality": quality_of(provider),
-        "services_quality": _named(quality_by_service(provider)[:SHOWN]),
+        "quality": whole,
+        "services_quality": _named(services),
         "enough": ENOUGH,
         "last": LAST,
         "window_days": WINDOW.days,

@@ -1,4 +1,4 @@
-"""Reports, the dashboard, a wallet's month and the hourly check do not read history: their plans, on 20,000 orders.
+"""Reports, the dashboard, what was sold and delivered, the hourly check do not read history: their plans, on 20,000 orders.
 
 As tests/panel/test_hot_statements.py does; but what is read here follows the orders of the last hour or two, which are
 not tallied yet, or what changed since the last check.
@@ -19,6 +19,9 @@ from orders import dashboard, reports, wallet_month
 from orders.earnings import totals
 from orders.ledger_check import check_ledger
 from orders.tallying import tally
+from providers.models import Provider
+from providers.quality import quality_of
+from providers.simulating import units_sold
 from tests import world
 from tests.panel.test_hot_statements import watched
 
@@ -67,10 +70,24 @@ def _hourly_check() -> None:
     assert 0 < report.checked["orders"] < 200
 
 
+def _sold() -> None:
+    """What the preview of a markup rule and of catalog changes ask for: all but the canceled ones, one in a hundred."""
+    assert sum(orders for _units, orders in units_sold().values()) == ORDERS - ORDERS // 100
+
+
+def _quality() -> None:
+    """Seeded orders end an hour after they were placed, the last ones in the time to come."""
+    whole, services = quality_of(Provider.objects.get(name__startswith="Scale "))
+    assert (whole.ended, len(services)) == (ORDERS, 10)
+    assert whole.median_seconds == services[0].median_seconds == 3600
+
+
 ACTS: dict[str, Callable[[User], object]] = {
     "reports": lambda _user: _reports(),
     "dashboard": lambda _user: _dashboard(),
     "a wallet's month": lambda user: wallet_month.month_sums(wallet_of(user)),
+    "what was sold in 30 days": lambda _user: _sold(),
+    "how a provider delivers": lambda _user: _quality(),
     "the hourly check": lambda _user: _hourly_check(),
 }
 

@@ -26,6 +26,9 @@ from orders.models import Order, StaleHour, Submission, TalliedSpan, Tally
 from orders.reports import Range
 from orders.tallying import DAY, HOUR, KEYED_HOURS_KEPT, tally
 from providers.models import Alert, Provider, Service
+from providers.quality import quality_of
+from providers.simulating import units_sold
+from providers.tallied import hour_of
 from tests import staff_world, world
 
 SALES, WRITE_OFF = (Account.HOUSE_IDS[kind] for kind in (Account.Kind.SALES, Account.Kind.WRITE_OFF))
@@ -80,7 +83,7 @@ class History:
         at, amount = self.some_time(), Decimal(self.dice.randrange(1, 9_000_000)) / 1_000_000
         route = service.routes.get()
         order = Order.objects.create(
-            user=user, service=service, created_at=at, link="https://example.org/", quantity=1000, total=1000,
+            user=user, service=service, created_at=at, link="https://example.org/", quantity=1000, total=1000 + 10 * len(self.placed),
             rate=1, charge=amount, cost=amount / 2, status_at=at,
         )  # fmt: skip
         Submission.objects.create(
@@ -121,9 +124,9 @@ class History:
                 status="Canceled", refunded=order.charge, ended_at=ended, remains=1000
             )
         elif order.status != "Canceled":
-            Order.objects.filter(pk=order.pk).update(
-                status="Partial", ended_at=ended, remains=self.dice.randrange(1, 1000)
-            )
+            status = self.dice.choice(["Partial", "Completed"])
+            remains = self.dice.randrange(1, 1000) if status == "Partial" else None
+            Order.objects.filter(pk=order.pk).update(status=status, ended_at=ended, remains=remains)
 
     def remains(self, order: Order) -> None:
         Order.objects.filter(pk=order.pk).update(remains=self.dice.randrange(1000))
@@ -134,8 +137,24 @@ class History:
     def fail(self, order: Order) -> None:
         moves = {"queued": "claimed", "claimed": "sending", "sending": "unknown", "unknown": "queued"}
         lease = {"claimed": self.now, "sending": self.now}
-        state = moves[Submission.objects.get(pk=order.pk).state]
-        Submission.objects.filter(pk=order.pk).update(state=state, lease_until=lease.get(state))
+        state = Submission.objects.get(pk=order.pk).state
+        if state == "unknown" and self.dice.random() < 0.5:
+            Submission.objects.filter(pk=order.pk).update(state="accepted", provider_order_id=f"u{order.pk}")
+        elif state != "accepted":
+            state = moves[state]
+            Submission.objects.filter(pk=order.pk).update(state=state, lease_until=lease.get(state))
+
+    def take(self) -> None:
+        """The provider took some of them, so that how they end counts for it."""
+        for pk in self.placed[::2]:
+            for state, lease, upstream in (
+                ("claimed", self.now, None),
+                ("sending", self.now, None),
+                ("accepted", None, f"u{pk}"),
+            ):
+                Submission.objects.filter(pk=pk).update(
+                    state=state, lease_until=lease, provider_order_id=upstream
+                )
 
     def refund(self, order: Order) -> None:
         house = self.dice.choice([SALES, WRITE_OFF])
@@ -156,6 +175,9 @@ class History:
             for user in self.people:
                 wallet = wallet_of(user)
                 assert wallet_month.month_sums(wallet) == ledger.month_sums(wallet)
+        same_sold()
+        for provider in self.providers:
+            same_quality(provider)
 
 
 def same_totals(start: datetime, end: datetime) -> None:
@@ -169,7 +191,9 @@ def same_reports(over: Range) -> None:
         rows = reports.page_of(by, over, "revenue", most=100, skip=0).rows
         expected = plain(over.start, over.end, by)
         assert {row.key: (row.orders, row.revenue, row.cost) for row in rows} == {
-            key: (placed, revenue, cost) for key, (placed, _failed, revenue, cost) in expected.items()
+            key: (placed, revenue, cost)
+            for key, (placed, _failed, revenue, cost) in expected.items()
+            if placed or revenue or cost
         }
     days = plain(over.start, over.end, f"(at AT TIME ZONE '{over.zone.key}')::date")
     for row in reports.days_of(over):
@@ -188,12 +212,55 @@ def same_slots(period: dashboard.Period) -> None:
         assert (row["orders"], row["revenue"]) == (placed, revenue)
 
 
+def same_sold() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT service_id, sum(total), count(*) FROM orders_order WHERE created_at >= %s AND status <> 'Canceled' GROUP BY 1",
+            [hour_of(timezone.now() - 30 * DAY)],
+        )
+        assert units_sold() == {
+            service: (int(units), int(orders)) for service, units, orders in cursor.fetchall()
+        }
+
+
+def same_quality(provider: Provider) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT service_id, count(*), count(*) FILTER (WHERE status = 'Completed'), count(*) FILTER (WHERE status = 'Partial'),
+                   count(*) FILTER (WHERE status = 'Canceled')
+            FROM orders_order o JOIN orders_submission s ON s.order_id = o.id
+            WHERE provider_id = %s AND state = 'accepted' AND ended_at >= %s GROUP BY 1 ORDER BY 2 DESC, 1
+            """,
+            [provider.pk, hour_of(timezone.now() - 30 * DAY)],
+        )
+        expected = cursor.fetchall()
+        cursor.execute(
+            """
+            SELECT round(percentile_cont(0.5) WITHIN GROUP (ORDER BY took)) FROM (
+                SELECT extract(epoch FROM ended_at - created_at) AS took
+                FROM orders_order o JOIN orders_submission s ON s.order_id = o.id
+                WHERE provider_id = %s AND state = 'accepted' AND status = 'Completed' AND ended_at >= %s
+                ORDER BY ended_at DESC LIMIT 20) AS newest HAVING count(*) >= 5
+            """,
+            [provider.pk, hour_of(timezone.now() - 30 * DAY)],
+        )
+        median = cursor.fetchone()
+    whole, services = quality_of(provider)
+    found = [
+        (row.service_id, row.ended, row.completed, row.partial, row.canceled) for row in [*services, whole]
+    ]
+    assert found == [*expected, (None, *(sum(row[at] for row in expected) for at in range(1, 5)))]
+    assert whole.median_seconds == (median[0] if median else None)
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize("seed", range(6))
 def test_whatever_happens_every_figure_is_that_of_the_ledger(seed: int) -> None:
     history = History(seed)
     for _ in range(25):
         history.place()
+    history.take()
     history.check()
     for _ in range(3):
         tally()
@@ -337,6 +404,77 @@ def test_the_month_of_a_wallet_is_that_of_its_transfers_with_and_without_tallies
     sums = ledger.month_sums(wallet_of(history.people[0]))
     assert money(sums.spent) in page
     assert money(sums.returned) in page
+
+
+@pytest.mark.django_db
+def test_days_are_summed_up_by_fours_and_every_figure_stays() -> None:
+    history = History(8, days=150)
+    for _ in range(60):
+        history.place()
+    history.take()
+    for _ in range(30):
+        history.correct()
+    tally()
+    spans = TalliedSpan.objects.filter(keyed=True)
+    assert [spans.filter(hours=hours).count() > 0 for hours in (24, 96, 384, 1536)] == [True] * 4
+    assert not [span for span in spans.filter(hours=1536) if span.start.timestamp() % 86_400]
+    same_everything = Range(
+        (history.now - 151 * DAY).date(), history.now.date() + timedelta(days=1), ZoneInfo("UTC")
+    )
+    same_reports(same_everything)
+    history.check()
+    for _ in range(4):
+        for _ in range(6):
+            history.correct()
+        same_reports(same_everything)
+        history.check()
+        tally()
+        same_reports(same_everything)
+        history.check()
+    assert spans.filter(hours=1536).exists(), "what was corrected is summed up again"
+    assert not [row for row in check_ledger().broken if row["invariant"] == TALLY]
+
+
+@pytest.mark.django_db
+def test_a_wrong_sum_of_several_days_is_believed_by_reports_found_by_the_check_and_made_anew() -> None:
+    history = History(9, days=40)
+    for _ in range(40):
+        history.place()
+    tally()
+    over = Range((history.now - 41 * DAY).date(), history.now.date(), ZoneInfo("UTC"))
+    same_reports(over)
+    wrong = Tally.objects.filter(of=Tally.Of.CUSTOMER, hours=384, orders__gt=0).order_by("-start")[0]
+    Tally.objects.filter(of=2, hours=384, start=wrong.start, key=wrong.key).update(orders=wrong.orders + 7)
+    rows = reports.page_of("customer", over, "revenue", most=100, skip=0).rows
+    assert sum(row.orders for row in rows) == 40 + 7
+    report = check_and_tell(None)
+    found = [row for row in report.broken if row["invariant"] == TALLY]
+    assert [(row["id"], f"customer {wrong.key}" in row["expected"]) for row in found] == [
+        (f"{wrong.start:%Y-%m-%dT%H}Z", True)
+    ]
+    same_reports(over)
+    tally()
+    same_reports(over)
+    assert TalliedSpan.objects.filter(keyed=True, hours=384, start=wrong.start).exists()
+    assert not [row for row in check_ledger().broken if row["invariant"] == TALLY]
+
+
+@pytest.mark.django_db
+def test_how_orders_ended_is_held_by_the_check_too() -> None:
+    history = History(10, days=2)
+    for _ in range(20):
+        history.place()
+    history.take()
+    for _ in range(20):
+        history.correct()
+    tally()
+    ended = Tally.objects.filter(of=Tally.Of.SUPPLY, hours=1, completed__gt=0)[0]
+    Tally.objects.filter(of=1, hours=1, start=ended.start, key=ended.key, provider=ended.provider).update(
+        completed=ended.completed + 1
+    )
+    found = [row for row in check_and_tell(None).broken if row["invariant"] == TALLY]
+    assert f"ended {ended.completed + 1}/{ended.partial}/{ended.canceled}" in found[0]["found"]
+    same_quality(Provider.objects.get(pk=ended.provider))
 
 
 # ── the check ───────────────────────────────────────────────────────────────────────────────────────

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from providers.balances import Runway
 from providers.models import ExchangeRate, Provider, ProviderHour, Service
-from providers.quality import quality_by_service, quality_of, write_medians
+from providers.quality import quality_of, write_medians
 from providers.tasks import tidy
 from providers.vitals import calls_by_hour, calls_by_kind, funds_of, spark
 from tests import world
@@ -122,12 +122,11 @@ def test_quality_needs_enough_orders_and_looks_at_the_last_twenty() -> None:
     ended(busy, "Partial", [5] * 4)
     ended(busy, "Canceled", [5])
     ended(quiet, "Completed", [7] * 4)
-    first, second = quality_by_service(provider)
+    whole, (first, second) = quality_of(provider)
     assert (first.service_id, first.ended, first.median_seconds) == (busy.pk, 30, 600)
     assert (first.partial_percent, first.cancel_percent) == (Decimal("13.3"), Decimal("3.3"))
     assert (second.service_id, second.ended, second.median_seconds) == (quiet.pk, 4, None)
     assert (second.partial_percent, second.cancel_percent) == (None, None)
-    whole = quality_of(provider)
     assert (whole.service_id, whole.ended, whole.completed, whole.partial, whole.canceled) == (
         None,
         34,
@@ -135,8 +134,8 @@ def test_quality_needs_enough_orders_and_looks_at_the_last_twenty() -> None:
         4,
         1,
     )
-    nobody = quality_of(world.provider(name="Other"))
-    assert (nobody.ended, nobody.median_seconds) == (0, None)
+    nobody, services = quality_of(world.provider(name="Other"))
+    assert (nobody.ended, nobody.median_seconds, services) == (0, None, [])
 
 
 def test_medians_are_written_for_the_price_list_once() -> None:
