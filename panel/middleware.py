@@ -6,6 +6,7 @@ from collections.abc import Callable
 import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
+from django.utils.functional import SimpleLazyObject, empty
 
 log = structlog.get_logger("headwater.request")
 Handler = Callable[[HttpRequest], HttpResponseBase]
@@ -33,15 +34,22 @@ def request_log(get_response: Handler) -> Handler:
         started = time.monotonic()
         response = get_response(request)
         if request.path != "/healthz" and not request.path.startswith(settings.STATIC_URL):
-            user = getattr(request, "user", None)
             log.info(
                 "request",
                 method=request.method,
                 path=request.path,
                 status=response.status_code,
                 ms=round((time.monotonic() - started) * 1000),
-                user=getattr(user, "pk", None),
+                user=_known_user(request),
             )
         return response
 
     return middleware
+
+
+def _known_user(request: HttpRequest) -> int | None:
+    """Who asked, if the request came so far as to find out; to ask for the sake of the log could fail here."""
+    user = getattr(request, "user", None)
+    if isinstance(user, SimpleLazyObject) and user.__dict__["_wrapped"] is empty:
+        return None
+    return getattr(user, "pk", None)

@@ -14,6 +14,8 @@ admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-a
 close_others()
 admin.site.has_permission = opens  # type: ignore[method-assign]
 
+handler500 = "panel.failing.failed"
+
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("metrics", health.metrics, name="metrics"),
