@@ -6,8 +6,9 @@
        limits are applied as one revision and services beyond them go off sale
     4. the services are repriced
 
-The number of statements does not depend on the length of the list, and an unchanged list writes no offer and
-no change. Nothing is ever deleted.
+The number of statements does not depend on the length of the list. An unchanged list writes no offer, no service and
+no change; what it leaves are four row versions of bookkeeping, none of which touches an index: the lane taken and given
+back, when the provider was last read (its own row), and the hour's count of calls. Nothing is ever deleted.
 """
 
 import json

@@ -13,6 +13,9 @@ from providers.publishing import publish
 from tests.providers.shop import Upstream, connected, everything_at
 
 pytestmark = pytest.mark.django_db
+# What every reading leaves behind, whatever the list says: the lane is taken and given back, the provider's row says
+# when it was read (there is no other place for that), and the hour's row counts the call. No index is touched (HOT).
+BOOKKEEPING = {"providers_lane": 2, "providers_provider": 1, "providers_providerhour": 1}
 TABLES = ("providers_offer", "providers_service", "providers_catalogchange", "providers_route")
 
 
@@ -50,3 +53,39 @@ def test_first_unchanged_and_all_changed(shop: Upstream) -> None:
     changed, writes = asked(sync)
     assert (changed <= 26, writes <= 5) == (True, True)
     assert Service.objects.filter(cost_rate="1.05").count() == 300
+
+
+def rows_written(hot_only: bool = False) -> dict[str, int]:
+    """Rows inserted, updated and deleted so far in this transaction, by table, as PostgreSQL counts them itself."""
+    figures = "n_tup_hot_upd" if hot_only else "n_tup_ins + n_tup_upd + n_tup_del"
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT relname, {figures} FROM pg_stat_xact_user_tables")
+        return dict(cursor.fetchall())
+
+
+def test_an_unchanged_list_writes_four_rows_of_bookkeeping_and_none_of_the_catalog(shop: Upstream) -> None:
+    shop.list_many(300)
+    everything_at(50)
+    provider = connected(shop)
+    sync_catalog(provider, apply=True)
+    publish(provider)
+    sync_catalog(provider, apply=True)
+    before, hot = rows_written(), rows_written(hot_only=True)
+    assert sync_catalog(provider, apply=True).unchanged == 300
+    after, hot_after = rows_written(), rows_written(hot_only=True)
+    assert {table: n - before.get(table, 0) for table, n in after.items() if n != before.get(table, 0)} == (
+        BOOKKEEPING
+    )
+    assert {table: hot_after[table] - hot[table] for table in BOOKKEEPING} == BOOKKEEPING
+
+
+def test_the_counting_sees_a_single_row_that_changed(shop: Upstream) -> None:
+    shop.list_many(20)
+    provider = connected(shop)
+    sync_catalog(provider, apply=True)
+    before = rows_written()
+    shop.list(7, rate="1.01")
+    sync_catalog(provider, apply=True)
+    after = rows_written()
+    changed = {table: after[table] - before.get(table, 0) for table in TABLES}
+    assert (changed["providers_offer"], changed["providers_catalogchange"]) == (1, 1)
