@@ -103,9 +103,12 @@ def adjust_balance(
     """
     reason = " ".join(reason.split())
     if not reason:
-        raise CannotAdjust("A correction needs a reason.")
+        raise CannotAdjust(_("A correction needs a reason."))
     if amount == 0 or amount != amount.quantize(wallet.CENT_OF_CENTS):
-        raise CannotAdjust(f"{amount} cannot be moved: use an amount other than 0 with at most 6 decimals.")
+        raise CannotAdjust(
+            _("%(amount)s cannot be moved: use an amount other than 0 with at most 6 decimals.")
+            % {"amount": amount}
+        )
     try:
         with transaction.atomic():
             if key is None or not Transfer.objects.filter(cause=f"adjust:{key}").exists():
@@ -115,7 +118,8 @@ def adjust_balance(
             return wallet.adjust(user, amount, reason, actor_name(by), key)
     except wallet.InsufficientFunds as error:
         raise CannotAdjust(
-            f"The balance of {user.email} is {error.balance:f}, so {error.amount:f} cannot be taken from it."
+            _("The balance of %(email)s is %(balance)s, so %(amount)s cannot be taken from it.")
+            % {"email": user.email, "balance": f"{error.balance:f}", "amount": f"{error.amount:f}"}
         ) from None
     except wallet.CauseConflict:
-        raise CannotAdjust("This form was already sent with another amount; nothing was moved.") from None
+        raise CannotAdjust(_("This form was already sent with another amount; nothing was moved.")) from None

@@ -7,6 +7,8 @@ and the dark theme are moved towards black or white until they reach what their 
 import re
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+
 WHITE, DARK_TEXT = "#ffffff", "#0c1530"
 LIGHT_SURFACES = ("#ffffff", "#f6f7f9")
 DARK_SURFACE = "#151921"
@@ -29,9 +31,9 @@ def read_color(text: str) -> str:
     """`#RRGGBB` in lower case. ValueError with a sentence: not a color, or text on it could not be read."""
     color = text.strip().lower()
     if not _COLOR.fullmatch(color):
-        raise ValueError("Write the color as # and six hexadecimal digits, such as #2a59c9.")
+        raise ValueError(_("Write the color as # and six hexadecimal digits, such as #2a59c9."))
     if text_on(color) is None:
-        raise ValueError("Neither white nor dark text reaches a contrast of 4.5:1 on this color.")
+        raise ValueError(_("Neither white nor dark text reaches a contrast of 4.5:1 on this color."))
     return color
 
 

@@ -6,6 +6,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from customers import wallet
 from customers.audit import actor_name, record
@@ -27,7 +28,9 @@ def credit_request(
         if asked.state == State.CREDITED:
             return asked
         if asked.state == State.REFUSED:
-            raise CannotDecide(f"This payment was refused by {_who(asked)}; nothing was credited.")
+            raise CannotDecide(
+                _("This payment was refused by %(who)s; nothing was credited.") % {"who": _who(asked)}
+            )
         _decide(asked, State.CREDITED, "", by)
         summary = f"Payment {asked.reference} of {asked.user.email} credited: {asked.amount:f}"
         details = {"amount": asked.amount, "method": asked.method, "reference": asked.reference}
@@ -43,14 +46,15 @@ def refuse_request(
     """Say that the money did not come; the customer reads the note. Raises CannotDecide."""
     note = " ".join(note.split())
     if not note:
-        raise CannotDecide("A refusal needs a note; the customer reads it.")
+        raise CannotDecide(_("A refusal needs a note; the customer reads it."))
     with transaction.atomic():
         asked = _locked(request_id)
         if asked.state == State.REFUSED:
             return asked
         if asked.state == State.CREDITED:
             raise CannotDecide(
-                f"This payment was credited by {_who(asked)}; reverse it in the wallet instead."
+                _("This payment was credited by %(who)s; reverse it in the wallet instead.")
+                % {"who": _who(asked)}
             )
         _decide(asked, State.REFUSED, note[:300], by)
         summary = f"Payment {asked.reference} of {asked.user.email} refused: {note}"
@@ -80,7 +84,7 @@ def record_payment(
     except IntegrityError as error:
         if "deposit_reference_once" not in str(error):
             raise
-        raise ValidationError("This payment reference was already used for this method.") from None
+        raise ValidationError(_("This payment reference was already used for this method.")) from None
 
 
 def _locked(request_id: int) -> DepositRequest:
@@ -91,7 +95,7 @@ def _locked(request_id: int) -> DepositRequest:
         .first()
     )
     if asked is None:
-        raise CannotDecide("This payment does not exist.")
+        raise CannotDecide(_("This payment does not exist."))
     return asked
 
 

@@ -15,6 +15,7 @@ from allauth.mfa.totp.internal.auth import TOTP
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from customers import wallet
 from customers.adjusting import CannotAdjust, check_limit
@@ -34,7 +35,7 @@ def create_customer(
 ) -> User:
     """A customer who can sign in and order. `balance`: at most 6 decimals, booked as an adjustment."""
     if balance < 0 or balance != balance.quantize(wallet.CENT_OF_CENTS):
-        raise CannotEnrol(f"{balance} is not a balance to start with.")
+        raise CannotEnrol(_("%(balance)s is not a balance to start with.") % {"balance": balance})
     with transaction.atomic():
         user = _create(email, password, name, role=User.Role.CUSTOMER)
         record(by, "customer.create", user, f"Customer {user.email} created", {"balance": balance})
@@ -59,7 +60,10 @@ def create_staff(
 ) -> User:
     """A reviewer, an admin or a superuser. `totp_secret` (Base32) enrols the second factor at once."""
     if role not in STAFF_ROLES:
-        raise CannotEnrol(f"{role!r} is not a role; use one of {', '.join(STAFF_ROLES)}.")
+        raise CannotEnrol(
+            _("%(role)s is not a role; use one of %(staff_roles)s.")
+            % {"role": repr(role), "staff_roles": ", ".join(STAFF_ROLES)}
+        )
     above_all = role == "superuser"
     secret = read_totp_secret(totp_secret) if totp_secret else None
     with transaction.atomic():
@@ -97,9 +101,9 @@ def read_totp_secret(text: str) -> str:
     try:
         size = len(base64.b32decode(padded))
     except binascii.Error:
-        raise CannotEnrol("The second factor's secret is not Base32 (A to Z and 2 to 7).") from None
+        raise CannotEnrol(_("The second factor's secret is not Base32 (A to Z and 2 to 7).")) from None
     if size < 10:
-        raise CannotEnrol("The second factor's secret is too short; it needs at least 16 characters.")
+        raise CannotEnrol(_("The second factor's secret is too short; it needs at least 16 characters."))
     return padded
 
 
@@ -110,13 +114,13 @@ def _create(
     try:
         validate_email(email)
     except ValidationError:
-        raise CannotEnrol(f"{email!r} is not an e-mail address.") from None
+        raise CannotEnrol(_("%(email)s is not an e-mail address.") % {"email": repr(email)}) from None
     if len(email) > 254:
-        raise CannotEnrol("The e-mail address is longer than 254 characters.")
+        raise CannotEnrol(_("The e-mail address is longer than 254 characters."))
     if not password:
-        raise CannotEnrol("The password is empty.")
+        raise CannotEnrol(_("The password is empty."))
     if User.objects.filter(email__iexact=email).exists():
-        raise CannotEnrol(f"An account with the e-mail {email} exists already.")
+        raise CannotEnrol(_("An account with the e-mail %(email)s exists already.") % {"email": email})
     user = User.objects.create_user(
         email, password, name=name, role=role, is_superuser=is_superuser, is_staff=is_staff
     )

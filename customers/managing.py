@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from django.db import transaction
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 from customers.audit import record
 from customers.models import PriceGroup, User
@@ -58,7 +59,7 @@ def suspend(
     """
     reason = " ".join(reason.split())[:200]
     if not reason:
-        raise CannotChange("A reason is needed, also for lifting a suspension.")
+        raise CannotChange(_("A reason is needed, also for lifting a suspension."))
     with transaction.atomic():
         user = _locked(user)
         before = Suspension(user.orders_suspended, user.api_suspended, user.deposits_suspended)
@@ -104,5 +105,5 @@ def set_price_group(
 def _locked(user: User) -> User:
     found = User.objects.select_for_update(of=("self",)).filter(pk=user.pk, role=User.Role.CUSTOMER).first()
     if found is None:
-        raise CannotChange("Only customers are changed here.")
+        raise CannotChange(_("Only customers are changed here."))
     return found

@@ -3,8 +3,11 @@
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from customers.audit import record
+from customers.figures import count
 from customers.models import PriceGroup, User
 
 
@@ -59,24 +62,32 @@ def delete_group(group: PriceGroup, *, by: User | None = None, request: HttpRequ
     """Remove a list that nobody is on, with the rules written for it. Raises InvalidGroup while somebody is."""
     members = group.users.count()
     if members:
-        people = "customer is" if members == 1 else "customers are"
-        raise InvalidGroup(f"{members} {people} on the list {group.name}. Put them on another one first.")
+        raise InvalidGroup(
+            ngettext(
+                "%(n)s customer is on the list %(group)s. Put them on another one first.",
+                "%(n)s customers are on the list %(group)s. Put them on another one first.",
+                members,
+            )
+            % {"n": count(members), "group": group.name}
+        )
     try:
         with transaction.atomic():
             record(by, "price_group.delete", group, f"Price list {group.name} deleted", {}, request)
             group.delete()
     except ProtectedError:  # somebody was put on it meanwhile
-        raise InvalidGroup(f"Somebody was put on the list {group.name} meanwhile.") from None
+        raise InvalidGroup(
+            _("Somebody was put on the list %(group)s meanwhile.") % {"group": group.name}
+        ) from None
 
 
 def _read(name: str, note: str) -> tuple[str, str]:
     name, note = " ".join(name.split()), " ".join(note.split())
     if not name or len(name) > 80:
-        raise InvalidGroup("Enter a name of at most 80 characters.")
+        raise InvalidGroup(_("Enter a name of at most 80 characters."))
     if name.lower() == "standard":
-        raise InvalidGroup("Standard is the list of everybody who is on no other.")
+        raise InvalidGroup(_("Standard is the list of everybody who is on no other."))
     if len(note) > 200:
-        raise InvalidGroup("A note has at most 200 characters.")
+        raise InvalidGroup(_("A note has at most 200 characters."))
     return name, note
 
 

@@ -7,6 +7,7 @@ from allauth.account.internal.flows.password_reset import request_password_reset
 from allauth.usersessions.models import UserSession
 from django.db import transaction
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 from customers.audit import record
 from customers.enrolling import CannotEnrol, create_staff
@@ -26,7 +27,7 @@ def invite(email: str, name: str, role: str, *, by: User, request: HttpRequest) 
     Until then nobody knows his password, and without a second factor no staff page opens.
     """
     if role not in ROLES:
-        raise CannotEnrol(f"{role!r} is not a role of the team.")
+        raise CannotEnrol(_("%(role)s is not a role of the team.") % {"role": repr(role)})
     user = create_staff(email, secrets.token_urlsafe(32), role, by=by, name=name)
     send_link(user, by=by, request=request)
     return user
@@ -41,7 +42,7 @@ def send_link(user: User, *, by: User, request: HttpRequest) -> None:
 def change_role(user: User, role: str, *, by: User, request: HttpRequest) -> None:
     """customer, reviewer or admin. Raises CannotChange for oneself and for superusers."""
     if role not in User.Role.values:
-        raise CannotChange("This is not a role.")
+        raise CannotChange(_("This is not a role."))
     with transaction.atomic():
         locked = _changeable(user, by)
         if locked.role == role:
@@ -71,9 +72,9 @@ def switch(user: User, active: bool, *, by: User, request: HttpRequest) -> None:
 def _changeable(user: User, by: User) -> User:
     locked = User.objects.select_for_update().get(pk=user.pk)
     if locked.pk == by.pk:
-        raise CannotChange("You cannot change your own role or account; ask another admin.")
+        raise CannotChange(_("You cannot change your own role or account; ask another admin."))
     if locked.is_superuser and not may(by, "superuser.change"):
-        raise CannotChange("Only a superuser changes a superuser.")
+        raise CannotChange(_("Only a superuser changes a superuser."))
     return locked
 
 

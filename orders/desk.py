@@ -18,6 +18,7 @@ from decimal import Decimal
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from customers.models import User
 from customers.permissions import may, who_may
@@ -87,7 +88,7 @@ def evidence_for(order_id: int) -> Evidence:
         .first()
     )
     if submission is None or submission.state != Submission.State.UNKNOWN:
-        raise CannotDecide("This order is not waiting for a decision.")
+        raise CannotDecide(_("This order is not waiting for a decision."))
     attempts = list(submission.attempts.order_by("id"))
     attempt = next(a for a in reversed(attempts) if a.state == SubmissionAttempt.State.UNKNOWN)
     order = submission.order
@@ -119,23 +120,32 @@ def decide(
     `user` None is the command line, which may do everything; others what the table of permissions says.
     """
     if choice not in VERB_OF:
-        raise CannotDecide(f"There is no choice {choice!r}.")
+        raise CannotDecide(_("There is no choice %(choice)s.") % {"choice": repr(choice)})
     if not reason.strip():
-        raise CannotDecide("A reason is needed.")
+        raise CannotDecide(_("A reason is needed."))
     if user is not None and not may(user, VERB_OF[choice]):
-        raise CannotDecide(f"Your role may not decide this. Who may: {who_may(VERB_OF[choice])}.")
+        raise CannotDecide(
+            _("Your role may not decide this. Who may: %(roles)s.") % {"roles": who_may(VERB_OF[choice])}
+        )
     submission = Submission.objects.select_related("provider").filter(pk=order_id).first()
     if submission is None:
-        raise CannotDecide(f"There is no order {order_id}.")
+        raise CannotDecide(_("There is no order %(id)s.") % {"id": order_id})
     if done := _decided_before(submission, choice, provider_order_id):
         return done
     if submission.state != Submission.State.UNKNOWN:
-        raise CannotDecide(f"This order was decided already: it is {submission.get_state_display().lower()}.")
+        raise CannotDecide(
+            _("This order was decided already: it is %(state)s.")
+            % {"state": submission.get_state_display().lower()}
+        )
     if timezone.now() < (opens := resolvable_at(submission.state_at)):
-        raise CannotDecide(f"A late answer may still come; it can be decided from {opens:%H:%M:%S} UTC.")
+        raise CannotDecide(
+            _("A late answer may still come; it can be decided from %(time)s UTC.")
+            % {"time": f"{opens:%H:%M:%S}"}
+        )
     if over := being_asked(submission):
         raise CannotDecide(
-            f"The provider is being asked again by its key; it can be decided from {over:%H:%M:%S} UTC."
+            _("The provider is being asked again by its key; it can be decided from %(time)s UTC.")
+            % {"time": f"{over:%H:%M:%S}"}
         )
     seen = _verify(submission.provider, provider_order_id) if choice == "accepted" else None
     with transaction.atomic():
@@ -151,11 +161,13 @@ def _carry_out(
     )
     attempt = submission.attempts.select_for_update().filter(state=SubmissionAttempt.State.UNKNOWN).first()
     if submission.state != Submission.State.UNKNOWN or attempt is None or being_asked(submission):
-        raise CannotDecide("This order was decided, or asked about again, a moment ago.")
+        raise CannotDecide(_("This order was decided, or asked about again, a moment ago."))
     if choice == "accepted":
         why = f"Found at the provider ({seen.raw_word if seen else ''}), accepted"
         if not accept_unknown(order, submission, attempt, provider_order_id, actor, f"{reason}. {why}"):
-            raise CannotDecide(f"The provider's order {provider_order_id} belongs to another order already.")
+            raise CannotDecide(
+                _("The provider's order %(id)s belongs to another order already.") % {"id": provider_order_id}
+            )
         return Submission.State.ACCEPTED
     if choice == "write_off":
         _to(submission, Submission.State.WRITTEN_OFF)
@@ -182,15 +194,17 @@ def _verify(provider: Provider, provider_order_id: str) -> Observation:
     """The typed id must exist upstream and not belong to another order."""
     wanted = provider_order_id.strip()
     if not wanted:
-        raise CannotDecide("The provider's order id is needed.")
+        raise CannotDecide(_("The provider's order id is needed."))
     if Submission.objects.filter(provider=provider, provider_order_id=wanted).exists():
-        raise CannotDecide(f"The provider's order {wanted} belongs to another order already.")
+        raise CannotDecide(
+            _("The provider's order %(id)s belongs to another order already.") % {"id": wanted}
+        )
     try:
         seen = adapter_for(provider).statuses([wanted]).found.get(wanted)
     except ProviderError as error:
-        raise CannotDecide(f"The id could not be verified: {error.message}") from error
+        raise CannotDecide(_("The id could not be verified: %(why)s") % {"why": error.message}) from error
     if seen is None:
-        raise CannotDecide(f"The provider does not know an order {wanted}.")
+        raise CannotDecide(_("The provider does not know an order %(id)s.") % {"id": wanted})
     return seen
 
 

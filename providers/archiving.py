@@ -6,8 +6,11 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from customers.audit import record
+from customers.figures import count
 from customers.models import User
 from providers.connecting import InvalidProvider
 from providers.models import Provider
@@ -32,9 +35,9 @@ def change_details(
     """Rename a provider, keep a note, warn below a balance (its own currency). Raises InvalidProvider."""
     name = " ".join(name.split())
     if not name or len(name) > 80:
-        raise InvalidProvider({"name": "Enter a name of at most 80 characters."})
+        raise InvalidProvider({"name": _("Enter a name of at most 80 characters.")})
     if name.isdigit():
-        raise InvalidProvider({"name": "A name of digits only would be taken for an id."})
+        raise InvalidProvider({"name": _("A name of digits only would be taken for an id.")})
     fresh = Provider.objects.get(pk=provider.pk)
     wanted = {"name": name, "note": note.strip(), "low_balance": low_balance}
     changed = [key for key, value in wanted.items() if getattr(fresh, key) != value]
@@ -46,7 +49,9 @@ def change_details(
             summary = f"{fresh.name}: {', '.join(key.replace('_', ' ') for key in changed)} changed"
             record(by, "provider.change", provider, summary, {key: wanted[key] for key in changed}, request)
     except IntegrityError:
-        raise InvalidProvider({"name": f"There is a provider named {name} already."}) from None
+        raise InvalidProvider(
+            {"name": _("There is a provider named %(name)s already.") % {"name": name}}
+        ) from None
     provider.refresh_from_db()
 
 
@@ -65,8 +70,14 @@ def archive(provider: Provider, *, by: User | None = None, request: HttpRequest 
         ).count()
         if waiting:
             raise CannotArchive(
-                f"{waiting} orders still wait to be sent to {locked.name} or to be decided. Cancel, decide or"
-                " deliver them first; then archive it."
+                ngettext(
+                    "%(n)s order still waits to be sent to %(provider)s or to be decided. Cancel, decide or deliver"
+                    " it first; then archive the provider.",
+                    "%(n)s orders still wait to be sent to %(provider)s or to be decided. Cancel, decide or deliver"
+                    " them first; then archive the provider.",
+                    waiting,
+                )
+                % {"n": count(waiting), "provider": locked.name}
             )
         Provider.objects.filter(pk=provider.pk).update(archived_at=timezone.now())
         record(by, "provider.archive", provider, f"Provider {locked.name} archived", request=request)

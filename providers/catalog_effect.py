@@ -4,12 +4,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from django.conf import settings
+from django.utils.translation import ngettext
 
+from customers.figures import count
 from providers.change_effects import Effects, effects_of
 from providers.models import CatalogChange, Provider
 from providers.pricing import charge_for
-from providers.simulating import LARGE_RISE, SOLD_DAYS, units_sold
+from providers.simulating import LARGE_RISE, margin_words, profit_words, rises_words, units_sold
 
 ZERO = Decimal(0)
 AMOUNT = Decimal("0.01")
@@ -35,45 +36,58 @@ class CatalogEffect:
     @property
     def sentence(self) -> str:
         """`12 changes touch 3 services on sale: 1 would be below cost, …`"""
+        changes = {"n": count(self.changes)}
         if not self.touched:
-            return (
-                f"{_count(self.changes, 'change')} would be applied; no price of a service on sale changes."
-                f"{self._leaving_words}"
+            applied = ngettext(
+                "%(n)s change would be applied; no price of a service on sale changes.",
+                "%(n)s changes would be applied; no price of a service on sale changes.",
+                self.changes,
             )
-        parts = []
-        if self.below_cost:
-            parts.append(f"{self.below_cost} would cost more than they are sold for")
-        if self.off_sale:
-            parts.append(f"{self.off_sale} would go off sale")
-        if self.large_rises:
-            parts.append(f"{self.large_rises} would get dearer by more than {LARGE_RISE:f} %")
-        if self.margin_before is not None and self.margin_after is not None:
-            parts.append(f"the average margin goes from {self.margin_before} % to {self.margin_after} %")
-        parts.append(f"on the orders of the last {SOLD_DAYS} days {self._profit_words}")
-        return (
-            f"{_count(self.changes, 'change')} would touch {_count(self.touched, 'service')} on sale: "
-            + "; ".join(parts)
-            + "."
-            + self._leaving_words
-        )
+            return f"{applied % changes}{self._leaving_words}"
+        services = ngettext("%(n)s service on sale", "%(n)s services on sale", self.touched) % {
+            "n": count(self.touched)
+        }
+        touch = ngettext(
+            "%(n)s change would touch %(services)s", "%(n)s changes would touch %(services)s", self.changes
+        ) % (changes | {"services": services})
+        return f"{touch}: {'; '.join(self._parts)}.{self._leaving_words}"
 
     @property
-    def _profit_words(self) -> str:
-        if not self.profit_change:
-            return "the profit would have been the same"
-        word = "higher" if self.profit_change > 0 else "lower"
-        return f"the profit would have been {abs(self.profit_change):.2f} {settings.CURRENCY} {word}"
+    def _parts(self) -> list[str]:
+        parts = []
+        if self.below_cost:
+            dearer = ngettext(
+                "%(n)s would cost more than they are sold for",
+                "%(n)s would cost more than they are sold for",
+                self.below_cost,
+            )
+            parts.append(dearer % {"n": count(self.below_cost)})
+        if self.off_sale:
+            off = ngettext("%(n)s would go off sale", "%(n)s would go off sale", self.off_sale)
+            parts.append(off % {"n": count(self.off_sale)})
+        if self.large_rises:
+            parts.append(rises_words(self.large_rises))
+        if self.margin_before is not None and self.margin_after is not None:
+            parts.append(margin_words(self.margin_before, self.margin_after))
+        return [*parts, profit_words(self.profit_change)]
 
     @property
     def _leaving_words(self) -> str:
         if not self.leaving:
             return ""
-        orders = (
-            f"; {_count(self.leaving_orders, 'open order')} of them would go on"
-            if self.leaving_orders
-            else ""
-        )
-        return f" {_count(self.leaving, 'service')} on sale would lose the offer that delivers it{orders}."
+        words = ngettext(
+            "%(n)s service on sale would lose the offer that delivers it",
+            "%(n)s services on sale would lose the offer that delivers it",
+            self.leaving,
+        ) % {"n": count(self.leaving)}
+        if self.leaving_orders:
+            orders = ngettext(
+                "%(n)s open order of them would go on",
+                "%(n)s open orders of them would go on",
+                self.leaving_orders,
+            )
+            words += "; " + orders % {"n": count(self.leaving_orders)}
+        return f" {words}."
 
 
 def effect_of(provider: Provider, external_ids: Collection[str] | None = None) -> CatalogEffect:
@@ -118,7 +132,3 @@ def summed(effects: Effects) -> CatalogEffect:
         leaving=sum(row.services for row in leaving),
         leaving_orders=sum(row.open_orders for row in leaving),
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -14,6 +14,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Case, F, Value, When
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from customers.audit import record
 from customers.models import User
@@ -101,7 +102,7 @@ def add_provider(
         _name_errors(provider.name) | _connection_errors(provider) | _set_options(provider, options or {})
     )
     if not provider.key and adapter != MANUAL:
-        errors["key"] = "Enter the API key."
+        errors["key"] = _("Enter the API key.")
     if errors:
         raise InvalidProvider(errors)
     try:
@@ -162,29 +163,32 @@ def change_connection(
 
 def _name_errors(name: str) -> dict[str, str]:
     if not name or len(name) > 80:
-        return {"name": "Enter a name of at most 80 characters."}
+        return {"name": _("Enter a name of at most 80 characters.")}
     if name.isdigit():
-        return {"name": "A name of digits only would be taken for an id."}
+        return {"name": _("A name of digits only would be taken for an id.")}
     if Provider.objects.filter(name=name).exists():
         return {"name": _name_taken(name)}
     return {}
 
 
 def _name_taken(name: str) -> str:
-    return f"There is a provider named {name} already."
+    return _("There is a provider named %(name)s already.") % {"name": name}
 
 
 def _connection_errors(provider: Provider) -> dict[str, str]:
     errors = {}
     if provider.adapter != MANUAL:
         if provider.adapter not in REGISTRY:
-            errors["adapter"] = (
-                f"There is no adapter {provider.adapter!r}; known: {', '.join(sorted(REGISTRY))}."
-            )
+            errors["adapter"] = _("There is no adapter %(name)s; known: %(known)s.") % {
+                "name": repr(provider.adapter),
+                "known": ", ".join(sorted(REGISTRY)),
+            }
         if problem := _address_problem(provider.api_url):
             errors["api_url"] = problem
     if not re.fullmatch(r"[A-Z]{3}", provider.currency):
-        errors["currency"] = f"{provider.currency!r} is not a currency: use three letters such as USD."
+        errors["currency"] = _("%(currency)s is not a currency: use three letters such as USD.") % {
+            "currency": repr(provider.currency)
+        }
     return errors
 
 
@@ -194,15 +198,15 @@ def _address_problem(url: str) -> str:
         parts = urlsplit(url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError:
-        return "The address is not a valid URL."
+        return _("The address is not a valid URL.")
     if not parts.hostname or parts.scheme not in ("https", "http") or len(url) > 500 or re.search(r"\s", url):
-        return "Enter the full address of the API, such as https://provider.example/api/v2."
+        return _("Enter the full address of the API, such as https://provider.example/api/v2.")
     if parts.username or parts.password:
-        return "The address must not hold a user name or password."
+        return _("The address must not hold a user name or password.")
     if parts.fragment:
-        return "The address must not hold a # part."
+        return _("The address must not hold a # part.")
     if parts.scheme == "http" and f"{parts.hostname}:{port}" not in settings.PROVIDER_ALLOWED_PRIVATE:
-        return "The address must start with https://, or the key would travel unencrypted."
+        return _("The address must start with https://, or the key would travel unencrypted.")
     return ""
 
 

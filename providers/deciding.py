@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from customers.audit import record
 from customers.models import User
@@ -133,7 +134,7 @@ def undo_revision(
         changes = [change for change in applied if change.kind != Kind.NEW]
         withdrawn = _unpublish_new([change for change in applied if change.kind == Kind.NEW], by, request)
         if not changes and not withdrawn:
-            raise CannotUndo("There is nothing to undo in this revision.")
+            raise CannotUndo(_("There is nothing to undo in this revision."))
         _refuse_if_overtaken(changes)
         apply_to_offers(provider.pk, (_reversed(change) for change in changes), now)
         holds = {
@@ -176,7 +177,8 @@ def _staged(
         unknown = set(external_ids) - set(changes.values_list("external_id", flat=True))
         if unknown:
             raise NothingWaits(
-                f"No change waits for service {', '.join(sorted(unknown))} of {provider.name}."
+                _("No change waits for service %(services)s of %(provider)s.")
+                % {"services": ", ".join(sorted(unknown)), "provider": provider.name}
             )
     return changes
 
@@ -187,12 +189,18 @@ def _refuse_if_overtaken(changes: Iterable[CatalogChange]) -> None:
         for name, value in change.after.items():
             present = getattr(offer, name)
             if (f"{present:.8f}" if name == "rate" else present) != value:
-                raise CannotUndo(f"Service {change.external_id} was changed again since; undo that first.")
+                raise CannotUndo(
+                    _("Service %(service)s was changed again since; undo that first.")
+                    % {"service": change.external_id}
+                )
         if offer is not None and (
             (change.kind == Kind.MISSING and offer.gone_at is None)
             or (change.kind == Kind.BACK and offer.gone_at is not None)
         ):
-            raise CannotUndo(f"Service {change.external_id} was changed again since; undo that first.")
+            raise CannotUndo(
+                _("Service %(service)s was changed again since; undo that first.")
+                % {"service": change.external_id}
+            )
 
 
 def _reversed(change: CatalogChange) -> Applied:

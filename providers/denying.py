@@ -18,6 +18,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from customers.audit import record
 from customers.models import User
@@ -78,14 +79,14 @@ def entry_text(kind: str, text: str) -> str:
     if kind == Denial.Kind.HOST:
         text = host_of(text.removeprefix("*."))
         if not text:
-            raise ValueError("A site is named like example.com; its subdomains are meant too.")
+            raise ValueError(_("A site is named like example.com; its subdomains are meant too."))
     elif kind == Denial.Kind.CUSTOMER:
         if text.removeprefix("#").isdecimal():
             return f"#{int(text.removeprefix('#'))}"
         if "@" not in text:
             text = f"@{text}"
         if "." not in text.rpartition("@")[2]:
-            raise ValueError("A customer is an e-mail address, a domain such as example.com, or #12.")
+            raise ValueError(_("A customer is an e-mail address, a domain such as example.com, or #12."))
     return text
 
 
@@ -153,16 +154,24 @@ def deny(
     """
     reason = " ".join(reason.split())
     if kind not in Denial.Kind.values:
-        raise ValueError(f"{kind!r} is not a kind of entry: use {', '.join(Denial.Kind.values)}.")
+        raise ValueError(
+            _("%(kind)s is not a kind of entry: use %(values)s.")
+            % {"kind": repr(kind), "values": ", ".join(Denial.Kind.values)}
+        )
     if scope not in SCOPES[kind]:
-        raise ValueError(f"{Denial.Kind(kind).label} has no scope {scope!r}: use {', '.join(SCOPES[kind])}.")
+        raise ValueError(
+            _("%(label)s has no scope %(scope)s: use %(scopes)s.")
+            % {"label": Denial.Kind(kind).label, "scope": repr(scope), "scopes": ", ".join(SCOPES[kind])}
+        )
     text = entry_text(kind, text)
     if not 2 <= len(text) <= 254:
-        raise ValueError("An entry has 2 to 254 characters.")
+        raise ValueError(_("An entry has 2 to 254 characters."))
     if not reason or len(reason) > 120:
-        raise ValueError("An entry needs a reason of at most 120 characters.")
+        raise ValueError(_("An entry needs a reason of at most 120 characters."))
     if until is not None and until < timezone.now().date():
-        raise ValueError(f"{until} has passed; an entry must hold until today or later.")
+        raise ValueError(
+            _("%(until)s has passed; an entry must hold until today or later.") % {"until": until}
+        )
     try:
         with transaction.atomic():
             entry = Denial.objects.create(
@@ -179,7 +188,9 @@ def deny(
             if _concerns_catalog(entry):
                 hold_denied()
     except IntegrityError:
-        raise ValueError(f"The {kind} “{text}” is on the list already.") from None
+        raise ValueError(
+            _("The %(kind)s “%(text)s” is on the list already.") % {"kind": kind, "text": text}
+        ) from None
     return entry
 
 

@@ -2,6 +2,7 @@
 
 from django.db import transaction
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 from customers.audit import record
 from customers.models import User
@@ -15,7 +16,7 @@ def pause_by_hand(
     """Stop sending until somebody resumes it. ValueError without a reason."""
     reason = " ".join(reason.split())
     if not reason:
-        raise ValueError("A pause needs a reason.")
+        raise ValueError(_("A pause needs a reason."))
     with transaction.atomic():
         breaker.pause(provider.pk, Provider.Pause.BY_HAND, reason)
         summary = f"Sending to {provider.name} paused: {reason}"

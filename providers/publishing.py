@@ -10,8 +10,10 @@ from decimal import Decimal
 from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from customers.audit import record
+from customers.figures import count
 from customers.models import User
 from providers.comparing import limits_fit, sellable_type
 from providers.exchange import exchange_rates
@@ -124,7 +126,10 @@ def effect_of_publishing(
 
 def _check(markup: Decimal | None) -> None:
     if markup is not None and not -100 <= markup <= LARGEST_MARKUP:
-        raise ValueError(f"A markup is a percentage from -100 to {LARGEST_MARKUP:,}, not {markup}.")
+        raise ValueError(
+            _("A markup is a percentage from -100 to %(most)s, not %(markup)s.")
+            % {"most": count(LARGEST_MARKUP), "markup": markup}
+        )
 
 
 def _fit(
@@ -165,7 +170,8 @@ def _offers(provider: Provider, external_ids: Collection[str] | None) -> list[Of
     unknown = set(external_ids) - {offer.external_id for offer in found}
     if unknown:
         raise NoSuchOffer(
-            f"{provider.name} has no service {', '.join(sorted(unknown))}; read its catalog first."
+            _("%(provider)s has no service %(services)s; read its catalog first.")
+            % {"provider": provider.name, "services": ", ".join(sorted(unknown))}
         )
     return found
 
@@ -189,23 +195,26 @@ class _Objections:
 
     def to(self, offer: Offer) -> str:
         if self.provider.archived_at:
-            return "the provider is archived."
+            return _("the provider is archived.")
         if offer.gone_at:
-            return "the provider no longer lists it."
+            return _("the provider no longer lists it.")
         if offer.on_hold:
             return offer.on_hold
         if not offer.service_type:
-            return f"its type {offer.type_raw!r} is not known; map it first."
+            return _("its type %(type)s is not known; map it first.") % {"type": repr(offer.type_raw)}
         if sellable_type(offer.service_type) is None:
-            return f"services of the type {offer.type_raw} cannot be sold."
+            return _("services of the type %(type)s cannot be sold.") % {"type": offer.type_raw}
         if offer.rate <= 0 and self.provider.sends_by_itself:  # what staff deliver may cost nothing
-            return "its rate is zero."
+            return _("its rate is zero.")
         if not limits_fit(offer.service_type, offer.minimum, offer.maximum):
-            return f"its minimum {offer.minimum} and maximum {offer.maximum} make no sense."
+            return _("its minimum %(minimum)s and maximum %(maximum)s make no sense.") % {
+                "minimum": offer.minimum,
+                "maximum": offer.maximum,
+            }
         if self.provider.currency not in self.exchange:
-            return f"there is no exchange rate for {self.provider.currency}."
+            return _("there is no exchange rate for %(currency)s.") % {"currency": self.provider.currency}
         if self.priced_by_rule and not self._has_price(offer):
-            return "no markup rule applies to it."
+            return _("no markup rule applies to it.")
         return ""
 
     def _has_price(self, offer: Offer) -> bool:
@@ -256,4 +265,4 @@ def _open_sale(service_ids: list[int]) -> set[int]:
 
 def _off_sale_reason(service_id: int) -> str:
     reason = Service.objects.values_list("off_sale", flat=True).get(pk=service_id)
-    return (reason or "it has no price.").lower()
+    return reason.lower() if reason else _("it has no price.")

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from django.db import transaction
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 from customers.models import AuditEntry, User
 from providers.locking import lock_prices
@@ -63,7 +64,7 @@ def undo_change(change: AuditEntry, *, by: User | None = None, request: HttpRequ
         lock_prices()
         entry = last_change(change.details.get("price_group"))
         if entry is None or entry.pk != change.pk:
-            raise CannotUndoRule("The rules were changed again since; look at the latest change first.")
+            raise CannotUndoRule(_("The rules were changed again since; look at the latest change first."))
         if entry.verb == REVISE:
             changes = [change.reversed for change in changes_of(entry)]
             revise(changes, f"Taken back: {entry.summary}", entry.subject, by=by, request=request)

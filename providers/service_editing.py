@@ -7,8 +7,10 @@ from typing import Any
 from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from customers.audit import record
+from customers.figures import count
 from customers.models import User
 from providers.applying import refresh_services
 from providers.locking import lock_prices
@@ -42,7 +44,7 @@ def change_service(
     """
     unknown = values.keys() - set(EDITABLE)
     if unknown:
-        raise ValueError(f"{', '.join(sorted(unknown))} cannot be edited.")
+        raise ValueError(_("%(fields)s cannot be edited.") % {"fields": ", ".join(sorted(unknown))})
     values = dict(values)
     with transaction.atomic():
         lock_prices()
@@ -52,13 +54,13 @@ def change_service(
             raise InvalidService(errors)
         changed = [name for name, value in values.items() if getattr(fresh, name) != value]
         if changed:
-            before = {name: _plain(getattr(fresh, name)) for name in changed}
+            before = {name: kept(getattr(fresh, name)) for name in changed}
             for name in changed:
                 setattr(fresh, name, values[name])
             fresh.changed_at = timezone.now()
             fresh.save(update_fields=[*changed, "changed_at"])
             summary = f"Service {fresh.pk} changed: {', '.join(name.replace('_', ' ') for name in changed)}"
-            after = {name: _plain(values[name]) for name in changed}
+            after = {name: kept(values[name]) for name in changed}
             record(by, "service.change", fresh, summary, {"before": before, "after": after}, request)
             if LIMITS & set(changed):
                 _follow_limits(fresh)
@@ -78,10 +80,10 @@ def _back_to_the_providers_words(service: Service, values: dict[str, Any]) -> No
 def _errors(service: Service, values: Mapping[str, Any]) -> dict[str, str]:
     errors = _limit_errors(service, values) if LIMITS & values.keys() else {}
     if "name" in values and not values["name"].strip():
-        errors["name"] = "A service needs a name."
+        errors["name"] = _("A service needs a name.")
     pinned = values.get("pinned_rate")
     if pinned is not None and not 0 < pinned < Decimal(10) ** 10:
-        errors["pinned_rate"] = "A pinned price must be more than zero."
+        errors["pinned_rate"] = _("A pinned price must be more than zero.")
     return errors
 
 
@@ -91,11 +93,15 @@ def _limit_errors(service: Service, values: Mapping[str, Any]) -> dict[str, str]
     offer = _first_offer(service)
     errors = {}
     if low is not None and high is not None and low > high:
-        errors["own_maximum"] = "The maximum is less than the minimum."
+        errors["own_maximum"] = _("The maximum is less than the minimum.")
+    takes = ""
+    if offer is not None:
+        figures = {"least": count(offer.minimum), "most": count(offer.maximum)}
+        takes = _("The provider takes %(least)s to %(most)s.") % figures
     if offer is not None and low is not None and not offer.minimum <= low <= offer.maximum:
-        errors["own_minimum"] = f"The provider takes {offer.minimum:,} to {offer.maximum:,}."
+        errors["own_minimum"] = takes
     if offer is not None and high is not None and not offer.minimum <= high <= offer.maximum:
-        errors["own_maximum"] = f"The provider takes {offer.minimum:,} to {offer.maximum:,}."
+        errors["own_maximum"] = takes
     return errors
 
 
@@ -110,10 +116,11 @@ def _first_offer(service: Service) -> Offer | None:
     return route.offer if route else None
 
 
-def _plain(value: Any) -> Any:
-    return (
-        value.name if isinstance(value, Category) else f"{value:f}" if isinstance(value, Decimal) else value
-    )
+def kept(value: Any) -> Any:
+    """A value as the audit keeps it, and as providers.service_undoing compares it."""
+    if isinstance(value, Category):
+        return value.name
+    return f"{value.normalize():f}" if isinstance(value, Decimal) else value
 
 
 def category_named(name: str) -> Category:
@@ -130,7 +137,7 @@ def publish_services(
         reprice(chosen)
         fit = list(chosen.filter(off_sale="", rate__gt=0).values_list("pk", flat=True))
         refused = [
-            f"{service.pk} {service.name}: {service.off_sale or 'It has no price.'}"
+            f"{service.pk} {service.name}: {service.off_sale or _('It has no price.')}"
             for service in chosen.exclude(pk__in=fit)
         ]
         fresh = list(Service.objects.filter(pk__in=fit, published=False).values_list("pk", flat=True))

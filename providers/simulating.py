@@ -12,7 +12,10 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
+from customers.figures import count
 from providers.exchange import exchange_rates
 from providers.models import MarkupRule, Service
 from providers.pricing import charge_for, margin_percent
@@ -76,27 +79,51 @@ class Simulation:
     def sentence(self) -> str:
         """`3 services on sale are touched, 2 get another price: 1 would be below cost; …`"""
         if not self.touched:
-            return "No service on sale is touched: no price changes."
+            return _("No service on sale is touched: no price changes.")
         parts = []
         if self.below_cost:
-            parts.append(f"{self.below_cost} would be below cost")
+            below = ngettext("%(n)s would be below cost", "%(n)s would be below cost", self.below_cost)
+            parts.append(below % {"n": count(self.below_cost)})
         if off_sale := sum(1 for row in self.rows if row.off_sale):
-            parts.append(f"{off_sale} would be off sale")
+            off = ngettext("%(n)s would be off sale", "%(n)s would be off sale", off_sale)
+            parts.append(off % {"n": count(off_sale)})
         if self.large_rises:
-            parts.append(f"{self.large_rises} would get dearer by more than {LARGE_RISE:f} %")
+            parts.append(rises_words(self.large_rises))
         if self.average_margin_before is not None and self.average_margin_after is not None:
-            parts.append(
-                f"the average margin goes from {self.average_margin_before} % to {self.average_margin_after} %"
-            )
-        profit = f"on the orders of the last {SOLD_DAYS} days the profit would have been "
-        if self.profit_change:
-            amount = f"{abs(self.profit_change):.2f} {settings.CURRENCY}"
-            profit += f"{amount} {'higher' if self.profit_change > 0 else 'lower'}"
-        else:
-            profit += "the same"
-        services = "1 service on sale is" if self.touched == 1 else f"{self.touched} services on sale are"
-        gets = "1 gets" if self.changed == 1 else f"{self.changed} get"
-        return f"{services} touched, {gets} another price: {'; '.join([*parts, profit])}."
+            parts.append(margin_words(self.average_margin_before, self.average_margin_after))
+        services = ngettext(
+            "%(n)s service on sale is touched", "%(n)s services on sale are touched", self.touched
+        ) % {"n": count(self.touched)}
+        gets = ngettext("%(n)s gets another price", "%(n)s get another price", self.changed) % {
+            "n": count(self.changed)
+        }
+        return f"{services}, {gets}: {'; '.join([*parts, profit_words(self.profit_change)])}."
+
+
+def rises_words(number: int) -> str:
+    words = ngettext(
+        "%(n)s would get dearer by more than %(percent)s",
+        "%(n)s would get dearer by more than %(percent)s",
+        number,
+    )
+    return words % {"n": count(number), "percent": f"{LARGE_RISE:f} %"}
+
+
+def margin_words(before: Decimal, after: Decimal) -> str:
+    figures = {"before": f"{before} %", "after": f"{after} %"}
+    return _("the average margin goes from %(before)s to %(after)s") % figures
+
+
+def profit_words(change: Decimal) -> str:
+    """What a change would have done to the profit of the last days; `change` in the panel's currency."""
+    figures = {"days": SOLD_DAYS, "amount": f"{abs(change):.2f} {settings.CURRENCY}"}
+    if change > 0:
+        words = _("on the orders of the last %(days)s days the profit would have been %(amount)s higher")
+    elif change < 0:
+        words = _("on the orders of the last %(days)s days the profit would have been %(amount)s lower")
+    else:
+        words = _("on the orders of the last %(days)s days the profit would have been the same")
+    return words % figures
 
 
 def simulate_rule(

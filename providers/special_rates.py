@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from django.db import connection, transaction
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 from customers.audit import record
 from customers.models import User
@@ -63,21 +64,23 @@ def set_special_rate(
     Raises InvalidRate where it is neither, both, or no price.
     """
     if (rate is None) == (discount_percent is None):
-        raise InvalidRate({"rate": "Enter either a price or a discount."})
+        raise InvalidRate({"rate": _("Enter either a price or a discount.")})
     if rate is not None and not (0 < rate <= LARGEST_RATE and rate == rate.quantize(RATE)):
-        raise InvalidRate({"rate": "A price is more than zero and has at most 8 decimals."})
+        raise InvalidRate({"rate": _("A price is more than zero and has at most 8 decimals.")})
     if discount_percent is not None and not (
         0 <= discount_percent < 100 and discount_percent == discount_percent.quantize(Decimal("0.0001"))
     ):
         raise InvalidRate(
             {
-                "discount_percent": "A discount is a percentage from 0 to less than 100, with at most 4 decimals."
+                "discount_percent": _(
+                    "A discount is a percentage from 0 to less than 100, with at most 4 decimals."
+                )
             }
         )
     values = {"rate": rate, "discount_percent": discount_percent, "note": " ".join(note.split())[:200]}
     with transaction.atomic():
         earlier = SpecialRate.objects.select_for_update().filter(user=customer, service=service).first()
-        saved, _ = SpecialRate.objects.update_or_create(user=customer, service=service, defaults=values)
+        saved, _made = SpecialRate.objects.update_or_create(user=customer, service=service, defaults=values)
         details = {
             "service": service.pk,
             "before": _told(earlier) if earlier else "",
@@ -97,7 +100,7 @@ def copy_special_rates(
     Returns how many were copied. One statement for the rates. Raises InvalidRate for the same customer twice.
     """
     if source.pk == customer.pk:
-        raise InvalidRate({"customer": "A customer's prices cannot be copied to himself."})
+        raise InvalidRate({"customer": _("A customer's prices cannot be copied to himself.")})
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(

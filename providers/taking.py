@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 from customers.models import User
 from providers.adapters import REGISTRY
@@ -19,7 +20,12 @@ def proposals_of(pairs: Iterable[str]) -> dict[str, str]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not name or not equals:
-            raise InvalidProvider({"options": f"{pair[:80]!r} is no proposal of the form option=value."})
+            raise InvalidProvider(
+                {
+                    "options": _("%(text)s is no proposal of the form option=value.")
+                    % {"text": repr(pair[:80])}
+                }
+            )
         taken[name] = value
     return taken
 
@@ -28,7 +34,7 @@ def merged(provider: Provider, taken: Mapping[str, Any]) -> tuple[str, dict[str,
     """(adapter, options) with `taken` over what the row has. What only the earlier dialect knows is left out."""
     adapter = str(taken.get(ADAPTER, provider.adapter))
     if adapter not in REGISTRY:
-        raise InvalidProvider({ADAPTER: f"There is no adapter {adapter!r}."})
+        raise InvalidProvider({ADAPTER: _("There is no adapter %(name)s.") % {"name": repr(adapter)}})
     known = known_options(adapter)
     kept = {name: value for name, value in provider.options.items() if name in known}
     return adapter, kept | {name: value for name, value in taken.items() if name != ADAPTER}

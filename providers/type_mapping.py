@@ -5,6 +5,7 @@ from collections.abc import Collection
 from django.db import connection, transaction
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from customers.audit import record
 from customers.models import User
@@ -50,12 +51,18 @@ def map_type(
     Their services are priced anew; those still unpublished can be published now. Raises CannotMap.
     """
     if fold(word) is not None:
-        raise CannotMap(f"The type {word!r} is known already, as {TYPES[fold(word) or ''].name}.")
+        raise CannotMap(
+            _("The type %(word)s is known already, as %(name)s.")
+            % {"word": repr(word), "name": TYPES[fold(word) or ""].name}
+        )
     if code and sellable_type(code) is None:
         known = ", ".join(sorted(name for name, found in TYPES.items() if found.sellable))
-        raise CannotMap(f"{code!r} is not a type that can be sold. Known: {known}.")
+        raise CannotMap(
+            _("%(code)s is not a type that can be sold. Known: %(known)s.")
+            % {"code": repr(code), "known": known}
+        )
     if not word and not external_ids:
-        raise CannotMap("These services have no type at all: name the ones that are meant.")
+        raise CannotMap(_("These services have no type at all: name the ones that are meant."))
     with transaction.atomic():
         lock_offers(provider.pk)
         offers = Offer.objects.filter(provider=provider, type_raw=word)
@@ -63,10 +70,14 @@ def map_type(
             offers = offers.filter(external_id__in=list(external_ids))
             if missing := set(external_ids) - set(offers.values_list("external_id", flat=True)):
                 raise CannotMap(
-                    f"{provider.name} has no service {', '.join(sorted(missing))} of the type {word!r}."
+                    _("%(provider)s has no service %(services)s of the type %(word)s.")
+                    % {"provider": provider.name, "services": ", ".join(sorted(missing)), "word": repr(word)}
                 )
         elif not offers.exists() and not _staged(provider, word):
-            raise CannotMap(f"{provider.name} has no service of the type {word!r}.")
+            raise CannotMap(
+                _("%(provider)s has no service of the type %(word)s.")
+                % {"provider": provider.name, "word": repr(word)}
+            )
         changed = offers.exclude(service_type=code).update(service_type=code, changed_at=timezone.now())
         if external_ids is None:
             _map_staged(provider, word, code)

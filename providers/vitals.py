@@ -7,7 +7,9 @@ from decimal import Decimal
 
 from django.db.models import Count, Q, Sum
 from django.utils import timezone
+from django.utils.translation import ngettext
 
+from customers.figures import count
 from providers.balances import Runway, runway
 from providers.exchange import exchange_to_panel
 from providers.models import Provider, ProviderHour
@@ -91,18 +93,22 @@ class Funds:
     @property
     def words(self) -> str:
         """What it means for the orders that wait, in one sentence; "" when all is well."""
+        figures = {"n": count(self.at_risk), "cost": f"{self.waiting_cost:.2f}", "short": f"{self.short:.2f}"}
         if self.short > 0:
-            return (
-                f"{_waiting(self.at_risk)} to be sent at a cost of {self.waiting_cost:.2f}; the balance is"
-                f" {self.short:.2f} too small for that."
+            words = ngettext(
+                "%(n)s order waits to be sent at a cost of %(cost)s; the balance is %(short)s too small for that.",
+                "%(n)s orders wait to be sent at a cost of %(cost)s; the balance is %(short)s too small for that.",
+                self.at_risk,
             )
+            return words % figures
         if self.at_risk:
-            return f"{_waiting(self.at_risk)} to be sent, and the balance lasts for {self.runway.days} days."
+            words = ngettext(
+                "%(n)s order waits to be sent, and the balance lasts for %(days)s days.",
+                "%(n)s orders wait to be sent, and the balance lasts for %(days)s days.",
+                self.at_risk,
+            )
+            return words % (figures | {"days": self.runway.days})
         return ""
-
-
-def _waiting(orders: int) -> str:
-    return "1 order waits" if orders == 1 else f"{orders} orders wait"
 
 
 def funds_of(provider: Provider, lasts: Runway | None = None) -> Funds:

@@ -234,7 +234,7 @@ def test_a_provider_with_orders_that_wait_to_be_sent_is_not_archived(browser: Cl
     service = world.service(world.offer(provider))
     order = world.order(world.customer(), service)
     answer = browser.post(f"/manage/providers/{provider.pk}/archive", follow=True)
-    assert "1 orders still wait to be sent" in text_of(answer)
+    assert "1 order still waits to be sent" in text_of(answer)
     provider.refresh_from_db()
     assert provider.archived_at is None
     staff_world.accepted(order)

@@ -100,7 +100,7 @@ def test_archiving_waits_for_what_is_not_sent_and_leaves_accepted_orders_open(
     service, alice = world.service(world.offer(north)), world.customer()
     add_route(service, world.offer(south))
     placed = world.order(alice, service)
-    with pytest.raises(CannotArchive, match="1 orders still wait"):
+    with pytest.raises(CannotArchive, match="1 order still waits"):
         archive(north)
     assert submit_lane(north.pk).accepted == 1
     archive(north)
