@@ -1,14 +1,20 @@
 """Markup rules and exchange rates on the page: what the preview says is what saving does, and it saves nothing."""
 
 import re
+from datetime import date, timedelta
 from decimal import Decimal
+from io import StringIO
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.test import Client
+from django.utils import timezone
 
 from customers.models import AuditEntry, PriceGroup
 from providers.models import Alert, ExchangeRate, MarkupRule, Service
+from providers.rate_setting import set_rate
+from providers.rate_undoing import CannotUndoRate, last_rate_change, undo_rate
 from providers.repricing import reprice
 from tests import staff_world, world
 from tests.providers.shop import everything_at
@@ -226,6 +232,107 @@ def test_a_missing_exchange_rate_is_asked_for_and_setting_it_prices_the_services
     wrong = browser.post("/manage/rates", {"currency": "USD", "rate": "2"})
     assert wrong.status_code == 422
     assert "its rate is 1" in text_of(wrong)
+
+
+@pytest.fixture
+def kite() -> Service:
+    """Costs 1 EUR, sold at 25 % on cost; 1 EUR is 1.10 since the first of the month before last."""
+    everything_at(25)
+    set_rate("EUR", Decimal("1.10"), date(2026, 1, 1))
+    return world.service(world.offer(world.provider(name="Kite", currency="EUR")), rate="1.375")
+
+
+def test_what_a_rate_would_do_is_shown_before_it_is_saved(browser: Client, kite: Service) -> None:
+    reprice()
+    world.order(world.customer(), kite, quantity=2000)
+    pinned = world.service(
+        world.offer(kite.routes.get().offer.provider, "2", name="Pinned"), pinned_rate=Decimal("1.50")
+    )
+    reprice()
+    asked = {"currency": "eur", "rate": "2"}
+    shown = text_of(browser.post("/manage/rates/preview", asked))
+    assert "2 services on sale are touched, 1 would have another price. 1 would be off sale." in shown
+    # 1.10 to 2.00 and 1.375 to 2.50: each thousand earns 0.50 instead of 0.275; the pinned one loses
+    assert "1.10 2.00 1.375 2.50 +81.8%" in shown and "+$0.45" in shown
+    assert "Below cost 1 service" in shown and "Rise over 20% 1 service" in shown
+    without_script = browser.post("/manage/rates", asked | {"preview": "1"})
+    assert (without_script.status_code, "1.10 2.00 1.375 2.50" in text_of(without_script)) == (200, True)
+    assert ExchangeRate.objects.count() == 1, "asking saves nothing"
+    later = (timezone.now().date() + timedelta(days=9)).isoformat()
+    assert text_of(browser.post("/manage/rates/preview", asked | {"date": later})).startswith(" From ")
+    old = text_of(browser.post("/manage/rates/preview", asked | {"date": "2025-12-31"}))
+    assert "0 would have another price" in old, "a newer rate counts"
+    assert "its rate is 1" in text_of(browser.post("/manage/rates/preview", {"currency": "USD", "rate": "2"}))
+    browser.post("/manage/rates", asked)
+    kite.refresh_from_db()
+    pinned.refresh_from_db()
+    assert (kite.cost_rate, kite.rate, bool(pinned.off_sale)) == (Decimal(2), Decimal("2.5"), True)
+
+
+def taken_back(browser: Client) -> str:
+    found = re.search(r'name="change" value="(\d+)"', browser.get("/manage/rates").content.decode())
+    assert found
+    return text_of(browser.post("/manage/rates/undo", {"change": found[1]}, follow=True))
+
+
+def test_the_last_rate_is_taken_back_dated_audited_and_again(browser: Client, kite: Service) -> None:
+    browser.post("/manage/rates", {"currency": "EUR", "rate": "2"})
+    shown = text_of(browser.get("/manage/rates"))
+    assert "Latest change: 1 EUR is 2 USD from" in shown
+    assert "If it is taken back: 1 service on sale is touched, 1 gets another price" in shown
+    said = taken_back(browser)
+    today = timezone.now().date()
+    assert f"Undone. 1 EUR is 1.1 again from {today} on." in said
+    kite.refresh_from_db()
+    assert (kite.cost_rate, kite.rate) == (Decimal("1.10"), Decimal("1.375"))
+    assert dict(ExchangeRate.objects.values_list("date", "rate")) == {
+        date(2026, 1, 1): Decimal("1.10"), today: Decimal("1.10"),
+    }  # fmt: skip
+    assert AuditEntry.objects.filter(verb="exchange_rate.set").count() == 3
+    taken_back(browser)
+    kite.refresh_from_db()
+    assert kite.cost_rate == Decimal(2)
+
+
+def test_a_rate_that_was_in_force_for_days_ends_today_and_its_days_stay(kite: Service) -> None:
+    today = timezone.now().date()
+    set_rate("EUR", Decimal(2), today - timedelta(days=3))
+    change = last_rate_change()
+    assert change is not None
+    undo_rate(change)
+    assert ExchangeRate.objects.get(date=today).rate == Decimal("1.10")
+    assert ExchangeRate.objects.get(date=today - timedelta(days=3)).rate == Decimal(2)
+    kite.refresh_from_db()
+    assert kite.cost_rate == Decimal("1.10")
+
+
+def test_a_day_that_has_not_come_or_was_overtaken_and_a_first_rate_are_put_back_as_they_were(
+    kite: Service,
+) -> None:
+    for day in (timezone.now().date() + timedelta(days=3), date(2025, 12, 1)):
+        set_rate("EUR", Decimal(2), day)
+        change = last_rate_change()
+        assert change is not None
+        undo_rate(change)
+        assert [rate.date for rate in ExchangeRate.objects.all()] == [date(2026, 1, 1)]
+        with pytest.raises(CannotUndoRate, match="changed again since"):
+            undo_rate(change)
+    set_rate("XTS", Decimal(3))
+    first = last_rate_change()
+    assert first is not None
+    undo_rate(first)
+    assert not ExchangeRate.objects.filter(currency="XTS").exists()
+    removed = last_rate_change()
+    assert removed is not None and removed.verb == "exchange_rate.remove"
+    undo_rate(removed)
+    assert ExchangeRate.objects.get(currency="XTS").rate == Decimal(3)
+
+
+def test_the_command_foretells_a_rate(kite: Service) -> None:
+    output = StringIO()
+    call_command("set_rate", "EUR", "2", "--dry-run", stdout=output)
+    assert "1 service on sale is touched, 1 gets another price" in output.getvalue()
+    assert ExchangeRate.objects.count() == 1
 
 
 # ── alerts ──────────────────────────────────────────────────────────────────────────────────────────
