@@ -143,6 +143,25 @@ class LimitsForm(Part):
     )
 
 
+class DelaysForm(Part):
+    slow_times = forms.CharField(
+        label=_("Slow: so many times what the service usually takes"),
+        help_text=_(
+            "2 to 50, and never before an hour. Usual is the median of a service's last 20 completed orders; "
+            "with fewer than 5 it is not known. Customers read at twice the usual time that it takes longer."
+        ),
+        widget=forms.TextInput(attrs={"inputmode": "numeric", "class": "tn maxw-9", "autocomplete": "off"}),
+    )
+    stuck_days = forms.CharField(
+        label=_("Stuck: days without a change"),
+        help_text=_(
+            "1 to 60 days without a change of status, start count or remains, of an order that is slow as well. "
+            "Staff may then settle it by hand."
+        ),
+        widget=forms.TextInput(attrs={"inputmode": "numeric", "class": "tn maxw-9", "autocomplete": "off"}),
+    )
+
+
 class RepliesForm(Part):
     reject_replies = forms.CharField(
         label=_("When rejecting, one per line"),
@@ -262,6 +281,7 @@ FORMS: dict[str, type[Part]] = {
     "maintenance": MaintenanceForm,
     "review": ReviewForm,
     "limits": LimitsForm,
+    "delays": DelaysForm,
     "replies": RepliesForm,
     "notices": NoticesForm,
     "adjust_limits": AdjustLimitsForm,

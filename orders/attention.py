@@ -22,13 +22,13 @@ from customers.figures import count, money, rate, span
 from customers.models import DepositRequest, User
 from customers.notices import low_below
 from orders.models import Order, Request, Submission
+from orders.stuck import LATE_TIMES, patience
 from providers.browsing import Line, about
 
 RECENT = timedelta(days=7)
 MOST = 500
 NEWEST_REQUESTS = 5000
 PAYMENTS = 20
-LATE_TIMES = 2  # the usual time is a median: half of all orders take longer and are no news
 NAMED = 3  # order numbers in a sentence
 LINKED = 60  # order numbers in an address
 OPEN_STATUSES = (Order.Status.PENDING, Order.Status.PROCESSING, Order.Status.IN_PROGRESS)
@@ -115,7 +115,11 @@ def _late(user: User, now: datetime) -> Iterable[Item]:
             "pk", "service__name", "charge", "created_at", "service__median_seconds", "runs", "interval"
         )
     )
-    late = [row for row in rows if row[4] is not None and row[3] + _patience(row[4], row[5], row[6]) < now]
+    late = [
+        row
+        for row in rows
+        if row[4] is not None and row[3] + patience(LATE_TIMES, row[4], row[5], row[6]) < now
+    ]
     if late:
         title = ngettext(
             "One order takes longer than usual", "%(n)s orders take longer than usual", len(late)
@@ -131,11 +135,6 @@ def _late(user: User, now: datetime) -> Iterable[Item]:
         found = [Found(*row[:3]) for row in late]
         said = text % {"waited": span(now - waited), "usual": about(median), "amount": _sum(found)}
         yield _about_orders("warn", "hourglass", title, found, said)
-
-
-def _patience(median_seconds: int, runs: int | None, interval: int | None) -> timedelta:
-    in_runs = timedelta(minutes=((runs or 1) - 1) * (interval or 0))
-    return LATE_TIMES * timedelta(seconds=median_seconds) + in_runs
 
 
 def _ended(user: User, since: datetime) -> Iterable[Item]:

@@ -100,7 +100,8 @@ def set_counts(
             raise CannotSettle(_("These counts are set already."))
         order.start_count, order.remains = start_count, remains
         order.save(update_fields=["start_count", "remains"])
-        Submission.objects.filter(pk=order_id).update(checked_at=timezone.now())
+        now = timezone.now()
+        Submission.objects.filter(pk=order_id).update(checked_at=now, progress_at=now)
         why = _("Start count %(start)s, remains %(remains)s") % {
             "start": count(start_count),
             "remains": count(remains),

@@ -19,7 +19,7 @@ from django.utils.translation import ngettext
 from customers.figures import count, money, span
 from orders.earnings import moved
 from orders.models import Order, Request, Submission, Tally
-from orders.stuck import stuck
+from orders.stuck import delayed, measure
 from orders.watching import SHOWN_BY_DASHBOARD, WAITS_TOO_LONG
 from providers.models import Alert, Service
 from providers.overview import Standing
@@ -203,7 +203,7 @@ def _orders_in_doubt() -> list[Attention]:
                 _("Show %s") % count(marked_sum["n"]),
             )
         )
-    slow = Order.objects.filter(stuck(timezone.now())).aggregate(
+    slow = Order.objects.filter(delayed(timezone.now(), measure())).aggregate(
         n=Count("pk"), sum=Sum("charge"), since=Min("created_at")
     )
     if slow["n"]:
@@ -212,7 +212,7 @@ def _orders_in_doubt() -> list[Attention]:
             Attention(
                 "warn",
                 "clock",
-                ngettext("%d order does not move", "%d orders do not move", slow["n"]) % slow["n"],
+                ngettext("%d order is stuck or slow", "%d orders are stuck or slow", slow["n"]) % slow["n"],
                 _("%(sum)s paid for them, the oldest placed %(age)s ago")
                 % {"sum": money(slow["sum"]), "age": age},
                 slow["sum"],

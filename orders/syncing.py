@@ -207,7 +207,9 @@ _LOCK_ORDERS = "SELECT id FROM orders_order WHERE id = ANY(%s) ORDER BY id FOR N
 _CHANGE_SUBMISSIONS = f"""
     UPDATE orders_submission s
     SET next_poll_at = {_NEXT_POLL}, polls = s.polls + 1, checked_at = clock_timestamp(), observed_seq = %(seq)s,
-        raw_word = v.raw, reported_charge = v.charge, seen_status = '', seen_remains = NULL, seen_at = NULL
+        raw_word = v.raw, reported_charge = v.charge, seen_status = '', seen_remains = NULL, seen_at = NULL,
+        progress_at = CASE WHEN (o.status, o.start_count, o.remains) IS DISTINCT FROM (v.status, v.start, v.remains)
+                           THEN clock_timestamp() ELSE s.progress_at END
     FROM {_ROWS}, orders_order o
     WHERE s.order_id = v.id AND o.id = v.id AND s.state = 'accepted' AND s.observed_seq < %(seq)s
     RETURNING s.order_id

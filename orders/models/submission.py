@@ -62,6 +62,7 @@ class Submission(models.Model):
     # Following it, once accepted.
     next_poll_at = models.DateTimeField(null=True, blank=True)
     checked_at = models.DateTimeField(null=True, blank=True)
+    progress_at = models.DateTimeField(null=True, blank=True)  # the last change of status, start or remains
     polls = models.PositiveIntegerField(default=0)
     observed_seq = models.BigIntegerField(default=0)  # of the last observation that was applied
     raw_word = models.CharField(max_length=40, blank=True)

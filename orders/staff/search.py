@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from customers.models import User
 from orders.models import Order, Request, Submission
-from orders.stuck import stuck
+from orders.stuck import delayed, measure
 from providers.models import Provider
 
 MOST_PEOPLE = 200
@@ -53,11 +53,12 @@ def read_filters(asked: Mapping[str, str]) -> Filters:
 def _tab(tab: str, now: datetime) -> Q:
     if tab == "by_hand":
         return _BY_HAND & (Q(status__in=Order.OPEN) | Q(pk__in=_refilled_by_hand()))
+    if tab == "stuck":
+        return delayed(now, measure())
     return {
         "all": Q(),
         "open": Q(status__in=Order.OPEN),
         "attention": ~Q(attention=""),
-        "stuck": stuck(now),
         "held": Q(status__in=Order.OPEN, submission__state=Submission.State.HELD) & ~_BY_HAND,
     }[tab]
 
@@ -109,6 +110,24 @@ def page(
     rows = list(loaded.order_by("-pk")[: size + 1])
     more, rows = len(rows) > size, rows[:size]
     return rows, rows[0].pk if rows and after else None, rows[-1].pk if rows and more else None
+
+
+def page_by_charge(
+    orders: QuerySet[Order], size: int, after: int | None, before: int | None
+) -> tuple[list[Order], int | None, int | None]:
+    """The same with the most money first, then the oldest. For lists that are short: they are sorted as a whole."""
+    loaded = orders.select_related("user", "service", "submission__provider")
+    edge = Order.objects.filter(pk=before or after or 0).values_list("charge", "pk").first()
+    if before and edge:
+        earlier = Q(charge__gt=edge[0]) | Q(charge=edge[0], pk__lt=edge[1])
+        rows = list(loaded.filter(earlier).order_by("charge", "-pk")[: size + 1])
+        more_before, rows = len(rows) > size, rows[:size][::-1]
+        return rows, rows[0].pk if rows and more_before else None, rows[-1].pk if rows else None
+    if after and edge:
+        loaded = loaded.filter(Q(charge__lt=edge[0]) | Q(charge=edge[0], pk__gt=edge[1]))
+    rows = list(loaded.order_by("-charge", "pk")[: size + 1])
+    more, rows = len(rows) > size, rows[:size]
+    return rows, rows[0].pk if rows and after and edge else None, rows[-1].pk if rows and more else None
 
 
 def _matching(orders: QuerySet[Order], q: str) -> QuerySet[Order]:

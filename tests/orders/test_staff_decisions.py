@@ -2,13 +2,11 @@
 
 import threading
 from collections.abc import Callable
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.db import connection
-from django.utils import timezone
 
 from customers import wallet
 from customers.models import AuditEntry, User
@@ -25,7 +23,6 @@ from orders.staff_decisions import (
     settle_partial,
     write_note,
 )
-from orders.stuck import is_stuck, stuck
 from providers.models import Service
 from tests import staff_world, world
 
@@ -162,38 +159,6 @@ def test_an_order_that_runs_as_usual_is_left_alone(impressions: Service, rita: U
     with pytest.raises(CannotSettle, match="does not wait"):
         refund_in_full(order.pk, by=rita, **WHY)
     assert wallet.balance_of(order.user) == 98
-
-
-@pytest.mark.parametrize(
-    ("days", "median_s", "late"),
-    [(2, None, False), (4, None, True), (4, 86_400, False), (11, 86_400, True), (4, 60, True)],
-)
-def test_an_open_order_is_stuck_by_its_services_measure(
-    impressions: Service, rita: User, days: int, median_s: int | None, late: bool
-) -> None:
-    Service.objects.update(median_seconds=median_s)
-    order = staff_world.accepted(world.order(world.customer(), impressions))
-    Submission.objects.update(state_at=timezone.now() - timedelta(days=days))
-    now = timezone.now()
-    order = Order.objects.select_related("service", "submission").get(pk=order.pk)
-    assert is_stuck(order, order.submission, now) is late
-    assert Order.objects.filter(stuck(now)).exists() is late
-    if late:
-        assert refund_in_full(order.pk, by=rita, **WHY) == 2
-    world.sane()
-
-
-def test_an_order_that_waits_for_a_day_is_listed_and_can_only_be_canceled(
-    impressions: Service, rita: User
-) -> None:
-    order = world.order(world.customer(), impressions)
-    Submission.objects.update(queued_since=timezone.now() - timedelta(hours=25))
-    assert list(Order.objects.filter(stuck(timezone.now()))) == [order]
-    with pytest.raises(CannotSettle, match="this one is queued"):
-        refund_in_full(order.pk, by=rita, **WHY)
-    assert ask_cancel_for(order.pk, by=rita, **WHY).state == "done"
-    assert wallet.balance_of(order.user) == 100
-    world.sane()
 
 
 def test_asking_in_the_customers_place_is_written_down_or_refused(impressions: Service, rita: User) -> None:
