@@ -21,10 +21,12 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.text import slugify
+from django.utils.translation import gettext as _
 
 from customers import brand
 from customers.audit import record
 from customers.encryption import decrypt, encrypt
+from customers.figures import count
 from customers.models import Setting, User
 
 LARGEST_LOGO = 100_000  # bytes; it is part of every page
@@ -156,7 +158,7 @@ def change(
         try:
             checked[key] = CHECKS[key](value)
         except KeyError:
-            raise BadSetting(key, f"{key} is not a setting.") from None
+            raise BadSetting(key, _("%(key)s is not a setting.") % {"key": key}) from None
         except ValueError as error:
             raise BadSetting(key, str(error)) from None
     with transaction.atomic():
@@ -192,9 +194,9 @@ def logo_of(data: bytes) -> str:
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         kind = "image/webp"
     if kind is None:
-        raise ValueError("The logo must be a PNG, JPEG, GIF or WebP picture.")
+        raise ValueError(_("The logo must be a PNG, JPEG, GIF or WebP picture."))
     if len(data) > LARGEST_LOGO:
-        raise ValueError(f"The logo must not be larger than {LARGEST_LOGO // 1000} kB.")
+        raise ValueError(_("The logo must not be larger than %(most)s kB.") % {"most": LARGEST_LOGO // 1000})
     return f"{kind};{base64.b64encode(data).decode()}"
 
 
@@ -205,7 +207,7 @@ def _line(longest: int, *, required: str = "") -> Callable[[Any], str]:
     def check(raw: Any) -> str:
         text = " ".join(str(raw or "").split())
         if len(text) > longest:
-            raise ValueError(f"At most {longest} characters.")
+            raise ValueError(_("At most %(longest)s characters.") % {"longest": longest})
         if required and not text:
             raise ValueError(required)
         return text
@@ -217,7 +219,7 @@ def _prose(longest: int) -> Callable[[Any], str]:
     def check(raw: Any) -> str:
         text = str(raw or "").replace("\r\n", "\n").strip()
         if len(text) > longest:
-            raise ValueError(f"At most {longest:,} characters.")
+            raise ValueError(_("At most %(longest)s characters.") % {"longest": count(longest)})
         return text
 
     return check
@@ -225,7 +227,7 @@ def _prose(longest: int) -> Callable[[Any], str]:
 
 def _switch(raw: Any) -> bool:
     if not isinstance(raw, bool):
-        raise ValueError("Yes or no.")
+        raise ValueError(_("Yes or no."))
     return raw
 
 
@@ -239,37 +241,37 @@ def _logo(raw: Any) -> str:
     try:
         return logo_of(logo_file(str(raw))[1])
     except binascii.Error:
-        raise ValueError("The logo must be a picture.") from None
+        raise ValueError(_("The logo must be a picture.")) from None
 
 
 def _contact(raw: Any) -> str:
     text = _line(200)(raw)
     if text and "@" not in text and not text.startswith("https://"):
-        raise ValueError("An e-mail address, or an address that begins with https://.")
+        raise ValueError(_("An e-mail address, or an address that begins with https://."))
     return text
 
 
 def _methods(raw: Any) -> tuple[DepositMethod, ...]:
     if not isinstance(raw, list | tuple):
-        raise ValueError("A list of ways to pay.")
+        raise ValueError(_("A list of ways to pay."))
     found = tuple(known if isinstance(known, DepositMethod) else _method(known) for known in raw)
     if len({slugify(known.name, allow_unicode=True) for known in found}) < len(found):
-        raise ValueError("Each way to pay needs a name of its own.")
+        raise ValueError(_("Each way to pay needs a name of its own."))
     if len(found) > MOST_METHODS:
-        raise ValueError(f"At most {MOST_METHODS} ways to pay.")
+        raise ValueError(_("At most %(most)s ways to pay.") % {"most": MOST_METHODS})
     return found
 
 
 def _method(raw: Any) -> DepositMethod:
     if not isinstance(raw, Mapping):
-        raise ValueError("A way to pay has a name and instructions.")
+        raise ValueError(_("A way to pay has a name and instructions."))
     minimum = _amount(raw.get("minimum")) or Decimal(0)
     maximum = _amount(raw.get("maximum"))
     if maximum is not None and maximum < max(minimum, Decimal("0.01")):
-        raise ValueError("The maximum of a way to pay is below its minimum.")
+        raise ValueError(_("The maximum of a way to pay is below its minimum."))
     instructions = _prose(2000)(raw.get("instructions"))
     if not instructions:
-        raise ValueError("A way to pay needs instructions: customers read them after choosing it.")
+        raise ValueError(_("A way to pay needs instructions: customers read them after choosing it."))
     return DepositMethod(
         _line(40, required="A way to pay needs a name.")(raw.get("name")),
         _line(80)(raw.get("note")),
@@ -285,9 +287,9 @@ def _amount(raw: Any) -> Decimal | None:
     try:
         amount = Decimal(str(raw))
     except InvalidOperation:
-        raise ValueError("An amount is a number such as 10.00.") from None
+        raise ValueError(_("An amount is a number such as 10.00.")) from None
     if not amount.is_finite() or amount < 0 or amount >= 10**12 or amount != round(amount, 6):
-        raise ValueError("An amount is a number such as 10.00.")
+        raise ValueError(_("An amount is a number such as 10.00."))
     return amount
 
 
@@ -298,7 +300,9 @@ def _whole(least: int, most: int) -> Callable[[Any], int]:
         except ValueError:
             number = least - 1
         if not least <= number <= most:
-            raise ValueError(f"A whole number from {least} to {most:,}.")
+            raise ValueError(
+                _("A whole number from %(least)s to %(most)s.") % {"least": least, "most": count(most)}
+            )
         return number
 
     return check
@@ -315,9 +319,9 @@ def _lines(
             dict.fromkeys(change(" ".join(str(line).split())) for line in given if str(line).strip())
         )
         if len(found) > most:
-            raise ValueError(f"At most {most} lines.")
+            raise ValueError(_("At most %(most)s lines.") % {"most": most})
         if any(len(line) > longest for line in found):
-            raise ValueError(f"At most {longest} characters a line.")
+            raise ValueError(_("At most %(longest)s characters a line.") % {"longest": longest})
         return found
 
     return check
@@ -329,14 +333,14 @@ def _emails(raw: Any) -> tuple[str, ...]:
         try:
             validate_email(address)
         except ValidationError:
-            raise ValueError(f"{address} is not an e-mail address.") from None
+            raise ValueError(_("%(address)s is not an e-mail address.") % {"address": address}) from None
     return found
 
 
 def _one_of(*known: str) -> Callable[[Any], str]:
     def check(raw: Any) -> str:
         if raw not in known:
-            raise ValueError(f"One of: {', '.join(known)}.")
+            raise ValueError(_("One of: %(known)s.") % {"known": ", ".join(known)})
         return str(raw)
 
     return check
@@ -354,7 +358,7 @@ def _secret(shortest: int) -> Callable[[Any], Secret]:
         if not text:
             return Secret()
         if not shortest <= len(text) <= 500 or not text.isprintable():
-            raise ValueError(f"{shortest} to 500 characters.")
+            raise ValueError(_("%(shortest)s to 500 characters.") % {"shortest": shortest})
         return Secret(encrypt(text))
 
     return check
@@ -372,14 +376,14 @@ def _web_address(raw: Any) -> Secret:
         host, port, parts = "", None, urlsplit("")
     private = f"{host}:{port or 80}" in settings.PROVIDER_ALLOWED_PRIVATE
     if not host or parts.username or (parts.scheme != "https" and not (parts.scheme == "http" and private)):
-        raise ValueError("An address that begins with https://, without a user name in it.")
+        raise ValueError(_("An address that begins with https://, without a user name in it."))
     return Secret(found.sealed, f"{host}:{port}" if port else host)
 
 
 def _positive(raw: Any) -> Decimal | None:
     amount = _amount(raw)
     if amount == 0:
-        raise ValueError("More than 0, or empty.")
+        raise ValueError(_("More than 0, or empty."))
     return amount
 
 
