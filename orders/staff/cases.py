@@ -21,6 +21,7 @@ from customers.permissions import may
 from orders import desk
 from orders.models import Order, Submission, SubmissionAttempt
 from orders.staff.attempts import Shown, shown_attempts
+from orders.staff.timeline import end_of_doubt
 from orders.waiting_words import waiting_words
 
 
@@ -57,13 +58,15 @@ def cases(request: HttpRequest) -> HttpResponse:
 @allowed("orders.see")
 @require_safe
 def case(request: HttpRequest, order_id: int) -> HttpResponse:
-    """The evidence and the choices; an order that was decided meanwhile leads to its page."""
+    """The evidence and the choices; an order that was decided meanwhile leads to its page, which says by whom."""
     try:
         evidence = desk.evidence_for(order_id)
     except desk.CannotDecide:
-        if Order.objects.filter(pk=order_id).exists():
-            return redirect("staff_order", order_id)
-        raise Http404 from None
+        if not Order.objects.filter(pk=order_id).exists():
+            raise Http404 from None
+        if told := end_of_doubt(order_id, staff_of(request)):
+            messages.info(request, told)
+        return redirect("staff_order", order_id)
     return _page(request, evidence)
 
 
@@ -87,7 +90,12 @@ def decide(request: HttpRequest, order_id: int) -> HttpResponse:
         details = {"choice": choice, "reason": reason, "provider_order_id": provider_order_id, "state": state}
         summary = f"Order {order_id} in doubt decided: {choice.replace('_', ' ')}. {reason}"
         record(user, "unknown.decide", f"order:{order_id}", summary, details, request)
-    messages.success(request, _DONE[state])
+        messages.success(request, _DONE[state])
+    else:
+        messages.info(
+            request,
+            _("It was decided so before; nothing was done twice.") + " " + end_of_doubt(order_id, user),
+        )
     return redirect("staff_order", order_id)
 
 
@@ -127,6 +135,7 @@ def _page(request: HttpRequest, evidence: desk.Evidence, status: int = 200, **mo
         "attempts": attempts,
         "at_risk": evidence.at_risk if may(user, "money.see") else evidence.order.charge,
         "age": timezone.now() - evidence.since,
+        "opens_in": evidence.resolvable_at - timezone.now(),
         "fell": {
             "yes": _("Yes: by this order's cost, and nothing else was sent meanwhile"),
             "no": _("No"),
@@ -143,6 +152,7 @@ def _refused(request: HttpRequest, order_id: int, choice: str, why: str) -> Http
     except desk.CannotDecide:
         if not Order.objects.filter(pk=order_id).exists():
             raise Http404 from None
-        messages.error(request, why)
+        told = end_of_doubt(order_id, staff_of(request))
+        messages.error(request, f"{_('You were second; you changed nothing.')} {told}" if told else why)
         return redirect(reverse("staff_order", args=[order_id]))
     return _page(request, evidence, 422, wrong=why, chosen=choice, typed=request.POST)

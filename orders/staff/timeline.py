@@ -33,6 +33,14 @@ ACTORS = {
     "api": gettext_lazy("the API"),
 }
 
+# How a doubt ended, by the state of the submission after it.
+ENDED_DOUBT = {
+    Submission.State.ACCEPTED: gettext_lazy("the provider has the order; it is followed like any other"),
+    Submission.State.REJECTED: gettext_lazy("the provider does not have it; the whole charge was returned"),
+    Submission.State.QUEUED: gettext_lazy("the provider does not have it; it is sent again"),
+    Submission.State.WRITTEN_OFF: gettext_lazy("it cannot be found out; the whole charge was returned at our loss"),
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Moment:
@@ -47,6 +55,19 @@ class Moment:
 def timeline(order: Order, user: User) -> list[Moment]:
     """One query. Staff-only lines lose amounts where the reader may not see cost."""
     return [_moment(event, user) for event in order.events.order_by("-id")]
+
+
+def end_of_doubt(order_id: int, user: User) -> str:
+    """Who decided an order that was in doubt, how and why, as a sentence; "" where it never was, or still is."""
+    events = OrderEvent.objects.filter(order_id=order_id, kind=OrderEvent.Kind.SUBMISSION)
+    event = events.filter(before=Submission.State.UNKNOWN).order_by("-id").first()
+    if event is None or event.after not in ENDED_DOUBT:
+        return ""
+    return _("Decided by %(who)s: %(what)s. Reason: %(why)s") % {
+        "who": ACTORS.get(event.actor, event.actor),
+        "what": ENDED_DOUBT[Submission.State(event.after)],
+        "why": event.why if may(user, "money.see") else without_money(event.why),
+    }
 
 
 def _moment(event: OrderEvent, user: User) -> Moment:

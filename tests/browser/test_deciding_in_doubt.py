@@ -16,7 +16,7 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from customers import wallet
-from customers.models import AuditEntry, Transfer, User
+from customers.models import AuditEntry, Transfer
 from orders.models import Order, OrderEvent, Submission
 from orders.status_lane import status_lane
 from orders.submission import submit_lane
@@ -174,7 +174,11 @@ def it_did_not_arrive(staff: Page, open_page_of: Open, customer: Page, doubts: D
     fill(second, "Reason", "I believe it came through")
     press(second, "Verify and accept")
     second.wait_for_url(f"**/staff/orders/{order.pk}")
-    expect(second.get_by_role("alert").filter(has_text="This order was decided already")).to_be_visible()
+    expect(
+        second.get_by_role("alert").filter(has_text="You were second; you changed nothing.")
+    ).to_contain_text(
+        "Decided by rita@example.org: the provider does not have it; the whole charge was returned."
+    )
     shots(second, "desk-second-person")
 
     assert (world.state_of(order), wallet.balance_of(doubts.alice), returned(order)) == ("rejected", 96, 2)

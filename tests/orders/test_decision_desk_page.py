@@ -133,14 +133,18 @@ def test_absent_gives_the_money_back_with_timeline_and_audit(reviewer: Client, d
 
 def test_a_repeated_decision_changes_nothing_and_another_is_refused(reviewer: Client, doubt: Order) -> None:
     decide(reviewer, doubt, "absent_refund")
-    decide(reviewer, doubt, "absent_refund")
+    again = decide(reviewer, doubt, "absent_refund")
+    assert "It was decided so before; nothing was done twice." in text(reviewer.get(again["Location"]))
     assert AuditEntry.objects.filter(verb="unknown.decide").count() == 1
     response = reviewer.post(
         f"/staff/unknown/{doubt.pk}/decide",
         {"choice": "accepted", "reason": "x", "provider_order_id": "1"},
         follow=True,
     )
-    assert "decided already" in text(response)
+    shown = text(response)
+    assert "You were second; you changed nothing. Decided by rita@example.org" in shown
+    assert "the provider does not have it; the whole charge was returned. Reason: Not in their list" in shown
+    assert "Decided by rita@example.org" in text(reviewer.get(f"/staff/unknown/{doubt.pk}", follow=True))
     assert wallet.balance_of(doubt.user) == 100
     world.sane()
 
