@@ -5,13 +5,43 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from providers.manage_views.markup import preview_context
+from customers.figures import count, money, percent, rate
+from providers.manage_views.markup import ARROW, preview_context
 from providers.simulating import Simulation
 
 
 def preview_of(simulation: Simulation) -> dict[str, Any]:
     """What manage/parts/preview.html takes, for a change that is not one of a rule."""
     return preview_context(simulation) | {"preview_lead": touched_words(simulation)}
+
+
+def preview_of_one(simulation: Simulation) -> dict[str, Any]:
+    """The same for a single service: no averages, the words say it."""
+    return {"simulation": simulation, "rows": simulation.rows, "preview_lead": one_words(simulation)}
+
+
+def one_words(simulation: Simulation) -> str:
+    """Cost, price and margin before and after of the one service, whether it sells below cost, and how much it sells."""
+    (row,) = simulation.rows
+    words = [_from_to(_("Cost"), rate(row.cost_before), rate(row.cost))]
+    words.append(_from_to(_("price"), rate(row.price_now), rate(row.new_price)))
+    words.append(_from_to(_("margin"), percent(row.margin_before), percent(row.margin_after)))
+    said = [f"{', '.join(words)}."]
+    if row.below_cost:
+        said.append(_("That is below cost."))
+    if row.off_sale:
+        said.append(_("It would be off sale: %s") % row.off_sale)
+    sold = ngettext("%s ordered in the last 30 days.", "%s ordered in the last 30 days.", row.units)
+    said.append(sold % count(row.units))
+    if row.profit_change:
+        higher = _("The profit on them would have been %s higher.")
+        lower = _("The profit on them would have been %s lower.")
+        said.append((higher if row.profit_change > 0 else lower) % money(abs(row.profit_change)))
+    return " ".join(said)
+
+
+def _from_to(word: str, before: str, after: str) -> str:
+    return f"{word} {before}" if before == after else f"{word} {before} {ARROW} {after}"
 
 
 def touched_words(simulation: Simulation) -> str:

@@ -13,10 +13,11 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from customers.access import allowed, staff_of
 from customers.figures import count, rate
+from customers.models import AuditEntry
 from providers import routes as routing
 from providers.exchange import exchange_rates
 from providers.manage_forms import PublishForm, ServiceForm
-from providers.manage_views.previews import preview_of
+from providers.manage_views.previews import one_words, preview_of, preview_of_one
 from providers.models import Category, MarkupRule, Offer, Provider, Route, Service
 from providers.overview import OPEN
 from providers.pricing import converted, margin_percent
@@ -36,7 +37,9 @@ from providers.service_editing import (
     change_service,
     publish_services,
 )
+from providers.service_effects import effect_of_routes, effect_of_values
 from providers.service_types import TYPES
+from providers.service_undoing import CannotUndoService, effect_of_undoing, last_change, undo_change
 
 PAGE = 50
 TOLD = 5  # sentences of refusals in one message
@@ -191,6 +194,9 @@ def _say_published(request: HttpRequest, number: int, refused: list[str] | tuple
 def service_edit(request: HttpRequest, pk: int) -> HttpResponse:
     service = get_object_or_404(Service.objects.select_related("category"), pk=pk)
     form = ServiceForm(request.POST or None, initial=_initial(service))
+    if request.method == "POST" and "preview" in request.POST:
+        preview = _price_preview(service, form)
+        return _service_page(request, service, form, 422 if form.errors else 200, preview)
     if request.method == "POST" and form.is_valid():
         values = {name: value for name, value in form.cleaned_data.items() if name in EDITABLE}
         if form.cleaned_data["new_category"]:
@@ -210,6 +216,39 @@ def service_edit(request: HttpRequest, pk: int) -> HttpResponse:
     return _service_page(request, service, form, 422 if form.is_bound else 200)
 
 
+@allowed("service.edit")
+@require_POST
+def service_preview(request: HttpRequest, pk: int) -> HttpResponse:
+    """What the price in the form would do if it were saved."""
+    service = get_object_or_404(Service, pk=pk)
+    preview = _price_preview(service, ServiceForm(request.POST, initial=_initial(service)))
+    return render(request, "manage/parts/preview.html", preview)
+
+
+def _price_preview(service: Service, form: ServiceForm) -> dict[str, Any]:
+    if not form.is_valid():
+        return {"form": form, "unclear": True}
+    values = {name: form.cleaned_data[name] for name in ("pinned_rate", "below_cost_reason", "category")}
+    if name := form.cleaned_data["new_category"]:
+        values["category"] = Category.objects.filter(name=" ".join(name.split())[:200]).first()
+    return preview_of_one(effect_of_values(service, values))
+
+
+@allowed("service.edit")
+@require_POST
+def service_undo(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take the latest change of the service back, if it still is the latest."""
+    service = get_object_or_404(Service, pk=pk)
+    change = get_object_or_404(AuditEntry, pk=_number(request.POST.get("change", "")) or 0)
+    try:
+        undo_change(service, change, by=staff_of(request), request=request)
+    except (CannotUndoService, InvalidService) as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, _("Undone; the price follows. Open orders keep theirs."))
+    return redirect("manage_service", service.pk)
+
+
 def _names_it_himself(service: Service, values: dict[str, Any]) -> None:
     """Whoever types another name means to keep it, box or no box."""
     for own, name in (("own_name", "name"), ("own_description", "description")):
@@ -225,7 +264,15 @@ def _initial(service: Service) -> dict[str, Any]:
     return initial
 
 
-def _service_page(request: HttpRequest, service: Service, form: ServiceForm, status: int) -> HttpResponse:
+def _service_page(
+    request: HttpRequest,
+    service: Service,
+    form: ServiceForm,
+    status: int = 200,
+    preview: dict[str, Any] | None = None,
+    route_act: dict[str, Any] | None = None,
+) -> HttpResponse:
+    """`preview`: of the price in the form. `route_act`: an act on the routes that waits for a yes."""
     exchange = exchange_rates()
     routes = list(service.routes.select_related("offer__provider").order_by("position", "id"))
     for route in routes:
@@ -250,8 +297,11 @@ def _service_page(request: HttpRequest, service: Service, form: ServiceForm, sta
         "open_orders": Service.objects.filter(pk=service.pk, orders__status__in=OPEN).count(),
         "offers": _offers_to_add(request, service),
         "offer_q": request.GET.get("offer", ""),
+        "route_act": route_act,
     }
-    return render(request, "manage/service.html", context, status=status)
+    if last := last_change(service):
+        context |= {"last": last, "last_words": one_words(effect_of_undoing(service, last))}
+    return render(request, "manage/service.html", context | (preview or {}), status=status)
 
 
 def _offers_to_add(request: HttpRequest, service: Service) -> list[Offer]:
@@ -293,6 +343,9 @@ def service_route(request: HttpRequest, pk: int) -> HttpResponse:
     act, number = request.POST.get("act", ""), _number(request.POST.get("id", ""))
     by = staff_of(request)
     try:
+        if "preview" in request.POST and (asks := _route_act(service, act, number)):
+            form = ServiceForm(initial=_initial(service))
+            return _service_page(request, service, form, route_act=asks)
         said = _("Routes changed. New orders follow them; open orders stay where they are.")
         if act in ("add", "move"):
             offer = get_object_or_404(Offer.objects.select_related("provider"), pk=number)
@@ -318,6 +371,21 @@ def service_route(request: HttpRequest, pk: int) -> HttpResponse:
     else:
         messages.success(request, said)
     return redirect("manage_service", service.pk)
+
+
+def _route_act(service: Service, act: str, number: int | None) -> dict[str, Any]:
+    """What to show before an act on the routes; empty where cost and price stay, so that there is nothing to ask."""
+    offer = None
+    if act in ("add", "move"):
+        offer = get_object_or_404(Offer.objects.select_related("provider"), pk=number)
+    elif act != "cheapest":
+        route = get_object_or_404(Route.objects.select_related("offer__provider"), pk=number, service=service)
+        offer = route.offer
+    simulation = effect_of_routes(service, routing.shape_after(service, act, offer))
+    (row,) = simulation.rows
+    if (row.cost, row.new_price, row.off_sale) == (row.cost_before, row.price_now, service.off_sale):
+        return {}
+    return preview_of_one(simulation) | {"act": act, "id": number, "offer": offer}
 
 
 def _moved_words(service: Service, offer: Offer) -> str:

@@ -12,6 +12,8 @@ from providers.applying import refresh_services
 from providers.catalog import sync_catalog
 from providers.models import Category, ExchangeRate, MarkupRule, Offer, Provider, Service
 from providers.publishing import publish
+from providers.routes import add_route, shape_after
+from providers.service_effects import effect_of_routes
 from tests import staff_world, world
 from tests.providers.shop import Upstream, connected, everything_at, offer_of, service_of
 from tests.providers.test_manage_providers import text_of
@@ -323,3 +325,138 @@ def test_an_offer_of_another_type_is_not_moved_to(browser: Client, meridian: Pro
     )
     assert "the service is sold as" in text_of(said)
     assert service.routes.count() == 1
+
+
+# ── what a change would do, and taking it back ──────────────────────────────────────────────────────
+
+
+def test_a_pinned_price_is_shown_with_its_margin_before_it_is_saved_and_taken_back(
+    browser: Client, meridian: Provider
+) -> None:
+    service = on_sale(meridian)
+    page = f"/manage/services/{service.pk}"
+    world.order(world.customer(), service, quantity=2000)
+    asked = edited(service, pinned_rate="1.60")
+    shown = text_of(browser.post(f"{page}/preview", asked))
+    assert "Cost $1.00, price $1.25 → $1.60, margin 20.0% → 37.5%." in shown
+    assert "2,000 ordered in the last 30 days. The profit on them would have been $0.70 higher." in shown
+    below = text_of(browser.post(page, edited(service, pinned_rate="0.90") | {"preview": "1"}))
+    assert "price $1.25 → $0.90, margin 20.0% → −11.1%. That is below cost. It would be off sale" in below
+    with_reason = edited(service, pinned_rate="0.90", below_cost_reason="Launch offer")
+    assert "It would be off sale" not in text_of(browser.post(f"{page}/preview", with_reason))
+    assert "Enter a number." in text_of(browser.post(f"{page}/preview", edited(service, pinned_rate="x")))
+    service.refresh_from_db()
+    assert (service.rate, service.pinned_rate) == (Decimal("1.25"), None), "asking saves nothing"
+    assert "Latest change" not in text_of(browser.get(page))
+    browser.post(page, asked | {"refill_days": "45"})
+    service.refresh_from_db()
+    assert service.rate == Decimal("1.60")
+    told = text_of(browser.get(page))
+    assert f"Latest change: Service {service.pk} changed: refill days, pinned rate, adam@example.org" in told
+    assert "If it is taken back: Cost $1.00, price $1.60 → $1.25, margin 37.5% → 20.0%." in told
+    assert "Undone; the price follows." in taken_back(browser, service)
+    service.refresh_from_db()
+    assert (service.rate, service.pinned_rate, service.refill_days) == (Decimal("1.25"), None, 30)
+    taken_back(browser, service)
+    service.refresh_from_db()
+    assert (service.rate, service.refill_days) == (Decimal("1.60"), 45), "an undo is undone in turn"
+    assert AuditEntry.objects.filter(verb="service.change").count() == 3
+
+
+def test_another_category_is_previewed_by_its_rule_and_given_back_by_its_name(
+    browser: Client, meridian: Provider
+) -> None:
+    service = on_sale(meridian)
+    other = Category.objects.create(name="Dear ones")
+    MarkupRule.objects.create(scope="category", category=other, percent=100)
+    page = f"/manage/services/{service.pk}"
+    assert "price $1.25 → $2.00" in text_of(
+        browser.post(f"{page}/preview", edited(service, category=other.pk))
+    )
+    assert "price $1.25 → $2.00" in text_of(
+        browser.post(f"{page}/preview", edited(service, new_category="Dear  ones"))
+    )
+    browser.post(page, edited(service, category=other.pk))
+    taken_back(browser, service)
+    service.refresh_from_db()
+    assert (service.category.name, service.rate) == ("Placements", Decimal("1.25"))
+
+
+def test_a_change_that_was_overtaken_is_not_taken_back(browser: Client, meridian: Provider) -> None:
+    service = on_sale(meridian)
+    page = f"/manage/services/{service.pk}"
+    browser.post(page, edited(service, pinned_rate="1.60"))
+    first = AuditEntry.objects.latest("pk").pk
+    browser.post(page, edited(service, pinned_rate="1.70"))
+    said = text_of(browser.post(f"{page}/undo", {"change": first}, follow=True))
+    assert "The service was changed again since" in said
+    service.refresh_from_db()
+    assert service.rate == Decimal("1.70")
+    Service.objects.filter(pk=service.pk).update(pinned_rate=Decimal("1.80"))
+    assert "Latest change" not in text_of(browser.get(page)), "it is no longer as the change left it"
+
+
+def taken_back(browser: Client, service: Service) -> str:
+    page = browser.get(f"/manage/services/{service.pk}").content.decode()
+    change = page.split('name="change" value="')[1].split('"')[0]
+    return text_of(browser.post(f"/manage/services/{service.pk}/undo", {"change": change}, follow=True))
+
+
+def test_a_move_to_another_offer_is_shown_first_done_on_a_yes_and_taken_back_as_one(
+    browser: Client, meridian: Provider
+) -> None:
+    service = on_sale(meridian)
+    offer = _second_offer(meridian, "0.80")
+    routes = f"/manage/services/{service.pk}/routes"
+    asked = text_of(browser.post(routes, {"act": "move", "id": offer.pk, "preview": "1"}))
+    assert "Move to Second 77?" in asked
+    assert "Cost $1.00 → $1.60, price $1.25 → $2.00, margin 20.0%. 0 ordered in the last 30 days." in asked
+    assert service.routes.count() == 1
+    browser.post(routes, {"act": "move", "id": offer.pk})
+    service.refresh_from_db()
+    assert (service.rate, service.name) == (Decimal("2.00"), "Placement 1 elsewhere")
+    assert "If it is taken back: Cost $1.60 → $1.00, price $2.00 → $1.25" in text_of(
+        browser.get(f"/manage/services/{service.pk}")
+    )
+    taken_back(browser, service)
+    service.refresh_from_db()
+    assert (service.rate, service.name) == (Decimal("1.25"), "Placement 1")
+    assert [route.offer.provider for route in service.routes.all()] == [meridian]
+
+
+def test_an_act_on_routes_that_changes_no_price_needs_no_yes(browser: Client, meridian: Provider) -> None:
+    service = on_sale(meridian)
+    offer = _second_offer(meridian, "0.80")
+    routes = f"/manage/services/{service.pk}/routes"
+    browser.post(routes, {"act": "add", "id": offer.pk, "preview": "1"})
+    assert service.routes.count() == 2, "it stands behind: added at once"
+    first = service.routes.get(offer__provider=meridian)
+    for act, said in (("off", "Cost $1.00 → $1.60"), ("down", "Cost $1.00 → $1.60"), ("remove", "$2.00")):
+        page = text_of(browser.post(routes, {"act": act, "id": first.pk, "preview": "1"}))
+        assert "Change the routes?" in page and said in page, act
+    assert "It would be off sale: No provider delivers it." in text_of(
+        browser.post(f"/manage/services/{_alone(meridian).pk}/routes",
+                     {"act": "off", "id": _alone(meridian).routes.get().pk, "preview": "1"})
+    )  # fmt: skip
+    service.refresh_from_db()
+    assert (service.cost_rate, service.routes.filter(enabled=True).count()) == (Decimal(1), 2)
+
+
+def _alone(meridian: Provider) -> Service:
+    return service_of(meridian, 2)
+
+
+def test_what_is_foretold_of_routes_is_what_happens(browser: Client, meridian: Provider) -> None:
+    service = on_sale(meridian)
+    cheap = _second_offer(meridian, "0.40")
+    add_route(service, cheap)
+    gone = world.offer(meridian, "99", rate=Decimal("0.10"), name="Gone")
+    Offer.objects.filter(pk=gone.pk).update(on_hold="The price rose.")
+    add_route(service, gone)
+    for act in ("cheapest", "up", "down", "off", "on", "remove"):
+        route = service.routes.get(offer=offer_of(meridian, 1))
+        (row,) = effect_of_routes(service, shape_after(service, act, route.offer)).rows
+        browser.post(f"/manage/services/{service.pk}/routes", {"act": act, "id": route.pk})
+        service.refresh_from_db()
+        assert (service.rate, service.cost_rate, service.off_sale) == (row.new_price, row.cost, row.off_sale)
+    assert [route.offer.pk for route in service.routes.all()] == [gone.pk, cheap.pk]
