@@ -3,13 +3,21 @@
 from decimal import Decimal
 
 from django.db import connection
+from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
+from customers.audit import actor_name, record
+from customers.models import User
 from providers.models import Alert
 
 ZERO = Decimal("0")
 WATCHED = "watch:"
 """How the keys of alerts begin that stand for a state: they are open while it lasts, and nobody closes them by hand."""
+
+
+class ClosesByItself(Exception):
+    """Nothing changed: it stands for a state, and is over when that is."""
 
 
 def raise_alert(
@@ -61,3 +69,13 @@ def keep_alert(
 def close_alert(key: str, *, by: str = "system") -> bool:
     """Close the alert where it is open; True if it was."""
     return Alert.objects.filter(key=key, closed_at=None).update(closed_at=timezone.now(), closed_by=by) > 0
+
+
+def close_by_hand(alert: Alert, *, by: User | None = None, request: HttpRequest | None = None) -> bool:
+    """Close an alert that somebody has dealt with; False if it was closed already. Raises ClosesByItself."""
+    if alert.key.startswith(WATCHED):
+        raise ClosesByItself(_("This one closes by itself when its cause has gone."))
+    if alert.closed_at is not None or not close_alert(alert.key, by=actor_name(by)):
+        return False
+    record(by, "alert.close", alert, f"Alert closed: {alert.text}", {"key": alert.key}, request)
+    return True

@@ -15,7 +15,7 @@ from customers import site_settings
 from customers.access import allowed, staff_of
 from customers.audit import record
 from customers.site_settings import SiteSettings
-from providers.alerts import WATCHED, close_alert
+from providers.alerts import WATCHED, ClosesByItself, close_by_hand
 from providers.channels import channels_of
 from providers.models import Alert, Telling
 from providers.telling import send_tests
@@ -108,10 +108,9 @@ def alert_test(request: HttpRequest) -> HttpResponse:
 @require_POST
 def alert_close(request: HttpRequest, pk: int) -> HttpResponse:
     alert = get_object_or_404(Alert, pk=pk)
-    by = staff_of(request)
-    if alert.key.startswith(WATCHED):
-        messages.info(request, _("This one closes by itself when its cause has gone."))
-    elif alert.closed_at is None and close_alert(alert.key, by=by.email):
-        record(by, "alert.close", alert, f"Alert closed: {alert.text}", {"key": alert.key}, request)
-        messages.success(request, _("Closed. It opens again if the cause comes back."))
+    try:
+        if close_by_hand(alert, by=staff_of(request), request=request):
+            messages.success(request, _("Closed. It opens again if the cause comes back."))
+    except ClosesByItself as error:
+        messages.info(request, str(error))
     return redirect("manage_alerts")
