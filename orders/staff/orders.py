@@ -23,12 +23,12 @@ from orders.models import Order, Request, Submission
 from orders.staff.attempts import shown_attempts
 from orders.staff.bulk import ACTS, VERB_OF
 from orders.staff.refusals import REFUSALS
-from orders.staff.search import Filters, count_tabs, find, number, page, read_filters
+from orders.staff.search import Filters, count_tabs, find, number, page, page_by_charge, read_filters
 from orders.staff.timeline import timeline
 from orders.staff_actions import staff_actions_for
 from orders.staff_decisions import CannotSettle, version_of
 from orders.story import SOURCES
-from orders.stuck import is_stuck
+from orders.stuck import delay_of, measure
 from providers.models import Provider
 from providers.pricing import cost_of_delivered, refund_target
 
@@ -36,7 +36,7 @@ TAB_LABELS = {
     "all": gettext_lazy("All"),
     "open": gettext_lazy("Open"),
     "attention": gettext_lazy("Needs attention"),
-    "stuck": gettext_lazy("Stuck"),
+    "stuck": gettext_lazy("Stuck or slow"),
     "held": gettext_lazy("Held"),
     "by_hand": gettext_lazy("By hand"),
 }
@@ -49,7 +49,12 @@ REFILLABLE = {Order.Status.COMPLETED, Order.Status.PARTIAL}
 def listing(request: HttpRequest) -> HttpResponse:
     user, filters = staff_of(request), read_filters(request.GET.dict())
     before, after = number(request.GET.get("before")), number(request.GET.get("after"))
-    rows, newer, older = page(find(filters), filters.size, after, before)
+    in_pages = page_by_charge if filters.tab == "stuck" else page
+    rows, newer, older = in_pages(find(filters), filters.size, after, before)
+    if filters.tab == "stuck":
+        now, limits = timezone.now(), measure(site_settings.of(request))
+        for order in rows:
+            order.delay = delay_of(order, order.submission, now, limits)  # type: ignore[attr-defined]
     context = {
         "filters": filters,
         "rows": rows,
@@ -176,7 +181,8 @@ def order_page(request: HttpRequest, order_id: int, status: int = 200, **more: A
     attempts = list(submission.attempts.select_related("provider", "offer"))
     unsent = submission.state in Submission.NOTHING_SENT_YET
     ways = ways_of(order, submission) if unsent else []
-    late, by_hand = is_stuck(order, submission, now), not submission.provider.sends_by_itself
+    delay = delay_of(order, submission, now, measure(site_settings.of(request)))
+    late, by_hand = delay is not None and delay.may_be_settled, not submission.provider.sends_by_itself
     may = staff_actions_for(order, attempts, ways, now, late=late, restored=unsent and went_back())
     approved = [asked for asked in requests if asked.state == Request.State.APPROVED]
     context = {
@@ -188,7 +194,7 @@ def order_page(request: HttpRequest, order_id: int, status: int = 200, **more: A
         "actions": actions_for(order, requests, now),
         "placed_how": _(SOURCES[order.source]) if order.source in SOURCES else order.source,
         "refill_until": refill_until(order) if order.service.refill and order.status in REFILLABLE else None,
-        "stuck": late,
+        "delay": delay,
         "may": may,
         "ways": ways,
         "losing_ways": [way for way in ways if way.loss is not None]
