@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 
 def row() -> dict[str, Any]:
-    return Provider.objects.values().get()
+    return dict(Provider.objects.values().get())
 
 
 def test_name_note_and_the_balance_to_warn_at(shop: Upstream) -> None:

@@ -46,6 +46,17 @@ def test_a_route_is_switched_off_and_on_without_losing_its_place(service: Servic
     assert service.rate == Decimal(2)
 
 
+def test_a_dry_run_tells_the_price_and_moves_nothing_and_an_act_is_taken_back(service: Service) -> None:
+    before = run("route", str(service.pk))
+    sums, row = run("route", str(service.pk), "first", "Other", "9", "--dry-run")
+    assert (sums["touched"], Decimal(row["new_price"])) == (1, Decimal("1.6"))
+    assert run("route", str(service.pk)) == before
+    run("route", str(service.pk), "cheapest")
+    assert run("route", str(service.pk))[0]["provider"] == "Other"
+    run("service_undo", str(service.pk))
+    assert run("route", str(service.pk)) == before
+
+
 def test_what_is_no_route_is_refused_and_nothing_moves(service: Service) -> None:
     before = run("route", str(service.pk))
     other = world.offer(world.provider(name="Third"), "5")

@@ -80,6 +80,32 @@ def test_below_cost_it_is_sold_only_with_a_reason(first: Service) -> None:
     assert entries[1].details["after"] == {"below_cost_reason": "Opening week"}
 
 
+def test_a_dry_run_tells_the_price_and_writes_nothing(first: Service) -> None:
+    number, entries = str(first.pk), AuditEntry.objects.count()
+    sums, row = run("service_change", number, "--price", "0.50", "--category", "Fresh shelf", "--dry-run")
+    assert (sums["below_cost"], Decimal(row["price_now"]), Decimal(row["new_price"])) == (
+        1,
+        Decimal("1.5"),
+        Decimal("0.5"),
+    )
+    first.refresh_from_db()
+    assert (first.rate, first.pinned_rate, AuditEntry.objects.count()) == (Decimal("1.5"), None, entries)
+    assert not Category.objects.filter(name="Fresh shelf").exists()
+
+
+def test_the_latest_change_is_taken_back_in_somebodys_name(first: Service) -> None:
+    adam, number = world.admin(), str(first.pk)
+    assert "no change of this service" in refused("service_undo", number)
+    run("service_change", number, "--price", "3", "--refill-days", "7")
+    assert run("service_undo", number, "--dry-run")[1]["new_price"] == "1.50000000"
+    (told,) = run("service_undo", number, "--by", adam.email)
+    assert (Decimal(told["rate"]), told["refill_days"]) == (Decimal("1.5"), 30)
+    assert [who for who, _summary in audited("service.change")] == ["command line", adam.email]
+    run("service_undo", number)  # an undo is a change, too
+    first.refresh_from_db()
+    assert (first.rate, first.refill_days) == (Decimal(3), 7)
+
+
 def test_what_is_the_same_already_changes_nothing(first: Service) -> None:
     (told,) = run("service_change", str(first.pk), "--refill-days", "30")
     assert (told["changed"], audited("service.change")) == ([], [])

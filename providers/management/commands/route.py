@@ -5,7 +5,9 @@ from django.core.management.base import CommandError, CommandParser
 from customers.management.command_line import Command as Base
 from providers import routes
 from providers.management.choosing import chosen, chosen_service
+from providers.management.simulations import tell_effect
 from providers.models import Offer, Route, Service
+from providers.service_effects import effect_of_routes
 
 ACTS = ["show", "add", "first", "up", "down", "on", "off", "remove", "cheapest"]
 
@@ -23,10 +25,16 @@ class Command(Base):
         parser.add_argument("act", nargs="?", default="show", choices=ACTS)
         parser.add_argument("provider", nargs="?", help="id or exact name")
         parser.add_argument("offer", nargs="?", help="the provider's service id")
+        parser.add_argument("--dry-run", action="store_true", help="only say what it would do to the price")
 
     def handle(self, *args: Any, **options: Any) -> None:
         service = chosen_service(options["service"])
+        act = {"first": "move"}.get(options["act"], options["act"])
         try:
+            if options["dry_run"] and act != "show":
+                offer = None if act == "cheapest" else _offer(options)
+                tell_effect(self, effect_of_routes(service, routes.shape_after(service, act, offer)))
+                return
             self._act(service, options)
         except routes.CannotRoute as error:
             raise CommandError(str(error)) from None

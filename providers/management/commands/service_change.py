@@ -7,8 +7,10 @@ from customers.management.command_line import Command as Base
 from providers.manage_forms import ServiceForm
 from providers.management.choosing import chosen_service
 from providers.management.commands.service_show import line, shown
-from providers.models import Service
+from providers.management.simulations import tell_effect
+from providers.models import Category, Service
 from providers.service_editing import EDITABLE, InvalidService, category_named, change_service
+from providers.service_effects import effect_of_values
 
 WORDS = {
     "name": "our own name; - goes back to the provider's",
@@ -46,15 +48,24 @@ class Command(Base):
             parser.add_argument(f"--{name}", help=words)
         for name, words in SWITCHES.items():
             parser.add_argument(f"--{name}", choices=["yes", "no"], help=words)
+        parser.add_argument("--dry-run", action="store_true", help="only say what it would do to its price")
 
     def handle(self, *args: Any, **options: Any) -> None:
         service = chosen_service(options["service"])
         given = _given(options)
         if not given:
             raise CommandError("Say what to change; service_show tells what is set.")
+        values = _checked(service, given)
+        if options["dry_run"]:
+            if "category" in values:  # one that is still to be made is made by no dry run
+                values["category"] = Category.objects.filter(name=values["category"]).first()
+            tell_effect(self, effect_of_values(service, values))
+            return
         try:
             with transaction.atomic():  # a new category goes with the change
-                changed = change_service(service, _checked(service, given), by=self.by)
+                if "category" in values:
+                    values["category"] = category_named(values["category"])
+                changed = change_service(service, values, by=self.by)
         except InvalidService as error:
             raise CommandError(str(error)) from None
         fresh = chosen_service(service.pk)
@@ -84,14 +95,12 @@ def _field(option: str) -> str:
 
 
 def _checked(service: Service, given: dict[str, Any]) -> dict[str, Any]:
-    """The values as the page's form reads them. CommandError with its sentences."""
+    """The values as the page's form reads them; `category` is a name. CommandError with its sentences."""
     data = {name: getattr(service, name) for name in EDITABLE} | given
     data["category"], data["new_category"] = service.category_id, given.get("category", "")
     form = ServiceForm({name: value for name, value in data.items() if value is not None})
     if not form.is_valid():
         said = (f"{name}: {' '.join(map(str, errors))}" for name, errors in form.errors.items())
         raise CommandError(" ".join(said))
-    values = {name: form.cleaned_data[name] for name in given}
-    if "category" in given:
-        values["category"] = category_named(form.cleaned_data["new_category"])
-    return values
+    form.cleaned_data["category"] = " ".join(form.cleaned_data["new_category"].split())
+    return {name: form.cleaned_data[name] for name in given}
