@@ -4,8 +4,10 @@ from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -21,6 +23,7 @@ from providers.overview import Standing, standings
 from providers.taking import proposals_of
 
 ZERO = Decimal(0)
+Kind = CatalogChange.Kind
 
 
 @allowed("catalog.see")
@@ -56,7 +59,8 @@ def _stats(rows: list[Standing]) -> list[dict[str, Any]]:
         default=None,
     )
     rates = sorted({(row.provider.currency, row.exchange) for row in known if row.exchange != 1})
-    changes = CatalogChange.objects.filter(state=CatalogChange.State.STAGED).count()
+    staged = CatalogChange.objects.filter(state=CatalogChange.State.STAGED)
+    changes = dict(staged.values_list("kind").annotate(n=Count("pk")).order_by("kind"))
     return [
         {
             "label": _("Held with providers"),
@@ -75,7 +79,12 @@ def _stats(rows: list[Standing]) -> list[dict[str, Any]]:
             "note": shortest.provider.name if shortest else _("Known after 3 days of readings"),
             "tone": shortest.runway_tone if shortest else "",
         },
-        {"label": _("Catalog changes to review"), "value": count(changes), "note": ""},
+        {
+            "label": _("Catalog changes to review"),
+            "value": count(sum(changes.values())),
+            "note": ", ".join(f"{kind.label}: {count(changes[kind])}" for kind in Kind if kind in changes),
+            "href": reverse("manage_catalog"),
+        },
     ]
 
 

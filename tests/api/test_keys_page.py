@@ -32,6 +32,11 @@ def browser(alice: User) -> Client:
     return client
 
 
+def test_the_reference_is_titled_by_what_it_shows_also_without_a_key(browser: Client) -> None:
+    page = browser.get("/api").content.decode()
+    assert "No key yet" in page and ">Add order</h3>" in page
+
+
 def token(browser: Client, address: str = "/api/keys/new") -> str:
     found = re.search(r'name="form" value="(\w+)"', browser.get(address).content.decode())
     assert found
