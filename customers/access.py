@@ -9,7 +9,7 @@ The verb is a line of the table in customers/permissions.py. Nobody at all is tu
 """
 
 from collections.abc import Callable
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Concatenate, ParamSpec
 
 from allauth.account.internal.flows.reauthentication import raise_if_reauthentication_required
@@ -18,10 +18,11 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
+from django.urls import Resolver404, resolve
 from django.utils.translation import gettext as _
 
 from customers.models import User
-from customers.permissions import TABLE, may, who_may
+from customers.permissions import TABLE, may, who_may, works_here
 
 Arguments = ParamSpec("Arguments")
 View = Callable[Concatenate[HttpRequest, Arguments], HttpResponseBase]
@@ -55,6 +56,21 @@ def allowed(*verbs: str, changes: str = "") -> Callable[[View[Arguments]], View[
     return guard
 
 
+def opens(user: User, address: str) -> bool:
+    """Whether the page at a local address would let him in, by the verbs it names: one that names none is not staff's
+    alone. False where there is no page."""
+    verbs = _verbs_of(address)
+    return verbs is not None and (not verbs or any(may(user, verb) for verb in verbs))
+
+
+@lru_cache(maxsize=256)  # asked for every link of every page, and the same while a process lives
+def _verbs_of(address: str) -> tuple[str, ...] | None:
+    try:
+        return tuple(getattr(resolve(address).func, "reading_verbs", ()))
+    except Resolver404:
+        return None
+
+
 def require(user: User, verb: str) -> None:
     """Raise PermissionDenied if his role may not do it."""
     if not may(user, verb):
@@ -63,7 +79,7 @@ def require(user: User, verb: str) -> None:
 
 def _refusal(user: User, verb: str) -> str:
     """For staff, what they may not and who may; nothing for customers."""
-    if not user.reviews:
+    if not works_here(user):
         return ""
     return _("“%(what)s”: %(roles)s only.") % {"what": TABLE[verb].words, "roles": who_may(verb)}
 

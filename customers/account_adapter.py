@@ -43,6 +43,14 @@ class AccountAdapter(DefaultAccountAdapter):
         response: HttpResponse = super().post_login(request, user, **facts)
         return response
 
+    def logout(self, request: HttpRequest) -> None:
+        """Kept where it was asked for: a new password ends sessions too, and says so itself. Written first: after it
+        the request is nobody's."""
+        asked = request.resolver_match is not None and request.resolver_match.url_name == "account_logout"
+        if asked and isinstance(request.user, User):
+            security_trail.signed_out(request.user, request)
+        super().logout(request)
+
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         """A wrong password, or no such account."""
         tried = str(credentials.get("email") or credentials.get("username") or "").strip().lower()

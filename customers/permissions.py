@@ -119,6 +119,12 @@ def role_of(user: User) -> str:
     return SUPERUSER if user.is_superuser else str(user.role) if user.role in STAFF_ROLES else ""
 
 
+def works_here(user: User) -> bool:
+    """Whether any line of the table is for him: the pages of staff are his as well."""
+    role = role_of(user)
+    return any(role in line.roles for line in TABLE.values())
+
+
 def may(user: User, verb: str) -> bool:
     """Whether his role may do it. KeyError for a verb that the table does not have."""
     return role_of(user) in TABLE[verb].roles

@@ -1,6 +1,6 @@
 """Signing in and what guards it, in the audit trail: customers' and staff's alike, never a password or a code.
 
-    sign_in.done, sign_in.failed, sign_in.wrong_code     password.changed, password.reset
+    sign_in.done, sign_in.failed, sign_in.wrong_code     sign_out.done     password.changed, password.reset
     second_factor.added, .removed, .codes                session.ended
 
 A flood fills no table: of each of these at most MOST_AN_HOUR entries an hour are written about one account, and
@@ -34,6 +34,11 @@ _BY_MAIL = "by the link that was mailed"
 def signed_in(user: User, request: HttpRequest) -> None:
     """After the second step, where there is one."""
     _write(user, "sign_in.done", user, f"{user.email} signed in", request)
+
+
+def signed_out(user: User, request: HttpRequest) -> None:
+    """By himself, in this browser. Other ends of a session: session.ended, password.changed, or what staff did."""
+    _write(user, "sign_out.done", user, f"{user.email} signed out", request)
 
 
 def sign_in_failed(tried: str, request: HttpRequest) -> None:

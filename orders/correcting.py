@@ -24,6 +24,7 @@ from django.utils.translation import gettext as _
 from customers.audit import record
 from customers.figures import money_exact
 from customers.models import User
+from customers.permissions import may
 from orders import holding
 from orders.dispatch import went_back
 from orders.hints import hint_submit
@@ -141,7 +142,7 @@ def change_route_at_a_loss(
     `loss`: what goes beyond the charge as the person saw it, panel currency; one that grew since is refused.
     Everything else about the route must fit as in change_route. Returns the loss. Raises CannotCorrect.
     """
-    if not by.manages:
+    if not may(by, "order.sell_at_loss"):
         raise CannotCorrect(_("Only an admin sends an order at a loss."))
     reason = _needed(reason)
     with transaction.atomic():

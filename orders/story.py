@@ -65,7 +65,7 @@ def timeline(
         entry = _entry(order, event, refunds)
         if entry is not None:
             entries.append(entry)
-        if reader.reviews and event.staff_only:
+        if may(reader, "orders.see") and event.staff_only:
             entries.append(_for_staff(event, reader))
     return entries[::-1]
 

@@ -1,4 +1,4 @@
-"""What the frame around every page needs: navigation by role, the counts in it, the balance, the banners.
+"""What the frame around every page needs: navigation by what a role may do, the counts in it, the balance, the banners.
 
 Context processor `context`. Everything costs a query only when a template asks for it, so that an API answer or an
 anonymous page asks the database nothing but the name and looks of the site. A link is shown only if its address
@@ -19,6 +19,8 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
 
 from customers import site_settings
+from customers.access import opens
+from customers.permissions import may, works_here
 
 
 @dataclass(frozen=True)
@@ -59,18 +61,12 @@ CUSTOMER_NAV = (
     ),
     Group(_("Account"), (PROFILE, Link("/help/", _("Help"), "lifebuoy"))),
 )
-REVIEWER_NAV = (Group("", (REVIEW, UNKNOWN, ALL_ORDERS, CUSTOMERS)), Group(_("Account"), (PROFILE,)))
-ADMIN_NAV = (
-    Group(
-        "",
-        (
-            Link("/manage/", _("Dashboard"), "layout-dashboard", go="d"),
-            ALL_ORDERS,
-            REVIEW,
-            UNKNOWN,
-            CUSTOMERS,
-        ),
-    ),
+DASHBOARD = Link("/manage/", _("Dashboard"), "layout-dashboard", go="d")
+# Everybody's who works here, as far as the table lets him (customers/permissions.py): who has no dashboard begins with
+# the queue.
+FROM_THE_DASHBOARD = Group("", (DASHBOARD, ALL_ORDERS, REVIEW, UNKNOWN, CUSTOMERS))
+FROM_THE_QUEUE = Group("", (REVIEW, UNKNOWN, ALL_ORDERS, CUSTOMERS))
+STAFF_NAV = (
     Group(
         _("Catalog"),
         (
@@ -151,12 +147,20 @@ class Shell:
     def signed_in(self) -> bool:
         return bool(self.user and self.user.is_authenticated)
 
-    @property
+    @cached_property
     def role(self) -> str:
         """customer, reviewer, admin, or "" for nobody. A superuser sees what an admin sees."""
         if not self.signed_in:
             return ""
-        return "admin" if self.user.manages else "reviewer" if self.user.reviews else "customer"
+        if not works_here(self.user):
+            return "customer"
+        return "admin" if opens(self.user, DASHBOARD.address) else "reviewer"
+
+    @cached_property
+    def _groups(self) -> tuple[Group, ...]:
+        if self.role in ("", "customer"):
+            return CUSTOMER_NAV if self.role else ()
+        return (FROM_THE_DASHBOARD if self.role == "admin" else FROM_THE_QUEUE, *STAFF_NAV)
 
     @cached_property
     def counts(self) -> Counts:
@@ -164,25 +168,23 @@ class Shell:
 
     @property
     def nav(self) -> list[Group]:
-        groups = {"customer": CUSTOMER_NAV, "reviewer": REVIEWER_NAV, "admin": ADMIN_NAV}.get(self.role, ())
-        shown = [replace(group, links=tuple(self._links(group))) for group in groups]
-        if self.role == "admin" and self.user.is_superuser and leads_somewhere(BACK_OFFICE.address):
+        shown = [replace(group, links=tuple(self._links(group))) for group in self._groups]
+        if self.signed_in and may(self.user, "back_office.see") and leads_somewhere(BACK_OFFICE.address):
             shown.append(Group("", (BACK_OFFICE,)))
         return [group for group in shown if group.links]
 
     def _links(self, group: Group) -> Iterator[Link]:
         here, counts = self.here, self.counts
         for link in group.links:
-            if leads_somewhere(link.address):
+            if leads_somewhere(link.address) and opens(self.user, link.address):
                 count = getattr(counts, link.counter) if link.counter else None
                 yield replace(link, current=link.address == here, count=count)
 
     @property
     def here(self) -> str:
         """The navigation address the present page belongs to: the longest one that its path continues."""
-        groups = {"customer": CUSTOMER_NAV, "reviewer": REVIEWER_NAV, "admin": ADMIN_NAV}.get(self.role, ())
         path = self.request.path
-        known = [link.address for group in groups for link in group.links]
+        known = [link.address for group in self._groups for link in group.links]
         return max((a for a in known if path == a or _continues(path, a)), key=len, default="")
 
     @cached_property
@@ -219,14 +221,18 @@ class Shell:
     @property
     def mail_folder(self) -> str:
         """Where mail lands because no server is set; "" if mail is sent, or for anybody but admins."""
-        if self.role != "admin" or not settings.EMAIL_BACKEND.endswith("filebased.EmailBackend"):
+        if (
+            not self.signed_in
+            or not may(self.user, "settings.see")
+            or not settings.EMAIL_BACKEND.endswith("filebased.EmailBackend")
+        ):
             return ""
         return "var/mail"
 
     @property
     def dispatch_paused(self) -> str:
         """Why no order is being sent, for staff; "" while dispatch runs."""
-        if self.role not in ("reviewer", "admin"):
+        if not self.signed_in or not works_here(self.user):
             return ""
         from orders.models import DispatchSwitch
 

@@ -18,20 +18,20 @@ from customers.models import AuditEntry, User
 PAGE = 50
 # What a verb is about: its first word, or several that belong together.
 THINGS = {
-    "sign_in": (_("Sign-ins"), ("sign_in",)),
+    "sign_in": (_("Sign-ins and sign-outs"), ("sign_in", "sign_out")),
     "security": (_("Passwords, second steps, sessions"), ("password", "second_factor", "session")),
     "prices": (
         _("Prices"),
         ("markup", "special_rate", "price_group", "exchange_rate", "service", "services"),
     ),
-    "provider": (_("Providers"), ("provider", "catalog", "alert", "dispatch")),
+    "provider": (_("Providers"), ("provider", "offer", "catalog", "alert", "dispatch")),
     "balance": (_("Balances and payments"), ("balance", "deposit", "ledger")),
     "decision": (_("Decisions on orders"), ("unknown", "request", "order")),
     "export": (_("Exports and backups"), ("export", "database")),
     "viewing": (_("Looking as a customer"), ("viewing",)),
     "customer": (_("Customers and keys"), ("customer", "api_key")),
     "staff": (_("Team"), ("staff",)),
-    "settings": (_("Settings and deny-list"), ("settings", "deny_list")),
+    "settings": (_("Settings and deny-list"), ("settings", "deny_list", "secrets")),
 }
 
 

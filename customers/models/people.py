@@ -100,13 +100,3 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def get_short_name(self) -> str:
         return self.name.split(" ")[0] if self.name else self.email.split("@")[0]
-
-    @property
-    def reviews(self) -> bool:
-        """May open the staff pages: reviewers, admins, superusers."""
-        return self.is_active and (self.role in {self.Role.REVIEWER, self.Role.ADMIN} or self.is_superuser)
-
-    @property
-    def manages(self) -> bool:
-        """May open the admin pages and see cost, margin and provider balances."""
-        return self.is_active and (self.role == self.Role.ADMIN or self.is_superuser)

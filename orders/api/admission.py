@@ -4,6 +4,7 @@ from django.http import HttpRequest
 
 from customers.api_keys import allows_address, look_up_api_key, note_use
 from customers.models import ApiKey
+from customers.permissions import works_here
 from orders.api.errors import ADDRESS, INVALID_KEY, SCOPE, SUSPENDED, Closed, Refusal
 from orders.api.parsing import Parameters
 
@@ -18,7 +19,7 @@ def admit(request: HttpRequest, parameters: Parameters) -> ApiKey:
     key = look_up_api_key(parameters.get("key", ""))
     if key is None:
         raise Refusal(INVALID_KEY)
-    if getattr(key, "maintenance", False) and not key.user.reviews:
+    if getattr(key, "maintenance", False) and not works_here(key.user):
         raise Closed(CLOSED_FOR_S)
     if not key.user.is_active or key.user.api_suspended:
         raise Refusal(SUSPENDED)

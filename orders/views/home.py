@@ -4,12 +4,13 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import Resolver404, resolve
 from django.views.decorators.http import require_safe
 
 from customers import site_settings
+from customers.access import opens
 from customers.access import staff_of as signed_in
 from customers.models import User
+from customers.permissions import works_here
 from customers.wallet import balance_of
 from orders import listing
 from orders.attention import attention_of
@@ -26,10 +27,9 @@ FAVORITES_READ = 100  # whose prices are compared with those before
 def home(request: HttpRequest) -> HttpResponse:
     """Admins to the dashboard, reviewers to the queue, customers to their own page."""
     user = signed_in(request)
-    if user.manages:
-        return redirect(_first_there("/manage/", "/manage/providers", "/staff/review"))
-    if user.reviews:
-        return redirect(_first_there("/staff/review"))
+    if works_here(user):
+        places = ("/manage/", "/staff/review", "/staff/orders", "/manage/team", "/manage/audit")
+        return redirect(next((place for place in places if opens(user, place)), "/account/"))
     balance = balance_of(user)
     starred = browsing.matching(user, Wanted(favorites=True))[:FAVORITES_READ]
     favorites = browsing.lines_with_prices(user, starred)
@@ -58,13 +58,3 @@ def _latest(user: User) -> dict[str, Any]:
     shown = listing.page(user, listing.Asked(size=LATEST))
     is_open = any(row.order.status in Order.OPEN for row in shown.rows)
     return {"rows": shown.rows, "version": shown.version, "live": is_open}
-
-
-def _first_there(*addresses: str) -> str:
-    for address in addresses:
-        try:
-            resolve(address)
-        except Resolver404:
-            continue
-        return address
-    return "/orders/"

@@ -42,7 +42,7 @@ def live(request: HttpRequest, order_id: int) -> HttpResponse:
 
 def visible_order(user: User, order_id: int) -> Order:
     """His own; for staff anybody's. Another customer's order is a 404 like one that does not exist."""
-    orders = Order.objects.all() if user.reviews else Order.objects.for_user(user)
+    orders = Order.objects.all() if may(user, "orders.see") else Order.objects.for_user(user)
     found: Order | None = (
         orders.filter(pk=order_id)
         .select_related("service__category", "submission__provider", "user")
@@ -74,7 +74,7 @@ def _context(user: User, order: Order) -> dict[str, Any]:
         "details": _details(order),
         "fields": _fields(order),
         "runs": _runs(row),
-        "staff": _staff(user, order) if user.reviews else None,
+        "staff": _staff(user, order) if may(user, "orders.see") else None,
     }
 
 

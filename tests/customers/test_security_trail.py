@@ -149,3 +149,15 @@ def test_erasing_a_customer_forgets_where_failed_sign_ins_came_from(alice: User)
     erase(alice, typed=alice.email, write_off="Closed", by=None)
     entry = AuditEntry.objects.get(verb="sign_in.failed")
     assert entry.address is None and alice.email not in entry.summary
+
+
+def test_signing_out_is_kept_beside_signing_in(alice: User) -> None:
+    client = Client(REMOTE_ADDR="203.0.113.7")
+    sign_in(client, alice)
+    client.post("/account/logout/")
+    about = f"user:{alice.pk}"
+    assert entries() == [("sign_in.done", about, alice.pk), ("sign_out.done", about, alice.pk)]
+    out = AuditEntry.objects.get(verb="sign_out.done")
+    assert (out.summary, out.address) == (f"{alice.email} signed out", "203.0.113.7")
+    client.post("/account/logout/")  # nobody is there any more
+    assert AuditEntry.objects.filter(verb="sign_out.done").count() == 1

@@ -7,7 +7,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.template.loader import render_to_string
 from django.test import Client, RequestFactory
 
-from customers import wallet
+from customers import permissions, wallet
 from customers.models import User
 from panel import shell
 
@@ -140,3 +140,25 @@ def test_the_customer_sees_the_balance_of_the_wallet_and_staff_see_none() -> Non
     assert "$248.37" in render_to_string("parts/sidebar.html", {}, request)
     request.user = person("reviewer")
     assert "Balance" not in render_to_string("parts/sidebar.html", {}, request)
+
+
+def test_a_line_of_the_table_moves_its_link_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The navigation asks the pages, and they ask the table: there is no second list of who sees what."""
+    rita, adam = person("reviewer"), person("admin")
+    assert "/manage/audit" not in links(rita) and "/manage/audit" in links(adam)
+    everybody = permissions.TABLE["audit.see"]
+    monkeypatch.setitem(
+        permissions.TABLE, "audit.see", permissions.Permission(("reviewer",), everybody.words)
+    )
+    assert "/manage/audit" in links(rita) and "/manage/audit" not in links(adam)
+    monkeypatch.setitem(permissions.TABLE, "money.see", permissions.Permission(("superuser",), ""))
+    assert "/manage/" not in links(adam)
+    assert links(adam)[0] == "/staff/review"
+
+
+def test_the_first_page_of_staff_is_one_they_may_open(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for role, place in (("admin", "/manage/"), ("reviewer", "/staff/review"), ("customer", None)):
+        client.force_login(person(role))
+        assert client.get("/").headers.get("Location") == place
