@@ -1,7 +1,7 @@
 """An admin's decisions on catalog changes that wait: accept, refuse, and undo what was applied together."""
 
 import uuid
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -43,10 +43,11 @@ class CannotUndo(Exception):
 
 @dataclass(frozen=True)
 class Decided:
-    """`revision`: what undo_revision takes."""
+    """`revision`: what undo_revision and undo_together take."""
 
     revision: uuid.UUID
     applied: int
+    refused: int = 0
 
 
 def accept_changes(
@@ -62,31 +63,71 @@ def accept_changes(
     `change_ids` narrows to single changes, as a page selects them. A missing service goes off sale at once.
     Raises NothingWaits for an id without a staged change, and then applies nothing.
     """
-    now, revision = timezone.now(), uuid.uuid4()
+    revision = uuid.uuid4()
     with transaction.atomic():
         lock_offers(provider.pk)
         changes = list(_staged(provider, external_ids, change_ids))
-        if changes:
-            CatalogChange.objects.filter(pk__in=[change.pk for change in changes]).update(
-                state=State.APPLIED, revision=revision, decided_at=now, decided_by=by
-            )
-            rows = (
-                Applied(change.external_id, change.kind, change.after, change.offer_id) for change in changes
-            )
-            created = apply_to_offers(provider.pk, rows, now)
-            new = [change for change in changes if change.external_id in created]
-            if new:
-                link_new_offers({change.pk: created[change.external_id] for change in new})
-            clear_decided_holds({change.offer_id for change in changes if change.offer_id})
-            hold_denied(provider.pk)  # an admin's yes to a change is not one to what is on the deny-list
-            _carry_over(provider)
-            summary = f"{len(changes)} catalog changes of {provider.name} accepted"
-            record(by, "catalog.accept", provider, summary, {"revision": str(revision)}, request)
-            if not CatalogChange.objects.filter(
-                provider=provider, state=State.STAGED, beyond_limits=True
-            ).exists():
-                close_alert(f"catalog:{provider.pk}")
+        _accept(provider, changes, revision, by, request)
     return Decided(revision, len(changes))
+
+
+def decide_together(
+    accept: Collection[int],
+    refuse: Collection[int] = (),
+    *,
+    by: User | None = None,
+    request: HttpRequest | None = None,
+) -> Decided:
+    """Accept and refuse staged changes by their ids, of one provider or several: all of it or nothing.
+
+    What is accepted is one revision, that undo_together takes back as one; each provider's audit names it. Ids that
+    do not wait any more are left out. Offers of the providers are locked in the order of their ids, before any price.
+    """
+    revision, applied, refused = uuid.uuid4(), 0, 0
+    waiting = CatalogChange.objects.filter(state=State.STAGED, pk__in={*accept, *refuse})
+    with transaction.atomic():
+        providers = _locked(waiting.values_list("provider", flat=True))
+        for provider in providers:
+            changes = list(_staged(provider, None, accept))
+            _accept(provider, changes, revision, by, request)
+            applied += len(changes)
+            refused += refuse_changes(provider, change_ids=set(refuse) - set(accept), by=by, request=request)
+    return Decided(revision, applied, refused)
+
+
+def _locked(provider_ids: Iterable[int]) -> list[Provider]:
+    """These providers with their offers locked, always in the same order, so that no two wait for each other."""
+    ids = sorted(set(provider_ids))
+    for provider_id in ids:
+        lock_offers(provider_id)
+    return list(Provider.objects.filter(pk__in=ids).order_by("pk"))
+
+
+def _accept(
+    provider: Provider,
+    changes: Sequence[CatalogChange],
+    revision: uuid.UUID,
+    by: User | None,
+    request: HttpRequest | None,
+) -> None:
+    if not changes:
+        return
+    now = timezone.now()
+    CatalogChange.objects.filter(pk__in=[change.pk for change in changes]).update(
+        state=State.APPLIED, revision=revision, decided_at=now, decided_by=by
+    )
+    rows = (Applied(change.external_id, change.kind, change.after, change.offer_id) for change in changes)
+    created = apply_to_offers(provider.pk, rows, now)
+    new = [change for change in changes if change.external_id in created]
+    if new:
+        link_new_offers({change.pk: created[change.external_id] for change in new})
+    clear_decided_holds({change.offer_id for change in changes if change.offer_id})
+    hold_denied(provider.pk)  # an admin's yes to a change is not one to what is on the deny-list
+    _carry_over(provider)
+    summary = f"{len(changes)} catalog changes of {provider.name} accepted"
+    record(by, "catalog.accept", provider, summary, {"revision": str(revision)}, request)
+    if not CatalogChange.objects.filter(provider=provider, state=State.STAGED, beyond_limits=True).exists():
+        close_alert(f"catalog:{provider.pk}")
 
 
 def refuse_changes(
@@ -117,38 +158,62 @@ def refuse_changes(
 def undo_revision(
     provider: Provider, revision: uuid.UUID, *, by: User | None = None, request: HttpRequest | None = None
 ) -> int:
-    """Give the offers of one revision their earlier values; returns how many changes were undone.
+    """Give the offers of one revision their earlier values, as far as it is this provider's; returns how many changes
+    were undone.
 
     New services stay as offers, because the provider lists them; what was put on sale of them and has no other
     way to be delivered is unpublished, its open orders go on. An undone price rise leaves its service on hold,
     because the provider still charges the new price. Raises CannotUndo when a later change touched the same values.
     """
-    now = timezone.now()
     with transaction.atomic():
         lock_offers(provider.pk)
-        applied = list(
-            CatalogChange.objects.filter(
-                provider=provider, revision=revision, state=State.APPLIED
-            ).select_related("offer")
-        )
-        changes = [change for change in applied if change.kind != Kind.NEW]
-        withdrawn = _unpublish_new([change for change in applied if change.kind == Kind.NEW], by, request)
-        if not changes and not withdrawn:
+        undone = _undo(provider, revision, by, request)
+        if not undone:
             raise CannotUndo(_("There is nothing to undo in this revision."))
-        _refuse_if_overtaken(changes)
-        apply_to_offers(provider.pk, (_reversed(change) for change in changes), now)
-        holds = {
-            change.offer_id: "A price rise was undone here; the provider still charges the new price."
-            for change in changes
-            if change.kind == Kind.PRICE and change.offer_id and _rose(change)
-        }
-        if holds:
-            set_holds(holds, now)
-        undone = [change.pk for change in (*changes, *withdrawn)]
-        CatalogChange.objects.filter(pk__in=undone).update(state=State.UNDONE, decided_at=now, decided_by=by)
-        _carry_over(provider)
-        summary = f"{len(undone)} catalog changes of {provider.name} undone"
-        record(by, "catalog.undo", provider, summary, {"revision": str(revision)}, request)
+    return undone
+
+
+def undo_together(
+    revision: uuid.UUID, *, by: User | None = None, request: HttpRequest | None = None
+) -> dict[str, int]:
+    """The same for a whole revision, whichever providers it touched: all of it or nothing.
+
+    Returns the changes undone by provider. Raises CannotUndo when a later change touched a value of any of them.
+    """
+    applied = CatalogChange.objects.filter(revision=revision, state=State.APPLIED)
+    with transaction.atomic():
+        providers = _locked(applied.values_list("provider", flat=True))
+        undone = {provider.name: _undo(provider, revision, by, request) for provider in providers}
+        if not any(undone.values()):
+            raise CannotUndo(_("There is nothing to undo in this revision."))
+    return {name: number for name, number in undone.items() if number}
+
+
+def _undo(provider: Provider, revision: uuid.UUID, by: User | None, request: HttpRequest | None) -> int:
+    now = timezone.now()
+    applied = list(
+        CatalogChange.objects.filter(
+            provider=provider, revision=revision, state=State.APPLIED
+        ).select_related("offer")
+    )
+    changes = [change for change in applied if change.kind != Kind.NEW]
+    withdrawn = _unpublish_new([change for change in applied if change.kind == Kind.NEW], by, request)
+    if not changes and not withdrawn:
+        return 0
+    _refuse_if_overtaken(changes)
+    apply_to_offers(provider.pk, (_reversed(change) for change in changes), now)
+    holds = {
+        change.offer_id: "A price rise was undone here; the provider still charges the new price."
+        for change in changes
+        if change.kind == Kind.PRICE and change.offer_id and _rose(change)
+    }
+    if holds:
+        set_holds(holds, now)
+    undone = [change.pk for change in (*changes, *withdrawn)]
+    CatalogChange.objects.filter(pk__in=undone).update(state=State.UNDONE, decided_at=now, decided_by=by)
+    _carry_over(provider)
+    summary = f"{len(undone)} catalog changes of {provider.name} undone"
+    record(by, "catalog.undo", provider, summary, {"revision": str(revision)}, request)
     return len(undone)
 
 

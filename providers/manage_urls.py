@@ -49,6 +49,7 @@ urlpatterns = [
     ),
     path("catalog", changes.catalog, name="manage_catalog"),
     path("catalog/decide", changes.decide, name="manage_catalog_decide"),
+    path("catalog/undo", changes.undo, name="manage_catalog_undo"),
     path("catalog/effect", changes.effect, name="manage_catalog_effect"),
     path("deny-list", deny_list.deny_list, name="manage_deny_list"),
     path("deny-list/<int:pk>/remove", deny_list.remove, name="manage_deny_list_remove"),

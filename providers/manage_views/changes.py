@@ -1,6 +1,6 @@
 """Catalog changes that wait for a decision: of one provider on its page, of all of them on a page of their own."""
 
-from collections.abc import Sequence
+import uuid
 from dataclasses import replace
 from typing import Any
 
@@ -14,13 +14,16 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from customers.access import allowed, staff_of
+from customers.models import AuditEntry
 from providers.catalog_effect import CatalogEffect, effect_of_changes, summed
 from providers.change_effects import Effects, effects_of
-from providers.deciding import accept_changes, refuse_changes
+from providers.deciding import CannotUndo, decide_together, undo_together
 from providers.models import CatalogChange, Provider
 
 Kind = CatalogChange.Kind
 PAGE = 50
+SHOWN = 4  # decisions that the page offers to undo
+OWN = "decide-"  # a row's own decision: decide-<change>
 # In the order in which an admin wants to see them, with the words of the tabs.
 KINDS = (Kind.PRICE, Kind.LIMITS, Kind.TYPE, Kind.MISSING, Kind.BACK, Kind.NEW, Kind.DETAILS)
 
@@ -88,9 +91,8 @@ def catalog(request: HttpRequest) -> HttpResponse:
     waiting = (
         staged(None).values("provider", "provider__name").annotate(n=Count("pk")).order_by("provider__name")
     )
-    context = {"provider": provider, "waiting": list(waiting), "whole_page": True} | staged_part(
-        request, provider
-    )
+    context = {"provider": provider, "waiting": list(waiting), "whole_page": True}
+    context |= staged_part(request, provider) | {"lately": accepted_lately()}
     return render(request, "manage/catalog.html", context)
 
 
@@ -99,8 +101,8 @@ def catalog(request: HttpRequest) -> HttpResponse:
 def effect(request: HttpRequest) -> HttpResponse:
     """What accepting the ticked rows (or all of the kind) would do, as one sentence; nothing is decided."""
     everything = request.POST.get("decision") == "accept_all"
-    chosen = _chosen(request, everything=everything)
-    changes = CatalogChange.objects.filter(pk__in=[pk for pk, _provider in chosen])
+    accepted, _refused = _decided(request, "accept_all" if everything else "accept")
+    changes = CatalogChange.objects.filter(pk__in=accepted)
     found = effect_of_changes(list(changes.select_related("offer", "provider").order_by("id")))
     return render(request, "manage/parts/effect.html", {"effect": found, "everything": everything})
 
@@ -108,44 +110,97 @@ def effect(request: HttpRequest) -> HttpResponse:
 @allowed("catalog.decide")
 @require_POST
 def decide(request: HttpRequest) -> HttpResponse:
-    """Accept or refuse: the selected rows, or all of a kind (of one provider or of all)."""
-    decision = request.POST.get("decision", "")
-    accept = decision.startswith("accept")
-    chosen = _chosen(request, everything=decision.endswith("_all"))
-    done, by = 0, staff_of(request)
-    for provider_id, ids in _by_provider(chosen).items():
-        provider = Provider.objects.get(pk=provider_id)
-        if accept:
-            done += accept_changes(provider, change_ids=ids, by=by, request=request).applied
-        else:
-            done += refuse_changes(provider, change_ids=ids, by=by, request=request)
-    if not done:
+    """Accept or refuse: the selected rows, or all of a kind (of one provider or of all), as one revision."""
+    accepted, refused = _decided(request, request.POST.get("decision", ""))
+    done = decide_together(accepted, refused, by=staff_of(request), request=request)
+    if not done.applied and not done.refused:
         messages.warning(request, _("Nothing was selected, or somebody decided it meanwhile."))
-    elif accept:
-        told = ngettext("%d change accepted", "%d changes accepted", done) % done
+    if done.applied:
+        told = ngettext("%d change accepted", "%d changes accepted", done.applied) % done.applied
         messages.success(request, _("%s; prices follow. Open orders keep theirs.") % told)
-    else:
-        told = ngettext("%d change refused", "%d changes refused", done) % done
+    if done.refused:
+        told = ngettext("%d change refused", "%d changes refused", done.refused) % done.refused
         messages.success(request, _("%s, and not offered again.") % told)
     return redirect(_back(request))
 
 
-def _chosen(request: HttpRequest, *, everything: bool) -> Sequence[tuple[int, int]]:
-    """(change, provider) of what is meant and still waits."""
+@allowed("catalog.decide")
+@require_POST
+def undo(request: HttpRequest) -> HttpResponse:
+    """Take back what was accepted together, whichever providers it was of."""
+    try:
+        undone = undo_together(
+            _revision(request.POST.get("revision", "")), by=staff_of(request), request=request
+        )
+    except CannotUndo as error:
+        messages.error(request, str(error))
+    else:
+        say_undone(request, undone)
+    return redirect(_back(request))
+
+
+def say_undone(request: HttpRequest, undone: dict[str, int]) -> None:
+    number = sum(undone.values())
+    told = ngettext(
+        "%(n)d change of %(providers)s was undone", "%(n)d changes of %(providers)s were undone", number
+    )
+    words = told % {"n": number, "providers": ", ".join(undone)}
+    messages.success(request, _("%s; prices follow.") % words)
+
+
+def _revision(text: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        raise CannotUndo(_("There is nothing to undo in this revision.")) from None
+
+
+def accepted_lately() -> list[dict[str, Any]]:
+    """The latest decisions of people that still stand, newest first: revision, n, providers, at, by."""
+    entries = AuditEntry.objects.filter(verb="catalog.accept").order_by("-at")[: SHOWN * 5]
+    when: dict[str, AuditEntry] = {}
+    for entry in entries:
+        when.setdefault(entry.details.get("revision", ""), entry)
+    standing = CatalogChange.objects.filter(
+        revision__in=[one for one in when if one], state=CatalogChange.State.APPLIED
+    ).exclude(kind=Kind.NEW)
+    rows = standing.values("revision").annotate(n=Count("pk"), providers=Count("provider", distinct=True))
+    found: list[dict[str, Any]] = [
+        {
+            "revision": one,
+            "n": n,
+            "providers": providers,
+            "at": when[str(one)].at,
+            "by": when[str(one)].actor_label,
+        }
+        for one, n, providers in rows.order_by().values_list("revision", "n", "providers")
+    ]
+    return sorted(found, key=lambda row: row["at"], reverse=True)[:SHOWN]
+
+
+def _decided(request: HttpRequest, decision: str) -> tuple[set[int], set[int]]:
+    """(accepted, refused) changes among those that still wait. A row's own decision counts, whatever is ticked."""
     number = _number(request.POST.get("provider", ""))
     waiting = staged(None).filter(provider=number) if number else staged(None)
-    if everything:
-        waiting = waiting.filter(kind=request.POST.get("kind", ""))
+    own = {
+        int(name.removeprefix(OWN)): str(value)
+        for name, value in request.POST.items()
+        if name.startswith(OWN) and _number(name.removeprefix(OWN)) and value in ("accept", "refuse", "later")
+    }
+    if decision.endswith("_all"):
+        meant = set(waiting.filter(kind=request.POST.get("kind", "")).values_list("pk", flat=True))
     else:
-        waiting = waiting.filter(pk__in=[pk for pk in map(_number, request.POST.getlist("change")) if pk])
-    return list(waiting.order_by("id").values_list("pk", "provider_id"))
-
-
-def _by_provider(chosen: Sequence[tuple[int, int]]) -> dict[int, list[int]]:
-    found: dict[int, list[int]] = {}
-    for change_id, provider_id in chosen:
-        found.setdefault(provider_id, []).append(change_id)
-    return found
+        ticked = {pk for pk in map(_number, request.POST.getlist("change")) if pk}
+        meant = set(waiting.filter(pk__in=ticked).values_list("pk", flat=True))
+    known = set(waiting.filter(pk__in=own).values_list("pk", flat=True)) if own else set()
+    as_ticked = meant - own.keys()
+    accepted = {pk for pk in known if own[pk] == "accept"}
+    refused = {pk for pk in known if own[pk] == "refuse"}
+    if decision.startswith("accept"):
+        accepted |= as_ticked
+    elif decision.startswith("refuse"):
+        refused |= as_ticked
+    return accepted, refused
 
 
 def _back(request: HttpRequest) -> str:

@@ -18,10 +18,10 @@ from customers.figures import count, money, percent
 from customers.models import AuditEntry
 from providers import archiving, asking, balances
 from providers.connecting import InvalidProvider, change_connection, options_of
-from providers.deciding import CannotUndo, undo_revision
+from providers.deciding import CannotUndo, undo_together
 from providers.grading import Found, test_connection
 from providers.manage_forms import ConnectionForm, DetailsForm, OptionsForm
-from providers.manage_views.changes import staged_part
+from providers.manage_views.changes import say_undone, staged_part
 from providers.manage_views.provider_health import health_part
 from providers.models import Alert, CatalogChange, Provider
 from providers.overview import Standing, answering, standings
@@ -123,11 +123,16 @@ def _revisions(provider: Provider) -> Any:
     applied = CatalogChange.objects.filter(
         provider=provider, state=CatalogChange.State.APPLIED, revision__isnull=False
     ).exclude(kind=CatalogChange.Kind.NEW)
-    return list(
+    found = list(
         applied.values("revision", "decided_by__email")
         .annotate(n=Count("pk"), at=Max("decided_at"))
         .order_by("-at")[:4]
     )
+    elsewhere = CatalogChange.objects.filter(
+        revision__in=[row["revision"] for row in found], state=CatalogChange.State.APPLIED
+    ).exclude(provider=provider)
+    others = dict(elsewhere.values_list("revision").annotate(n=Count("provider", distinct=True)).order_by())
+    return [row | {"others": others.get(row["revision"], 0)} for row in found]
 
 
 def _asked(request: HttpRequest) -> datetime | None:
@@ -325,7 +330,7 @@ def bring_back(request: HttpRequest, pk: int) -> HttpResponse:
 @allowed("catalog.decide")
 @require_POST
 def undo(request: HttpRequest, pk: int) -> HttpResponse:
-    """Give the offers of one decision their earlier values."""
+    """Give the offers of one decision their earlier values, also those of other providers that it touched."""
     provider = get_object_or_404(Provider, pk=pk)
     revision = request.POST.get("revision", "")
     known = CatalogChange.objects.filter(provider=provider, revision__isnull=False)
@@ -335,9 +340,9 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         if chosen is None:
             raise CannotUndo(_("There is nothing to undo in this revision."))
-        undone = undo_revision(provider, chosen, by=staff_of(request), request=request)
+        undone = undo_together(chosen, by=staff_of(request), request=request)
     except CannotUndo as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, _("%d changes were undone; prices follow.") % undone)
+        say_undone(request, undone)
     return redirect("manage_provider", pk)

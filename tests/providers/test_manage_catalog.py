@@ -3,7 +3,9 @@
 from decimal import Decimal
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from customers.models import AuditEntry
 from providers.catalog import sync_catalog
@@ -187,3 +189,102 @@ def test_a_vanished_service_shows_what_accepting_would_take_off_sale(
     assert (
         "1 service on sale would lose the offer that delivers it; 1 open order of them would go on." in shown
     )
+
+
+# ── several providers, and a decision in each row ───────────────────────────────────────────────────
+
+
+@pytest.fixture
+def atlas(shop: Upstream, meridian: Provider) -> Provider:
+    """A second provider with the same list, on sale at the same prices."""
+    provider = connected(shop, name="Atlas")
+    sync_catalog(provider, apply=True)
+    publish(provider)
+    return provider
+
+
+def dearer(shop: Upstream, *providers: Provider) -> None:
+    for number in (1, 2, 3):
+        shop.list(number, rate="1.50")
+    for provider in providers:
+        sync_catalog(provider, apply=False)
+
+
+def test_what_is_accepted_of_several_providers_is_one_revision_and_undone_as_one(
+    browser: Client, shop: Upstream, meridian: Provider, atlas: Provider
+) -> None:
+    dearer(shop, meridian, atlas)
+    with CaptureQueriesContext(connection) as queries:
+        browser.post("/manage/catalog/decide", {"decision": "accept_all", "kind": "price"})
+    locks = [query["sql"] for query in queries if "pg_advisory_xact_lock" in query["sql"]]
+    assert f"71001, {meridian.pk})" in locks[0] and f"71001, {atlas.pk})" in locks[1], "in order of their ids"
+    assert any("71002" in sql for sql in locks[2:]), "all offers are locked before any price"
+    assert {service_of(provider, 2).rate for provider in (meridian, atlas)} == {Decimal("1.875")}
+    (revision,) = CatalogChange.objects.filter(kind="price").values_list("revision", flat=True).distinct()
+    accepted = AuditEntry.objects.filter(verb="catalog.accept")
+    assert [entry.details["revision"] for entry in accepted] == [str(revision)] * 2
+    assert "6 changes of 2 providers" in text_of(browser.get("/manage/catalog"))
+    assert "3 changes, with those of 1 other provider" in text_of(
+        browser.get(f"/manage/providers/{atlas.pk}")
+    )
+    said = text_of(browser.post("/manage/catalog/undo", {"revision": str(revision)}, follow=True))
+    assert "6 changes of Meridian, Atlas were undone; prices follow." in said
+    for provider in (meridian, atlas):
+        assert offer_of(provider, 2).rate == Decimal(1)
+    for gone in (str(revision), "none"):
+        again = text_of(browser.post("/manage/catalog/undo", {"revision": gone}, follow=True))
+        assert "There is nothing to undo in this revision." in again
+
+
+def test_undoing_together_undoes_nothing_where_one_provider_changed_since(
+    browser: Client, shop: Upstream, meridian: Provider, atlas: Provider
+) -> None:
+    dearer(shop, meridian, atlas)
+    browser.post("/manage/catalog/decide", {"decision": "accept_all", "kind": "price"})
+    revision = CatalogChange.objects.filter(provider=atlas, kind="price")[0].revision
+    shop.list(3, rate="1.55")
+    sync_catalog(atlas, apply=True)
+    said = text_of(
+        browser.post(f"/manage/providers/{meridian.pk}/undo", {"revision": str(revision)}, follow=True)
+    )
+    assert "Service 3 was changed again since; undo that first." in said
+    assert service_of(meridian, 1).rate == Decimal("1.875")
+    assert not CatalogChange.objects.filter(state="undone").exists()
+
+
+def test_each_row_takes_its_own_decision_in_one_post_with_the_button_for_the_rest(
+    browser: Client, shop: Upstream, meridian: Provider, atlas: Provider
+) -> None:
+    dearer(shop, meridian, atlas)
+    page = browser.get("/manage/catalog").content.decode()
+    one, two, three = staged(meridian)
+    assert f'name="decide-{one.pk}"' in page
+    ticked = [change.pk for change in (one, two, three, *staged(atlas))]
+    own = {f"decide-{one.pk}": "refuse", f"decide-{two.pk}": "later", f"decide-{three.pk}": ""}
+    told = browser.post("/manage/catalog/effect", {"decision": "", "change": ticked} | own)
+    assert "4 changes would touch 4 services on sale" in text_of(told)
+    said = text_of(
+        browser.post("/manage/catalog/decide", {"decision": "accept", "change": ticked} | own, follow=True)
+    )
+    assert "4 changes accepted" in said and "1 change refused" in said
+    states = CatalogChange.objects.filter(provider=meridian, kind="price").order_by("external_id")
+    assert list(states.values_list("state", flat=True)) == ["refused", "staged", "applied"]
+    assert not staged(atlas)
+
+
+def test_only_the_decisions_in_rows_count_with_their_button(
+    browser: Client, shop: Upstream, meridian: Provider
+) -> None:
+    dearer(shop, meridian)
+    one, two, three = staged(meridian)
+    own, last = f"decide-{one.pk}", f"decide-{two.pk}"
+
+    def post(**values: object) -> list[int]:
+        browser.post("/manage/catalog/decide", values)
+        return [change.pk for change in staged(meridian)]
+
+    ticked = [one.pk, two.pk, three.pk]
+    assert post(decision="rows", change=ticked, **{own: "accept", last: "nonsense"}) == [two.pk, three.pk]
+    assert post(decision="accept_all", kind="price", **{last: "later"}) == [two.pk]
+    assert post(decision="refuse", **{last: "accept"}) == [], "unticked, its own decision counts all the same"
+    assert service_of(meridian, 2).rate == Decimal("1.875")
