@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from customers.prepared import rows_of
 from orders.dispatch import predates_a_restore
 from orders.models import Order, OrderEvent, Request, Submission, SubmissionAttempt
 from orders.routing import WORTH_ANOTHER_ROUTE, other_route, take_route
@@ -91,10 +92,8 @@ def _accepted(sent: Sent, answer: Accepted) -> str:
         "why": f"Accepted as {answer.order_id}"[:500],
     }
     try:
-        with connection.cursor() as cursor:
-            cursor.execute(_ACCEPT, values)
-            if cursor.fetchone():
-                return "accepted"
+        if rows_of(_ACCEPT, values):
+            return "accepted"
     except IntegrityError as error:
         if "submission_provider_order_once" not in str(error):
             raise

@@ -25,6 +25,7 @@ from typing import Any
 from django.db import DataError, InterfaceError, OperationalError, connection
 from django.db.models.functions import Now
 
+from customers.prepared import rows_of
 from orders.asking_again import ask_again
 from orders.dispatch import open_dispatch
 from orders.models import Order, Submission
@@ -336,13 +337,11 @@ def _begin(order: Order, fence: int, params_hash: str, deadline_s: float) -> Sen
         "cost": order.cost,
         "hash": params_hash,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(_BEGIN, values)
-        row = cursor.fetchone()
-    if row is None:
+    rows = rows_of(_BEGIN, values)
+    if not rows:
         _release(order.pk, fence)
         return None
-    return Sent(order_id=order.pk, fence=fence, provider_id=row[0])
+    return Sent(order_id=order.pk, fence=fence, provider_id=rows[0][0])
 
 
 # ── the POST ────────────────────────────────────────────────────────────────────────────────────────
