@@ -87,6 +87,8 @@ class Transfer(models.Model):
             models.Index(fields=["at"], name="transfer_at"),
             # Funds added, one wallet's by time: few among all its refunds. 1 is the house account of deposits.
             models.Index(fields=["target", "at"], condition=Q(source=1), name="transfer_deposit"),
+            # What left a wallet for anything but orders: few among all its charges. 2 is the house account of sales.
+            models.Index(fields=["source", "-id"], condition=~Q(target=2), name="transfer_no_charge"),
         ]
 
     def __str__(self) -> str:

@@ -111,6 +111,12 @@ class Request(models.Model):
                 fields=["lease_until"], condition=Q(state__in=["claimed", "sending"]), name="request_leased"
             ),
             models.Index(F("order"), F("id").desc(), name="request_order"),
+            # What was answered lately, for the home page of who has very many orders.
+            models.Index(
+                fields=["-state_at"],
+                condition=Q(state__in=["done", "rejected", "denied"]),
+                name="request_answered",
+            ),
         ]
 
     def __str__(self) -> str:
