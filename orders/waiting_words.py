@@ -62,3 +62,18 @@ def waiting_words(stored: str) -> str:
     if stored.startswith(REVIEW):
         return _("A person looks at it first: %(why)s") % {"why": stored.removeprefix(REVIEW)}
     return stored
+
+
+# A refused attempt is over: what its order waits for is the order's to say.
+_OF_AN_ATTEMPT: dict[str, Any] = {
+    "auth": gettext_lazy("The provider did not accept our key"),
+    "provider_funds": gettext_lazy("Our balance at the provider was too low"),
+    "rate_limit": gettext_lazy("The provider asked us to slow down"),
+    "duplicate_link": gettext_lazy("The provider still worked on an order for this link"),
+    "not_sent": gettext_lazy("Nothing was sent"),
+}
+
+
+def attempt_words(stored: str) -> str:
+    """The same about one attempt, which is past."""
+    return str(_OF_AN_ATTEMPT[stored]) if stored in _OF_AN_ATTEMPT else waiting_words(stored)

@@ -24,6 +24,16 @@ def amount(label: Any, *, places: int = 8, digits: int = 18, **more: Any) -> for
     )
 
 
+# What a provider may speak: how people tell the dialects apart (providers.adapters.REGISTRY).
+SPEAKS: dict[str, Any] = {
+    "standard": _("Standard: the API v2 that most panels have"),
+    "lists_with_ids": _("Lists with ids: answers about many orders come as a list"),
+    "media_url": _("Media URL: an older form, the link is called media_url"),
+    "success_envelopes": _("Envelopes: every answer is wrapped in status and data"),
+    MANUAL: _("No API: staff deliver by hand"),
+}
+
+
 class ConnectionForm(forms.Form):
     """Where a provider is and how it is spoken to. The key is never shown; left empty it stays as it is."""
 
@@ -53,10 +63,8 @@ class ConnectionForm(forms.Form):
     def __init__(self, *args: Any, provider: Provider | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         adapter: Any = self.fields["adapter"]
-        adapter.choices = [
-            (name, _("Standard panel API v2") if name == "standard" else name.replace("_", " ").capitalize())
-            for name in REGISTRY
-        ] + [(MANUAL, _("No API: staff deliver by hand"))]
+        adapter.choices = [(name, SPEAKS.get(name, name)) for name in (*REGISTRY, MANUAL)]
+        adapter.help_text = _("If in doubt take the first: a test of the connection says which one fits.")
         if provider is None:
             self.fields["currency"].initial = settings.CURRENCY
             self.fields["key"].help_text = _("Kept encrypted and never shown again.")

@@ -106,8 +106,15 @@ def _row_quirks(adapter: Adapter, value: Any) -> list[str]:
     return odd
 
 
+_AMOUNTS = ("balance", "amount", "funds", "credit")
+
+
 def _balance_quirks(value: Any) -> list[str]:
-    if isinstance(value, Mapping) and not any("currency" in folded(str(name)) for name in _names(value)):
+    names = {folded(str(name)) for name in _names(value)}
+    # Only a balance can lack its currency; a refusal is no quirk.
+    if any(word in name for name in names for word in _AMOUNTS) and not any(
+        "currency" in name for name in names
+    ):
         return ["It does not tell the currency of the balance; the one entered here is believed."]
     return []
 

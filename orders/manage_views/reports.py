@@ -180,6 +180,7 @@ def _by_day(over: Range) -> dict[str, Any]:
     return {
         "rows": [{"row": row, "link": ""} for row in reversed(days)],
         "monthly": monthly,
+        "earned": any(slot.placed for slot in slots),
         "wide": _chart(slots, unit, 1100, 214, monthly),
         "narrow": _chart(slots, unit, 330, 190, monthly),
         "summary": _summary(slots, monthly),

@@ -79,8 +79,10 @@ def test_the_page_shows_profile_balance_and_statement(reviewer: Client, alice: U
         f"Order charge, order {order.pk}",
         "Opening balance",
         "API keys 0",
+        "Ledger entry",
     ):
         assert words in shown
+    assert ":charge" not in shown and "deposit:" not in shown  # what the books call it is for the books
     assert "Adjust balance" not in shown
     part = reviewer.get(f"/staff/orders/of/{alice.pk}")
     assert str(order.pk) in text(part)

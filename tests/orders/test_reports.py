@@ -233,3 +233,11 @@ def test_reviewers_and_customers_get_neither_page_nor_file(business: Range) -> N
         client = staff_world.signed_in(user)
         assert client.get("/manage/reports").status_code == 403
         assert client.post("/manage/reports.csv").status_code == 403
+
+
+def test_days_without_revenue_have_no_chart_but_a_sentence(admin: Client) -> None:
+    page = admin.get("/manage/reports?by=day").content.decode()
+    assert "No revenue in these days" in page and '<svg class="chart' not in page and "0.04" not in page
+    world.order(world.customer(), world.service(world.offer(world.provider())))
+    page = admin.get("/manage/reports?by=day").content.decode()
+    assert "No revenue in these days" not in page and "Revenue by day." in page

@@ -1,6 +1,7 @@
 """Why an order waits is told to staff in sentences, not in the words that are stored."""
 
 import ast
+import html
 import inspect
 import re
 from types import ModuleType
@@ -10,7 +11,7 @@ from django.test import Client
 
 from orders import recording, screening, submission
 from orders.models import Submission
-from orders.waiting_words import WORDS, waiting_words
+from orders.waiting_words import WORDS, attempt_words, waiting_words
 from providers.adapters import base, http, standard
 from providers.adapters import classify as classifying
 from providers.adapters.classify import classify
@@ -148,3 +149,17 @@ def test_a_case_without_a_reason_of_its_attempt_says_why_the_order_waits() -> No
     Submission.objects.filter(pk=doubt.pk).update(waits_for="restored")
     staff: Client = staff_world.signed_in(world.reviewer())
     assert "The database was restored" in staff.get("/staff/unknown").content.decode()
+
+
+@pytest.mark.django_db
+def test_an_attempt_says_in_a_sentence_why_it_failed_on_both_pages() -> None:
+    order = staff_world.doubtful(world.order(world.customer(), world.service(world.offer(world.provider()))))
+    attempt = order.submission.attempts.get()
+    client = staff_world.signed_in(world.admin())
+    for reason in ("rate_limit", "not_sent", "error_beside_id", "http_5xx"):
+        attempt.reason = reason
+        attempt.save(update_fields=["reason"])
+        for address in (f"/staff/orders/{order.pk}", f"/orders/{order.pk}"):
+            page = client.get(address).content.decode()
+            assert attempt_words(reason) in html.unescape(page), (reason, address)
+            assert reason not in page, (reason, address)

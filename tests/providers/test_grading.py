@@ -82,6 +82,7 @@ def test_a_refused_key_ends_the_test_with_one_sentence(shop: Upstream) -> None:
         "Balance: The provider refuses the key: Invalid API key. Copy the key again from the provider's API page, "
         "and check that this server's address is allowed there.",
     )
+    assert found.quirks == ()  # a refusal tells no currency, and need not
     assert shop.actions == ["balance"]
 
 

@@ -11,7 +11,9 @@ from django.utils import timezone
 from customers.models import AuditEntry
 from orders.models import Order, Submission, SubmissionAttempt
 from providers import breaker
+from providers.adapters import REGISTRY
 from providers.catalog import sync_catalog
+from providers.manage_forms import SPEAKS
 from providers.models import BalanceReading, Lane, Offer, Provider, ProviderHour
 from tests import staff_world, world
 from tests.providers.shop import KEY, Upstream, connected
@@ -253,3 +255,21 @@ def test_the_test_of_a_connection_names_the_types_that_it_cannot_sell(
     provider = connected(shop)
     part = browser.post(f"/manage/providers/{provider.pk}/test", headers={"HX-Request": "true"})
     assert "Types without a mapping Guided Seats" in text_of(part)
+
+
+# ── words ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_every_dialect_is_offered_with_a_name_and_what_it_is(browser: Client) -> None:
+    page = text_of(browser.get("/manage/providers/add"))
+    for name in REGISTRY:
+        assert name in SPEAKS and ": " in str(SPEAKS[name]) and str(SPEAKS[name]) in page
+
+
+def test_selected_offers_are_published_from_above_the_list_too(browser: Client, shop: Upstream) -> None:
+    provider = connected(shop)
+    shop.list_many(3)
+    sync_catalog(provider, apply=True)
+    page = browser.get(f"/manage/providers/{provider.pk}/offers").content.decode()
+    bar, below = page.split("<table", 1)
+    assert "bulk-on" in bar and "Publish selected" in bar and "Publish selected" in below
