@@ -15,8 +15,9 @@ from redis.exceptions import RedisError
 
 from orders.dispatch import pause_dispatch
 from orders.models import DispatchSwitch, Order, Submission, SubmissionAttempt
-from orders.submission import _begin, _claim, submit_lane
+from orders.submission import _begin, _claim, _record_surely, submit_lane
 from orders.sweeping import sweep
+from providers.adapters.results import Accepted
 from providers.models import Provider, Route, Service
 from tests import world
 from tests.sandbox import Sandbox
@@ -293,6 +294,17 @@ def test_only_the_holder_of_the_fence_may_begin(views: Service, meridian: Provid
     assert begin(order_id, old) is None
     assert begin(order_id, new) is not None
     assert begin(order_id, new) is None
+
+
+@pytest.mark.parametrize("unfit", ["1\x00", "9" * 300])
+def test_an_answer_that_cannot_be_stored_is_a_doubt(views: Service, meridian: Provider, unfit: str) -> None:
+    order = world.order(world.customer(), views)
+    ((_, fence),) = _claim(meridian.pk, 1, force=False, besides=set())
+    sent = _begin(order, fence, "hash", 20)
+    assert sent is not None
+    assert _record_surely(sent, Accepted(unfit, http_status=200, excerpt="")) == "unknown"
+    assert (submission_of(order).state, submission_of(order).waits_for) == ("unknown", "unstorable")
+    world.sane()
 
 
 def test_a_vanished_send_becomes_unknown(views: Service, meridian: Provider) -> None:
