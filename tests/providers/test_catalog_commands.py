@@ -89,7 +89,7 @@ def test_what_is_refused_is_not_offered_again_and_the_old_price_never_sold(
 def test_a_revision_is_undone_by_its_number_or_as_the_last(meridian: Provider) -> None:
     (done,) = run("catalog_accept", "Meridian", "--ids", "3")
     (other,) = run("catalog_accept", "Meridian", "--kind", "price")
-    latest, earlier, *_first = run("catalog_undo", "Meridian")
+    latest, earlier = run("catalog_undo", "Meridian")
     assert (latest["revision"], latest["changes"]) == (other["revision"], 2)
     assert earlier["revision"] == done["revision"]
     assert run("catalog_undo", "Meridian", done["revision"])[0]["undone"] == 1
@@ -112,7 +112,11 @@ def test_a_revision_is_undone_by_its_number_or_as_the_last(meridian: Provider) -
         (["catalog_refuse", "Meridian", "--ids", "9"], "No change waits for service 9 of Meridian."),
         (["catalog_refuse", "Meridian"], "one of the arguments"),
         (["catalog_undo", "Meridian", "yesterday"], "'yesterday' is not a revision."),
-        (["catalog_undo", "Meridian", "00000000-0000-4000-8000-000000000000"], "nothing to undo"),
+        (["catalog_undo", "Meridian", "00000000-0000-4000-8000-000000000000"], "has no such revision"),
+        (["catalog_undo", "Meridian", "--last"], "Nothing was applied at Meridian that could be undone."),
+        (["catalog_decide", "--accept", "999999"], "No change waits for number 999999."),
+        (["catalog_decide", "--accept", "x"], "'x' is not the number of a change."),
+        (["catalog_decide"], "Say what to accept or to refuse"),
         (["catalog_changes", "Nobody"], "Nobody"),
     ],
 )
@@ -126,6 +130,28 @@ def test_what_cannot_be_is_refused_and_nothing_is_written(
     before = rows()
     assert sentence in refused(*words)
     assert rows() == before
+
+
+def test_changes_of_several_providers_are_decided_as_one_revision_and_undone_as_one(
+    shop: Upstream, meridian: Provider
+) -> None:
+    other = connected(shop, "Other")
+    run("sync_catalog", "Other", "--apply")
+    publish(other)
+    shop.list(4, rate="5")
+    run("sync_catalog")
+    mine, theirs, no = waiting(meridian, 4), waiting(other, 4), waiting(meridian, 1)
+    adam, accepted = world.admin(), f"{mine.pk},{theirs.pk}"
+    told = run("catalog_decide", "--accept", accepted, "--dry-run")[0]
+    assert (told["changes"], told["touched"], offer_of(other, 4).rate) == (2, 2, Decimal(1))
+    (done,) = run("catalog_decide", "--accept", accepted, "--refuse", str(no.pk), "--by", adam.email)
+    assert (done["applied"], done["refused"]) == (2, 1)
+    assert (offer_of(meridian, 4).rate, offer_of(other, 4).rate) == (Decimal(5), Decimal(5))
+    assert [row["service"] for row in run("catalog_changes", "--kind", "price")] == ["2"]
+    (undone,) = run("catalog_undo", "Other", done["revision"])
+    assert undone["providers"] == {"Meridian": 1, "Other": 1}
+    assert (offer_of(meridian, 4).rate, offer_of(other, 4).rate) == (Decimal(1), Decimal(1))
+    assert [who for who, _summary in audited("catalog.accept")] == [adam.email, adam.email]
 
 
 def test_a_reviewer_decides_no_catalog(meridian: Provider) -> None:

@@ -5,7 +5,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.db.models import Count, Max
 
 from customers.management.command_line import Command as Base
-from providers.deciding import CannotUndo, undo_revision
+from providers.deciding import CannotUndo, undo_together
 from providers.management.choosing import chosen
 from providers.models import CatalogChange, Provider
 
@@ -13,7 +13,7 @@ SHOWN = 20
 
 
 class Command(Base):
-    help = "Give the offers of one applied revision their earlier values; without one: list the latest revisions."
+    help = "Give the offers of one revision their earlier values, of all providers it touched; without one: list the latest."
     verb = "catalog.decide"
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -31,20 +31,22 @@ class Command(Base):
                 told = {"revision": row["revision"], "changes": row["n"], "at": row["at"], "by": who}
                 self.say(told, f"{row['revision']}: {row['n']} changes, {row['at']:%Y-%m-%d %H:%M}, {who}")
             return
-        revision = _latest(provider) if options["last"] else _read(options["revision"])
+        revision = _latest(provider) if options["last"] else _read(provider, options["revision"])
         try:
-            undone = undo_revision(provider, revision, by=self.by)
+            undone = undo_together(revision, by=self.by)
         except CannotUndo as error:
             raise CommandError(str(error)) from None
-        told = {"provider": provider.name, "revision": str(revision), "undone": undone}
-        self.say(told, f"{provider.name}: {undone} changes were undone; prices follow.")
+        number, names = sum(undone.values()), ", ".join(undone)
+        told = {"revision": str(revision), "undone": number, "providers": undone}
+        self.say(told, f"{names}: {number} changes were undone; prices follow.")
 
 
 def _revisions(provider: Provider) -> Any:
-    """What was applied together and still stands, the latest first."""
+    """What was applied together and still stands, the latest first. New services alone are listed by no page either:
+    undoing those takes them off sale, which has to be asked for by the number."""
     applied = CatalogChange.objects.filter(
         provider=provider, state=CatalogChange.State.APPLIED, revision__isnull=False
-    )
+    ).exclude(kind=CatalogChange.Kind.NEW)
     rows = applied.values("revision", "decided_by__email").annotate(n=Count("pk"), at=Max("decided_at"))
     return rows.order_by("-at", "revision")
 
@@ -57,8 +59,11 @@ def _latest(provider: Provider) -> UUID:
     return found
 
 
-def _read(text: str) -> UUID:
+def _read(provider: Provider, text: str) -> UUID:
     try:
-        return UUID(text)
+        revision = UUID(text)
     except ValueError:
         raise CommandError(f"{text!r} is not a revision.") from None
+    if not CatalogChange.objects.filter(provider=provider, revision=revision).exists():
+        raise CommandError(f"{provider.name} has no such revision.")
+    return revision

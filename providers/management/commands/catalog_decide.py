@@ -1,0 +1,48 @@
+from dataclasses import asdict
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from customers.management.command_line import Command as Base
+from customers.management.command_line import split_ids
+from providers.catalog_effect import effect_of_changes
+from providers.deciding import decide_together
+from providers.management.choosing import numbers
+from providers.management.staged import waiting
+from providers.models import CatalogChange
+
+
+class Command(Base):
+    help = (
+        "Accept and refuse waiting catalog changes of any providers by their numbers, all of it or nothing; what is "
+        "accepted is one revision. (catalog_accept and catalog_refuse: of one provider.)"
+    )
+    verb = "catalog.decide"
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--accept", default="", metavar="IDS", help="numbers as catalog_changes prints them"
+        )
+        parser.add_argument("--refuse", default="", metavar="IDS", help="the same")
+        parser.add_argument("--dry-run", action="store_true", help="only say what accepting would do")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        accept, refuse = _waiting(options["accept"]), _waiting(options["refuse"])
+        if not accept and not refuse:
+            raise CommandError("Say what to accept or to refuse, by numbers.")
+        if options["dry_run"]:
+            effect = effect_of_changes(accept)
+            self.say(asdict(effect) | {"sentence": effect.sentence}, effect.sentence)
+            return
+        done = decide_together([one.pk for one in accept], [one.pk for one in refuse], by=self.by)
+        told = {"applied": done.applied, "refused": done.refused, "revision": str(done.revision)}
+        self.say(told, f"{done.applied} changes accepted, {done.refused} refused.")
+
+
+def _waiting(text: str) -> list[CatalogChange]:
+    chosen = numbers(split_ids(text), "change")
+    found = list(waiting(None).filter(pk__in=chosen))
+    if missing := [number for number in chosen if number not in {change.pk for change in found}]:
+        raise CommandError(f"No change waits for number {', '.join(map(str, missing))}.")
+    return found
