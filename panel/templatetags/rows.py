@@ -116,7 +116,7 @@ def delivered_bar(order: Order) -> SafeString:
 def order_act(row: Row, back: str) -> SafeString | str:
     """The open request of an order, or the button for the one that can be made. `back`: an address, quoted."""
     if waiting := row.waiting:
-        return format_html('<span class="sm t2 nw">{} {}</span>', icon("clock", "sm"), waiting)
+        return format_html('<span class="sm t2 text-wrap">{} {}</span>', icon("clock", "sm"), waiting)
     if row.actions.refill.allowed:
         name, picture, word = "order_refill", "refresh", _("Refill")
     elif row.actions.cancel.allowed:

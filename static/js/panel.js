@@ -28,7 +28,7 @@
       else if ("themeSet" in set) { event.preventDefault(); theme(target); }
       else if ("fill" in set) { fill(target); }
       else if ("dedupe" in set) { dedupe(document.querySelector(set.dedupe)); }
-      else if ("retry" in set) { failures = 0; tick(true); }
+      else if ("retry" in set) { tick(true); }
     }
     all("details.menu[open]").forEach(function (menu) { if (!menu.contains(event.target)) menu.open = false; });
   });

@@ -57,11 +57,13 @@
     boxes.forEach(function (b) { b.closest("tr").classList.toggle("sel", b.checked); });
     if (whole) { whole.checked = page; whole.indeterminate = picked.length > 0 && !page; }
     bulk.classList.toggle("on", picked.length > 0);
-    panel.all("[data-picked]", bulk).forEach(function (e) { e.textContent = picked.length.toLocaleString(document.documentElement.lang); });
-    panel.all("[data-can-count]", bulk).forEach(function (e) { e.textContent = can(picked, e.dataset.canCount); });
-    panel.all("[data-can-button]", bulk).forEach(function (e) { e.disabled = !can(picked, e.dataset.canButton); });
-    panel.all("[data-pick-match]", bulk).forEach(function (e) { e.hidden = !page; });
     if (!page) panel.all("input[name=all_matching]", bulk).forEach(function (e) { e.value = ""; });
+    var match = bulk.querySelector("[data-pick-match]");
+    var every = !!bulk.querySelector("input[name=all_matching][value='1']"); // also those on other pages, which nobody has counted
+    panel.all("[data-picked]", bulk).forEach(function (e) { e.textContent = every ? match.dataset.pickMatch : picked.length.toLocaleString(document.documentElement.lang); });
+    panel.all("[data-can-count]", bulk).forEach(function (e) { e.textContent = can(picked, e.dataset.canCount) + (every ? "+" : ""); });
+    panel.all("[data-can-button]", bulk).forEach(function (e) { e.disabled = !every && !can(picked, e.dataset.canButton); });
+    if (match) match.hidden = !page || every;
   }
   function can(picked, what) {
     return picked.filter(function (b) { return (" " + (b.dataset.can || "") + " ").indexOf(" " + what + " ") >= 0; }).length;
@@ -95,7 +97,7 @@
       target.setAttribute("aria-pressed", String(bulk.querySelector(".tbl").classList.toggle("picking")));
     } else if ("pickMatch" in target.dataset) {
       panel.all("input[name=all_matching]", bulk).forEach(function (e) { e.value = "1"; });
-      panel.all("[data-picked]", bulk).forEach(function (e) { e.textContent = target.dataset.pickMatch; });
+      sync(bulk);
     } else {
       var ids = panel.all("input[data-pick]", bulk).filter(function (b) { return b.checked; }).map(function (b) { return b.value; });
       target.dataset.copy = ids.join(",");

@@ -5,10 +5,14 @@ in var/shots.
 """
 
 import os
+import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from importlib import import_module
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
@@ -52,55 +56,93 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-Open = Callable[..., Page]
+# What the console says of an answer that is an error: the browser's own words, and htmx's.
+FAILED = re.compile(r"status of (\d{3})|Response Status Error Code (\d{3}) from (\S+)")
 
 
-@pytest.fixture
-def open_page(browser: Browser, live_panel: str) -> Iterator[Open]:
+@dataclass
+class Open:
     """`open_page("/orders/", user=alice, width=390, dark=True)`: a page of its own browser profile.
 
-    A console error or an uncaught exception on any page fails the test at its end.
+    A console error or an uncaught exception on any page fails the test at its end. `expects` names the failures
+    that a test brings about; one that does not come fails the test too.
     """
-    contexts: list[BrowserContext] = []
-    complaints: list[str] = []
 
-    def listen(message: ConsoleMessage) -> None:
-        expected = "422" in message.text or "status of 40" in message.text  # form errors, tested refusals
-        # A live part that was asking when its page was left; a request that failed says htmx:sendError as well.
-        left = message.text.startswith(("htmx:afterRequest", "htmx:sendAbort"))
-        if message.type == "error" and not expected and not left:
-            complaints.append(f"{message.text} at {message.location}")
+    browser: Browser
+    address: str
+    contexts: list[BrowserContext] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+    expected: dict[tuple[int, str], int] = field(default_factory=dict)  # how often each came
 
-    def open_(
+    def __call__(
+        self,
         path: str = "/",
         *,
         user: User | None = None,
         width: int = 1440,
         dark: bool = False,
         script: bool = True,
+        touch: bool = False,
     ) -> Page:
-        context = browser.new_context(
+        context = self.browser.new_context(
             viewport={"width": width, "height": 900},
             color_scheme="dark" if dark else "light",
             java_script_enabled=script,
-            base_url=live_panel,
+            has_touch=touch,
+            is_mobile=touch,
+            base_url=self.address,
         )
         context.set_default_timeout(15_000)
-        contexts.append(context)
+        self.contexts.append(context)
         if user is not None:
-            context.add_cookies(
-                [{"name": settings.SESSION_COOKIE_NAME, "value": session_of(user), "url": live_panel}]
-            )
+            self.enter(context, session_of(user))
         page = context.new_page()
-        page.on("console", listen)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", self._listen)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.goto(path)
         return page
 
-    yield open_
-    for context in contexts:
-        context.close()
-    assert not complaints, complaints
+    def enter(self, context: BrowserContext, session: str) -> None:
+        """Whose session the pages of this profile have from now on; "" for nobody's."""
+        context.clear_cookies()
+        if session:
+            context.add_cookies(
+                [{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": self.address}]
+            )
+
+    def expects(self, status: int, path: str) -> None:
+        """This test makes this address (`*` stands for anything) answer with this error, at least once."""
+        self.expected.setdefault((status, path), 0)
+
+    def _listen(self, message: ConsoleMessage) -> None:
+        # A live part that was asking when its page was left; a request that failed says htmx:sendError as well.
+        left = message.text.startswith(("htmx:afterRequest", "htmx:sendAbort"))
+        if message.type != "error" or left:
+            return
+        if failed := FAILED.search(message.text):
+            status = int(failed[1] or failed[2])
+            path = urlsplit(failed[3] or message.location["url"]).path
+            known = [(code, like) for code, like in self.expected if code == status and fnmatch(path, like)]
+            for one in known:
+                self.expected[one] += 1
+            if known:
+                return
+        self.complaints.append(f"{message.text} at {message.location}")
+
+    def close(self) -> None:
+        for context in self.contexts:
+            context.close()
+        missing = [
+            f"{path} did not answer {code}" for (code, path), came in self.expected.items() if not came
+        ]
+        assert not self.complaints + missing, self.complaints + missing
+
+
+@pytest.fixture
+def open_page(browser: Browser, live_panel: str) -> Iterator[Open]:
+    opener = Open(browser, live_panel)
+    yield opener
+    opener.close()
 
 
 def session_of(user: User) -> str:

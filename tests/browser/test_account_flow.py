@@ -6,15 +6,19 @@ import re
 from pathlib import Path
 
 import pytest
+from django.db import transaction
 from playwright.sync_api import Page, expect
 
 from customers.enrolling import create_customer
 from customers.models import ApiKey, User
-from tests import world
-from tests.browser.conftest import Open, one_time_code_of, shots, sign_in
+from orders.settlement import end_partial, lock_order
+from tests import staff_world, world
+from tests.browser.conftest import Open, one_time_code_of, shot, shots, sign_in
 from tests.conftest import wait_until
 
 PASSWORD = world.PASSWORD
+# By how much the widest table is wider than the frame that would scroll it.
+OVER = """() => Math.max(0, ...[...document.querySelectorAll(".tw")].map(frame => frame.scrollWidth - frame.clientWidth))"""
 
 
 @pytest.fixture
@@ -185,14 +189,30 @@ def test_german_with_its_long_words(transactional_db: None, open_page: Open) -> 
         shots(page, f"german-{path.strip('/').replace('/', '-')}")
     page.goto("/orders/")
     expect(page.get_by_role("heading", name="Bestellungen", exact=True)).to_be_visible()
-    expect(page.locator("tbody tr")).to_contain_text("Ausstehend")
+    expect(page.locator("tbody tr").last).to_contain_text("Ausstehend")
+    cut = []
+    for width in (1440, 1280, 1024):
+        page.set_viewport_size({"width": width, "height": 900})
+        for path in pages:
+            page.goto(path)
+            over = page.evaluate(OVER)
+            cut += [f"{path} at {width} px: a table is wider than its card by {over} px"] if over > 0 else []
+            shot(page, f"german-{path.strip('/').replace('/', '-')}-{width}")
+    assert not cut, "\n".join(cut)
 
 
 def stage(language: str) -> list[str]:
     alice = world.customer(language=language, name="Alice Archer", balance="5000")
-    views = world.service(world.offer(world.provider()), rate="1250")
+    name = "Display impressions on the partner sites of a network, worldwide, by the hour"
+    views = world.service(world.offer(world.provider(), name=name), rate="1250")
     order = world.order(alice, views)
-    return ["/orders/", f"/orders/{order.pk}", f"/orders/new?service={views.pk}", "/services/",
+    partial, ended, doubt = (world.order(alice, views, f"https://example.org/{n}", 100) for n in range(3))
+    with transaction.atomic():
+        end_partial(lock_order(partial.pk), 33, "Ended early", "provider")
+    staff_world.completed(ended, start_count=1_234_567, remains=0)
+    staff_world.refill_asked(ended)
+    staff_world.doubtful(doubt)
+    return ["/", "/orders/", f"/orders/{order.pk}", f"/orders/new?service={views.pk}", "/services/",
             "/wallet/", "/account/", "/api"]  # fmt: skip
 
 

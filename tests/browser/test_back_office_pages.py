@@ -51,6 +51,8 @@ def faults(page: Page) -> list[str]:
 
 @pytest.mark.parametrize(("width", "dark"), [(1440, False), (390, True)])
 def test_nothing_is_out_of_reach(open_page: Open, adam: User, alice: User, width: int, dark: bool) -> None:
+    open_page.expects(422, "/manage/reports")  # of days that are none
+    open_page.expects(403, "/account/2fa/")  # stays closed while looking
     page = open_page("/manage/", user=adam, width=width, dark=dark)
     page.emulate_media(reduced_motion="reduce")
     found = []
@@ -75,6 +77,7 @@ def test_nothing_is_out_of_reach(open_page: Open, adam: User, alice: User, width
 
 
 def test_the_admin_looks_cannot_order_and_stops(open_page: Open, adam: User, alice: User) -> None:
+    open_page.expects(403, "/account/")
     page = open_page(f"/staff/customers/{alice.pk}", user=adam)
     page.get_by_role("button", name="Look as the customer").click()
     page.goto("/account/")

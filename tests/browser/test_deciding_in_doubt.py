@@ -73,6 +73,9 @@ def test_three_doubtful_orders_are_decided_by_two_people(doubts: Doubts, open_pa
     assert {world.state_of(order) for order in (doubts.arrived, doubts.absent, doubts.unclear)} == {"unknown"}
     assert len(doubts.sandbox.orders()) == 1, "only one of the three reached the provider's book"
     assert wallet.balance_of(doubts.alice) == 94
+    open_page_of.expects(
+        422, f"/staff/unknown/{doubts.arrived.pk}/decide"
+    )  # an id that the provider does not know
     customer = open_page_of(f"/orders/{doubts.arrived.pk}", user=doubts.alice)
     expect(customer.get_by_text("You are charged once; nothing is sent twice.").first).to_be_visible()
 

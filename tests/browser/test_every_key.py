@@ -1,0 +1,186 @@
+"""Keys and buttons that no flow presses: going places, taking back, picking all, refreshing again, and where the focus goes."""
+
+import pytest
+from playwright.sync_api import Locator, Page, Route, expect
+
+from customers import site_settings
+from customers.enrolling import enrol_totp
+from customers.models import User
+from orders.models import Order
+from providers.models import Service
+from tests import world
+from tests.browser.conftest import SECRET, Open, shot
+
+BANK = {"name": "Bank transfer", "note": "", "instructions": "IBAN XX00", "minimum": "10"}
+
+
+@pytest.fixture
+def alice(transactional_db: None) -> User:
+    return world.customer(balance="500", name="Alice Archer")
+
+
+@pytest.fixture
+def shop(transactional_db: None) -> Service:
+    return world.service(world.offer(world.provider()))
+
+
+def go(page: Page, key: str) -> None:
+    page.keyboard.press("g")
+    page.keyboard.press(key)
+
+
+def test_going_places(open_page: Open, alice: User, shop: Service) -> None:
+    page = open_page("/wallet/", user=alice)
+    for key, address in (("n", "/orders/new"), ("s", "/services/"), ("o", "/orders/"), ("w", "/wallet/")):
+        go(page, key)
+        page.wait_for_url(f"**{address}")
+    go(page, "r")  # nothing of a customer's is there
+    go(page, "n")
+    page.wait_for_url("**/orders/new")
+    page.get_by_label("Link").focus()
+    page.keyboard.type("gs")  # in a field letters are letters
+    expect(page.get_by_label("Link")).to_have_value("gs")
+
+    rita = world.reviewer()
+    enrol_totp(rita, SECRET)
+    staff = open_page("/staff/orders", user=rita)
+    go(staff, "r")
+    staff.wait_for_url("**/staff/review")
+
+
+def test_removed_duplicates_come_back_with_ctrl_z(open_page: Open, alice: User) -> None:
+    offer = world.offer(
+        world.provider(), service_type="custom comments", name="Captions by people", minimum=1
+    )
+    page = open_page(f"/orders/new?service={world.service(offer).pk}", user=alice)
+    lines = page.get_by_label("Comments, one per line")
+    lines.press_sequentially("One")
+    lines.press("Enter")
+    lines.press_sequentially("One")
+    page.get_by_role("button", name="Remove duplicates").press("Enter")
+    expect(lines).to_have_value("One")
+    expect(page.get_by_text("1 line", exact=True)).to_be_visible()
+    expect(lines).to_be_focused()
+    page.keyboard.press("Control+z")
+    expect(lines).to_have_value("One\nOne")
+    expect(page.get_by_text("2 lines", exact=True)).to_be_visible()
+
+
+@pytest.fixture
+def many(alice: User, shop: Service) -> list[int]:
+    """One more than a page of 25."""
+    placed = [world.order(alice, shop, f"https://example.org/{n}", 10) for n in range(26)]
+    return sorted((order.pk for order in placed), reverse=True)
+
+
+def test_picking_copies_and_takes_all_that_match(open_page: Open, alice: User, many: list[int]) -> None:
+    page = open_page("/orders/?size=25", user=alice)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    bulk = page.get_by_role("toolbar", name="Bulk actions")
+    every = bulk.get_by_role("button", name="Select all 26 that match")
+    for _ in range(2):
+        page.keyboard.press("j")
+        page.keyboard.press("x")
+    expect(bulk).to_contain_text("2 selected")
+    expect(every).to_be_hidden()
+    copy = bulk.get_by_role("button", name="Copy IDs")
+    copy.press("Enter")
+    expect(bulk.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == f"{many[0]},{many[1]}"
+
+    page.get_by_label("Select all orders on this page").press("Space")
+    expect(bulk).to_contain_text("25 selected")
+    every.press("Enter")
+    expect(bulk).to_contain_text("26 selected")
+    expect(bulk).to_contain_text("25+ can be canceled")  # the others were not counted here
+    expect(every).to_be_hidden()
+    shot(page, "orders-all-that-match")
+    Order.objects.filter(pk=many[3]).update(remains=7)
+    refresh(page)
+    expect(page.locator(f"#row-{many[3]}")).to_contain_text("7")
+    expect(bulk).to_contain_text("26 selected")  # what the buttons do has not changed, so neither has this
+    first = page.get_by_label(f"Select order {many[0]}")
+    first.uncheck()
+    expect(bulk).to_contain_text("24 selected")
+    first.check()
+    expect(bulk).to_contain_text("25 selected")
+    every.click()
+    bulk.get_by_role("button", name="Request cancel").click()
+    page.get_by_role("dialog").get_by_role("button", name="Request cancel").click()
+    expect(page.get_by_text("26 of 26 cancels requested.")).to_be_visible()
+    assert set(Order.objects.values_list("status", flat=True)) == {"Canceled"}
+    world.sane()
+
+
+def refresh(page: Page) -> None:
+    page.evaluate("window.htmx.trigger(document.getElementById('rows'), 'live')")
+
+
+def test_live_refresh_pauses_and_is_tried_again(open_page: Open, alice: User, shop: Service) -> None:
+    order = world.order(alice, shop)
+    page = open_page("/orders/", user=alice)
+    mark = page.locator("[data-live-mark]")
+    expect(mark.get_by_text("Live", exact=False)).to_be_visible()
+    open_page.expects(503, "/orders/rows")
+    away = "**/orders/rows*"
+
+    def fails(route: Route) -> None:
+        route.fulfill(status=503, body="away")
+
+    page.route(away, fails)
+    refreshed(page, 503)
+    expect(mark).to_contain_text("Live")  # once may happen
+    refreshed(page, 503)
+    paused = mark.get_by_text("Paused, last update")
+    expect(paused).to_be_visible()
+    expect(page.locator(f"#row-{order.pk}")).to_be_visible()  # the old rows stay
+    again = mark.get_by_role("button", name="Try again")
+    with page.expect_response(away) as answer:
+        again.press("Enter")
+    assert answer.value.status == 503
+    expect(paused).to_be_visible()
+    shot(page, "orders-live-paused")
+    page.unroute(away, fails)
+    Order.objects.filter(pk=order.pk).update(remains=7)
+    again.press("Enter")
+    expect(paused).to_be_hidden()
+    expect(page.locator(f"#row-{order.pk}")).to_contain_text("7")
+
+
+def refreshed(page: Page, status: int) -> None:
+    with page.expect_response("**/orders/rows*") as answer:
+        refresh(page)
+    assert answer.value.status == status
+
+
+def test_after_a_failing_send_the_focus_is_on_what_is_wrong(
+    open_page: Open, alice: User, shop: Service
+) -> None:
+    site_settings.change({"deposit_methods": [BANK]})
+    page = open_page(f"/orders/new?service={shop.pk}", user=alice)
+    wrong = {"Present password": "wrong", "Password": "x", "The same password again": "y"}
+    forms: dict[str, tuple[str, dict[str, str], bool]] = {
+        "/orders/new": ("Place order", {}, True),
+        "/wallet/": ("I have paid", {}, True),
+        "/account/password/change/": ("Change password", wrong, False),  # not a page of ours: it answers 200
+    }
+    for path, (send, typed, refused) in forms.items():
+        if not page.url.split("?")[0].endswith(path):
+            page.goto(path)
+        for label, value in typed.items():
+            page.get_by_label(label, exact=True).fill(value)
+        if refused:
+            open_page.expects(422, path)
+        page.get_by_role("button", name=send).press("Enter")
+        summary = page.locator("main [data-focus]")
+        expect(summary).to_be_focused()
+        expect(summary).to_contain_text("a change:")
+        first = summary.get_by_role("link").first
+        page.keyboard.press("Tab")
+        expect(first).to_be_focused()
+        page.keyboard.press("Enter")  # leads to the field
+        expect(field_of(page, first)).to_be_in_viewport()
+
+
+def field_of(page: Page, link: Locator) -> Locator:
+    return page.locator(link.get_attribute("href") or "")
