@@ -164,7 +164,7 @@ _WAITS = (Submission.State.QUEUED, Submission.State.CLAIMED)
 def _unsent(number: int, charged: Decimal) -> str:
     if not number:
         return "No order waits for it."
-    return f"Orders that wait: {number}, {money(charged)} charged. They are sent once, when it is back."
+    return f"Orders that wait: {number}, {money(charged)} charged. They are sent once, when it is back; nothing is sent twice."
 
 
 def _stale(outage: Outage, number: int) -> str:
