@@ -139,7 +139,7 @@ def _page(request: HttpRequest, evidence: desk.Evidence, status: int = 200, **mo
         "fell": {
             "yes": _("Yes: by this order's cost, and nothing else was sent meanwhile"),
             "no": _("No"),
-            "cannot tell": _("Cannot tell"),
+            "cannot tell": _("Cannot tell: something else moved it too, or it was not read before and after"),
         }[evidence.balance_fell],
     }
     return render(request, "orders/staff/unknown_case.html", context | more, status=status)

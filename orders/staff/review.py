@@ -83,7 +83,10 @@ def decide(request: HttpRequest) -> HttpResponse:
     """Approve or reject one request from its pane, or up to 100 from the list."""
     ids = [number for text in request.POST.getlist("ids") if (number := _number(text))]
     approve, note = request.POST.get("decision") == "approve", request.POST.get("note", "").strip()
-    if not ids or len(ids) > MOST_AT_ONCE or request.POST.get("decision") not in {"approve", "reject"}:
+    if request.POST.get("decision") not in {"approve", "reject"}:
+        messages.error(request, _("Choose Approve or Reject. Nothing was decided."))
+        return _back(request)
+    if not ids or len(ids) > MOST_AT_ONCE:
         messages.error(request, _("Select between 1 and 100 requests. Nothing was decided."))
         return _back(request)
     if not approve and not note:

@@ -206,7 +206,7 @@
     if (event.isComposing || event.defaultPrevented) return;
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       var form = document.activeElement && document.activeElement.form || document.querySelector("form[data-ctrl-enter]");
-      if (form && !openDialog()) { event.preventDefault(); form.requestSubmit(); }
+      if (form && !openDialog()) { event.preventDefault(); form.requestSubmit(form.querySelector("button[data-ctrl-enter]:enabled")); }
       return;
     }
     if (event.key === "Escape") {

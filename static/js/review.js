@@ -57,7 +57,30 @@
     tick();
   });
 
-  /* data-until: seconds left in [data-left]; data-then="reload" opens what was closed until then. */
+  /* Esc leaves a field of the pane for its row, what was typed stays: J, K and the other keys go on from there. */
+  document.addEventListener("keydown", function (event) {
+    var row = event.key === "Escape" && event.target.matches("#pane textarea") && document.querySelector("[data-review] tr.cur a[data-open]");
+    if (row) row.focus({ preventScroll: true });
+  });
+
+  /* A page that loads itself again keeps the focus in its row. */
+  function again() {
+    var row = document.activeElement && document.activeElement.closest("tr[id]");
+    if (row) sessionStorage.setItem("row", row.id);
+    location.reload();
+  }
+  document.addEventListener("DOMContentLoaded", function () {
+    var row = document.getElementById(sessionStorage.getItem("row"));
+    sessionStorage.removeItem("row");
+    var link = row && row.querySelector("a[data-open]");
+    if (!link) return;
+    row.classList.add("cur");
+    row.setAttribute("aria-current", "true");
+    link.focus({ preventScroll: true });
+  });
+
+  /* data-until: seconds left in [data-left]; data-then="reload" opens what was closed until then. Where this clock is
+     ahead of the server's, the page is closed still: it asks again every few seconds, not all the time. */
   function tick() {
     panel.all("[data-until]").forEach(function (element) {
       var left = Math.ceil((new Date(element.dataset.until) - Date.now()) / 1000);
@@ -65,7 +88,7 @@
       if (shown) shown.textContent = left > 90 ? Math.ceil(left / 60) + " min" : Math.max(left, 0) + " s";
       if (left > 0) return;
       if (element.dataset.then === "reload") {
-        if (!panel.inField() && !panel.openDialog()) { element.removeAttribute("data-until"); location.reload(); }
+        if (performance.now() > 4000 && !panel.inField() && !panel.openDialog()) { element.removeAttribute("data-until"); again(); }
       } else {
         var box = element.closest(".undo");
         element.remove();

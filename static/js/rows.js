@@ -4,6 +4,7 @@
   "use strict";
   var panel = window.panel;
   var anchor = null; // the row a range starts from
+  var last = -1; // where the current row was, should a live refresh take it away
 
   function rows() {
     var table = document.querySelector(".tbl[data-rows]");
@@ -32,6 +33,8 @@
     var key = event.key.toLowerCase();
     if (key === "j" || key === "k") {
       event.preventDefault();
+      if (at < 0 && last >= 0) at = key === "j" ? last - 1 : last;
+      last = -1;
       move(list, key === "j" ? Math.min(at + 1, list.length - 1) : Math.max(at - 1, 0));
     } else if (key === "x" && at >= 0 && box(list[at])) {
       event.preventDefault();
@@ -41,6 +44,10 @@
     } else if (key === "enter" && at >= 0 && !event.target.closest("a,button,summary,input")) {
       opener(list[at]).click();
     }
+  });
+  document.addEventListener("htmx:beforeSwap", function () {
+    var at = current(rows());
+    if (at >= 0) last = at;
   });
   function range(list, to) {
     var from = Math.max(list.indexOf(anchor), 0);

@@ -55,11 +55,15 @@ def test_the_queue_by_keys(open_page: Open, rita: User, waiting: list[Request]) 
     shows(page, waiting[0])
     assert state(waiting[0]) == "requested"
 
-    page.keyboard.press("r")  # the cursor is in the note; Ctrl+Enter would send, Tab leads to Reject
+    page.keyboard.press(
+        "r"
+    )  # the cursor is in the note; Esc leaves it, Tab leads to Reject, Ctrl+Enter presses it
     expect(page.get_by_label("Note to customer")).to_be_focused()
     page.keyboard.type("It runs already")
-    page.keyboard.press("Tab")
-    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    expect(page.locator("tr.cur a[data-open]")).to_be_focused()
+    page.keyboard.press("r")
+    page.keyboard.press("Control+Enter")
     shows(page, waiting[1])
     assert (state(waiting[0]), Request.objects.get(pk=waiting[0].pk).note) == ("denied", "It runs already")
 
@@ -116,3 +120,14 @@ def test_another_window_shows_a_decision_by_itself(
     expect(page.locator(f"#request-{waiting[5].pk}")).to_have_count(0)
     expect(page.locator("tbody tr")).to_have_count(5)
     shows(page, waiting[0])
+
+    page.keyboard.press("j")
+    shows(page, waiting[1])
+    Request.objects.filter(pk=waiting[1].pk).update(state="denied")
+    page.evaluate("window.htmx.trigger(document.getElementById('queue'), 'live')")
+    expect(page.locator("tbody tr")).to_have_count(4)
+    expect(page.locator("#pane h2")).to_have_text(
+        f"Order {waiting[1].order_id}"
+    )  # nothing else under the keys A and R
+    page.keyboard.press("j")  # goes on from there, not from the top
+    shows(page, waiting[2])
