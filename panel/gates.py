@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 
 from customers import site_settings
+from customers.permissions import works_here
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
 RETRY_AFTER_S = 300
@@ -64,4 +65,5 @@ def terms(get_response: Handler) -> Handler:
 
 def _staff(request: HttpRequest) -> bool:
     """Whoever really asks, also while he looks at a customer's pages."""
-    return bool(getattr(request.user, "reviews", False) or getattr(request, "viewing_customer", None))
+    user = request.user
+    return (user.is_authenticated and works_here(user)) or bool(getattr(request, "viewing_customer", None))

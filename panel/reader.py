@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils import timezone, translation
 
 from customers.access import second_factor_first
+from customers.permissions import works_here
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
 # Reachable without the second factor: setting it up, signing out, and what a page is made of.
@@ -34,7 +35,7 @@ def language(get_response: Handler) -> Handler:
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         chosen = getattr(request.user, "language", "")
-        if not chosen and getattr(request.user, "reviews", False):
+        if not chosen and request.user.is_authenticated and works_here(request.user):
             chosen = (
                 settings.LANGUAGE_CODE
             )  # the staff's pages have no other catalog: half of each reads badly
@@ -75,7 +76,8 @@ def second_factor(get_response: Handler) -> Handler:
     def middleware(request: HttpRequest) -> HttpResponseBase:
         if request.path.startswith(reverse("mfa_index")):
             request.session.pop("second_factor", None)  # it may change there: asked anew on the next page
-        staff = getattr(request.user, "reviews", False) and not request.path.startswith(OPEN_TO_STAFF)
+        user, closed = request.user, not request.path.startswith(OPEN_TO_STAFF)
+        staff = closed and user.is_authenticated and works_here(user)
         return (second_factor_first(request) if staff else None) or get_response(request)
 
     return middleware
