@@ -34,6 +34,8 @@ def shown(provider: Provider) -> dict[str, Any]:
         "archived": provider.archived_at is not None,
         "url": provider.api_url,
         "adapter": provider.adapter,
+        "note": provider.note,
+        "low_balance": provider.low_balance,
         "balance": provider.balance,
         "currency": provider.currency,
         "offers": offers.filter(gone_at=None).count(),
