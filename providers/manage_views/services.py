@@ -408,15 +408,15 @@ def offers(request: HttpRequest, pk: int) -> HttpResponse:
     """What a provider offers, and putting it on sale with a markup."""
     provider = get_object_or_404(Provider, pk=pk)
     form = PublishForm(request.POST or None)
-    status, before = 200, {}
+    status, asked = 200, {}
     if request.method == "POST":
         if form.is_valid():
-            before = _publish(request, provider, form.cleaned_data["markup"])
-            if not before:
+            asked = _publish(request, provider, form.cleaned_data["markup"])
+            if not asked:
                 return redirect("manage_offers", provider.pk)
         else:
             status = 422
-    context = _offers_context(request, provider, form) | before
+    context = _offers_context(request, provider, form) | {"asked": asked}
     return render(request, "manage/offers.html", context, status=status)
 
 
@@ -466,10 +466,9 @@ def _before_publishing(effect: PublishingEffect, markup: Decimal, offers: list[s
         told = ngettext("%d offer cannot be sold.", "%d offers cannot be sold.", len(effect.skipped))
         words.append(told % len(effect.skipped))
     return preview_of(effect.simulation) | {
-        "before": effect,
-        "before_words": " ".join(words),
+        "words": " ".join(words),
         "markup": f"{markup.normalize():f}",
-        "chosen_offers": offers,
+        "offers": offers,
     }
 
 

@@ -72,6 +72,7 @@ def test_a_markup_that_replaces_rules_is_shown_before_it_is_set_and_undone_as_on
     assert "With a markup of 100%" in shown
     assert "2 rules are replaced. 1 service gets a rule. 1 service is new." in shown
     assert "2 services on sale are touched, 2 would have another price." in shown
+    assert "Placement 3 3 Placements" in shown, "the list stands below as before"
     assert "28.6% → 50.0%" in shown and "+$0.60" in shown and "Rise over 20% 2 services" in shown
     assert {service.rate for service in Service.objects.all()} == {Decimal("1.40")}, "only asked so far"
     done = browser.post(offers, {"which": "selected", "offer": ["1", "2", "3"], "markup": "100"}, follow=True)
