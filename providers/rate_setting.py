@@ -1,18 +1,19 @@
 """Setting an exchange rate by hand; prices follow at once. What it would do to them is told before."""
 
 import re
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from customers.audit import record
-from customers.models import User
+from customers.models import AuditEntry, User
 from providers.exchange import exchange_rates
 from providers.locking import lock_prices
 from providers.models import ExchangeRate, Service
@@ -20,6 +21,9 @@ from providers.pricing import RATE
 from providers.rates import RuleBook
 from providers.repricing import reprice, supplies_of
 from providers.simulating import Simulation, compared
+
+BEGUN = "exchange_rate.begun"
+BEGINS_LATE = timedelta(days=7)
 
 
 def set_rate(
@@ -65,6 +69,29 @@ def remove_rate(
         details = _details(currency, day, None, earlier.rate)
         record(by, "exchange_rate.remove", f"currency:{currency}", summary, details, request)
         _follow(currency)
+
+
+def begin_dated_rates() -> list[str]:
+    """Let prices follow rates that were set ahead and whose day has begun; returns their currencies.
+
+    Each begins once, which the audit keeps; one found late, because nothing ran at midnight, begins late.
+    """
+    today = timezone.now().date()
+    ahead = ExchangeRate.objects.filter(
+        date__lte=today, date__gt=today - BEGINS_LATE, set_at__date__lt=F("date")
+    )
+    begun = []
+    for rate in ahead.order_by("date", "currency"):
+        subject, details = f"currency:{rate.currency}", {"date": rate.date.isoformat()}
+        with transaction.atomic():
+            lock_prices()
+            if AuditEntry.objects.filter(verb=BEGUN, subject=subject, details=details).exists():
+                continue
+            summary = f"1 {rate.currency} is {plain(rate.rate)} {settings.CURRENCY} now, as was set ahead"
+            record(None, BEGUN, subject, summary, details, actor_label="the clock")
+            _follow(rate.currency)
+        begun.append(rate.currency)
+    return begun
 
 
 def simulate_rate(currency: str, rate: Decimal | None, day: date | None = None) -> Simulation:

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from providers import balances, catalog, pruning, quality, reading_times, telling
+from providers import balances, catalog, pruning, quality, rate_setting, reading_times, telling
 from providers.models import Lane, Provider
 
 _WORTHLESS_AFTER_S = 300  # a hint that waited so long is overtaken by the clock's next one
@@ -16,6 +16,8 @@ def sync_balances() -> None:
 
 @shared_task
 def sync_catalogs() -> None:
+    """Every minute: the lists that are due, and exchange rates whose day has begun."""
+    rate_setting.begin_dated_rates()
     for provider_id in reading_times.due(Lane.Kind.CATALOG):
         catalog_if_due.apply_async((provider_id,), queue="sync", expires=_WORTHLESS_AFTER_S)
 

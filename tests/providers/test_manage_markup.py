@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from customers.models import AuditEntry, PriceGroup
 from providers.models import Alert, ExchangeRate, MarkupRule, Service
-from providers.rate_setting import set_rate
+from providers.rate_setting import begin_dated_rates, set_rate
 from providers.rate_undoing import CannotUndoRate, last_rate_change, undo_rate
 from providers.repricing import reprice
 from tests import staff_world, world
@@ -326,6 +326,20 @@ def test_a_day_that_has_not_come_or_was_overtaken_and_a_first_rate_are_put_back_
     assert removed is not None and removed.verb == "exchange_rate.remove"
     undo_rate(removed)
     assert ExchangeRate.objects.get(currency="XTS").rate == Decimal(3)
+
+
+def test_prices_follow_a_rate_that_was_set_ahead_once_its_day_has_begun(kite: Service) -> None:
+    today = timezone.now().date()
+    set_rate("EUR", Decimal(2), today + timedelta(days=1))
+    assert begin_dated_rates() == []
+    kite.refresh_from_db()
+    assert kite.cost_rate == Decimal("1.10")
+    ExchangeRate.objects.filter(rate=2).update(date=today, set_at=timezone.now() - timedelta(days=2))
+    assert begin_dated_rates() == ["EUR"]
+    kite.refresh_from_db()
+    assert (kite.cost_rate, kite.rate) == (Decimal(2), Decimal("2.5"))
+    assert begin_dated_rates() == [], "once"
+    assert AuditEntry.objects.get(verb="exchange_rate.begun").actor_label == "the clock"
 
 
 def test_the_command_foretells_a_rate(kite: Service) -> None:
