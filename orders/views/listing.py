@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from customers.access import staff_of as signed_in
 from customers.exporting import csv_download
+from customers.figures import count
 from customers.models import User
 from orders import columns, listing
 from orders.listing import EXPORT_HEADER, SIZES, WINDOWS, Asked
@@ -90,7 +91,13 @@ def bulk(request: HttpRequest) -> HttpResponseBase:
         return csv_download("orders", EXPORT_HEADER, listing.exported(picked))
     if act not in ("refill", "cancel"):
         return redirect(back)
+    left = picked.count() - MOST_AT_ONCE  # before asking: what is asked for may match no more
     _tell(request, act, *_ask_all(picked[:MOST_AT_ONCE], act))
+    if left > 0:
+        text = _(
+            "%(n)s more match and were not asked for: at most %(most)s at once. Nothing changed for them."
+        )
+        messages.warning(request, text % {"n": count(left), "most": count(MOST_AT_ONCE)})
     return redirect(back)
 
 

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from customers.models import User
 from orders.models import Order, Request
+from orders.views import listing
 from providers.models import Service
 from tests import world
 from tests.staff_world import accepted, cancel_asked, completed, doubtful, refill_asked, signed_in
@@ -286,6 +287,19 @@ def test_bulk_cancel_returns_what_was_not_sent_yet(browser: Client, alice: User,
     orders = [world.order(alice, views) for _ in range(3)]
     assert "3 of 3 cancels requested." in text_of(bulk(browser, "cancel", *orders))
     assert Order.objects.filter(status="Canceled").count() == 3
+    world.sane()
+
+
+def test_more_than_go_at_once_are_told_of_and_left_as_they_are(
+    browser: Client, alice: User, views: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "MOST_AT_ONCE", 2)
+    orders = [world.order(alice, views) for _ in range(3)]
+    words = text_of(bulk(browser, "cancel", all_matching="1", query="status=Pending"))
+    assert "2 of 2 cancels requested." in words
+    assert "1 more match and were not asked for: at most 2 at once. Nothing changed for them." in words
+    assert [Order.objects.get(pk=order.pk).status for order in orders] == ["Pending", "Canceled", "Canceled"]
+    assert "more match" not in text_of(bulk(browser, "cancel", all_matching="1", query="status=Pending"))
     world.sane()
 
 
