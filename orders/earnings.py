@@ -19,7 +19,7 @@ from django.db import connection
 from customers.models import Account
 from orders.models import Submission, Tally
 from providers.pricing import margin_percent
-from providers.tallied import asked, units_and_gaps
+from providers.tallied import asked, tallies, units_and_gaps
 
 FAILED = (Submission.State.REJECTED, Submission.State.UNKNOWN, Submission.State.WRITTEN_OFF)
 _FAILED = ", ".join(f"'{state}'" for state in FAILED)  # as text: the partial index says the same words
@@ -119,7 +119,7 @@ def moved(of: Tally.Of) -> str:
     return f"""
         WITH {units_and_gaps(keyed=of != Tally.Of.ALL)}
         SELECT r.start AS at, r.key, r.provider, r.orders AS placed, r.failed, r.revenue, r.refunded, r.cost
-        FROM units JOIN orders_tally r ON r.of = {int(of)} AND r.hours = units.hours AND r.start = units.start
+        FROM {tallies(of)}
       UNION ALL SELECT at, key, provider, placed, failed, revenue, refunded, cost FROM ({from_ledger(of, "gaps")}) AS ledger
     """
 

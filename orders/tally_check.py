@@ -34,10 +34,11 @@ _DIFFERENT = f"""
     summed ({KEPT}) AS (
         SELECT * FROM by_hour
         UNION ALL SELECT of, 24, %(start)s, key, provider, {", ".join(_FIGURES)}
-            FROM ({summed_up("by_hour WHERE of > 0")}) AS day (of, key, provider, {", ".join(_FIGURES)})),
+            FROM ({summed_up("by_hour WHERE of IN (1, 2)")}) AS day (of, key, provider, {", ".join(_FIGURES)})),
     expected AS (SELECT s.* FROM summed s JOIN believed b ON b.start = s.start AND b.hours = s.hours AND b.keyed = (s.of > 0)),
-    kept AS (SELECT t.* FROM believed b JOIN orders_tally t
-             ON t.start = b.start AND t.hours = b.hours AND (t.of > 0) = b.keyed AND t.of IN (0, 1, 2))
+    kept AS (SELECT t.* FROM believed b CROSS JOIN LATERAL (
+        SELECT * FROM orders_tally t
+        WHERE t.of IN (0, 1, 2, 3) AND (t.of > 0) = b.keyed AND t.hours = b.hours AND t.start = b.start OFFSET 0) t)
     {_COMPARED}
 """
 # A span of several days against its parts, of which the shortest are days.
@@ -46,7 +47,8 @@ _BLOCKS = f"""
 """
 _DIFFERENT_BLOCK = f"""
     WITH parts AS (
-        SELECT t.* FROM orders_talliedspan s JOIN orders_tally t ON t.of IN (1, 2) AND t.hours = s.hours AND t.start = s.start
+        SELECT t.* FROM orders_talliedspan s CROSS JOIN LATERAL (
+            SELECT * FROM orders_tally t WHERE t.of IN (1, 2) AND t.hours = s.hours AND t.start = s.start OFFSET 0) t
         WHERE s.keyed AND s.hours = %(part)s AND s.start >= %(start)s AND s.start < %(end)s),
     expected ({KEPT}) AS (
         SELECT of, %(hours)s, %(start)s::timestamptz, key, provider, {", ".join(_FIGURES)}
@@ -130,7 +132,7 @@ def _told(row: tuple[Any, ...], first: int) -> str:
     figures = row[first : first + len(_FIGURES)]
     if figures[0] is None:
         return "no row"
-    thing = ("all", f"service {key}", f"customer {key}")[of]
+    thing = ("all", f"service {key}", f"customer {key}", f"sent to provider {key}")[of]
     orders, failed, revenue, refunded, cost, units, *ended = figures
     told = f"{thing}: {orders} orders, {failed} failed, revenue {revenue:f}, refunded {refunded:f}, cost {cost:f}"
     return told if of != 1 else f"{told}, {units} units, ended {'/'.join(map(str, ended))}"

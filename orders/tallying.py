@@ -25,6 +25,7 @@ from django.db import connection, transaction
 
 from orders.earnings import FIGURES, from_ledger
 from orders.models import Tally
+from providers.sending import attempts_in
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 SETTLES = timedelta(minutes=10)  # also how far the clock may go back
@@ -87,7 +88,8 @@ def _writers(cursor: Any) -> set[str]:
         """
         SELECT virtualtransaction FROM pg_locks
         WHERE locktype = 'relation' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-          AND relation IN ('orders_order'::regclass, 'orders_submission'::regclass, 'customers_transfer'::regclass)
+          AND relation IN ('orders_order'::regclass, 'orders_submission'::regclass, 'orders_submissionattempt'::regclass,
+                           'customers_transfer'::regclass)
           AND mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
           AND granted AND pid IS DISTINCT FROM pg_backend_pid()
         """
@@ -164,18 +166,21 @@ _MOVED_SOMETHING = "HAVING sum(placed) > 0 OR sum(revenue) <> 0 OR sum(refunded)
 
 
 def facts(name: str = "span") -> str:
-    """SQL for WITH: `facts`, what the ledger says of the spans in `name`, with the hour of each row."""
-    return f"facts AS MATERIALIZED (SELECT date_trunc('hour', at, 'UTC') AS hour, * FROM ({from_ledger(None, name)}) AS ledger)"
+    """SQL for WITH: `facts`, what the ledger says of the spans in `name`, with the hour of each row; `begun`, the attempts."""
+    return f"""facts AS MATERIALIZED (SELECT date_trunc('hour', at, 'UTC') AS hour, * FROM ({from_ledger(None, name)}) AS ledger),
+        begun AS MATERIALIZED ({attempts_in(name, "providers_provider")})"""
 
 
 def sums_by_hour() -> str:
-    """SQL: rows (KEPT) of `facts`."""
+    """SQL: rows (KEPT) of `facts` and `begun`."""
     return f"""
         SELECT {int(Tally.Of.ALL)}, 1, hour, 0::bigint, 0::bigint, {_ALL_SUMS} FROM facts GROUP BY hour
         UNION ALL SELECT {int(Tally.Of.SUPPLY)}, 1, hour, service_id, provider, {_KEYED_SUMS}
             FROM facts WHERE service_id IS NOT NULL GROUP BY hour, service_id, provider
         UNION ALL SELECT {int(Tally.Of.CUSTOMER)}, 1, hour, user_id, 0, {_MONEY_SUMS}
             FROM facts WHERE user_id IS NOT NULL GROUP BY hour, user_id {_MOVED_SOMETHING}
+        UNION ALL SELECT {int(Tally.Of.SENDING)}, 1, hour, provider_id, 0, count(*), count(*) FILTER (WHERE trouble), 0, 0, 0, 0, 0, 0, 0
+            FROM begun GROUP BY hour, provider_id
     """
 
 
@@ -206,7 +211,7 @@ def _tally_hours(cursor: Any, day: datetime, start: datetime, end: datetime) -> 
     )
     # The triggers remember per transaction which hour they marked last; those marks are gone now.
     cursor.execute(
-        "SELECT set_config('headwater.stale_' || name, '', true) FROM unnest(ARRAY['created', 'ended', 'moved']) AS name"
+        "SELECT set_config('headwater.stale_' || name, '', true) FROM unnest(ARRAY['created', 'ended', 'moved', 'sent']) AS name"
     )
     cursor.execute(
         """
@@ -275,7 +280,7 @@ def _sum_up_blocks(until: float) -> None:
 
 def _forget_hours(cursor: Any, start: datetime, end: datetime, *, all_sums: bool = False) -> None:
     """Hourly sums of [start, end) by service and customer, or all of them."""
-    of = [Tally.Of.ALL] * all_sums + [Tally.Of.SUPPLY, Tally.Of.CUSTOMER]
+    of = [Tally.Of.ALL] * all_sums + [Tally.Of.SUPPLY, Tally.Of.CUSTOMER, Tally.Of.SENDING]
     cursor.execute(
         "DELETE FROM orders_tally WHERE of = ANY(%s) AND hours = 1 AND start >= %s AND start < %s",
         [[int(each) for each in of], start, end],

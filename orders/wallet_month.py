@@ -11,7 +11,7 @@ from django.db import connection
 from customers.ledger import Sums, month_begins
 from customers.models import Account
 from orders.models import Tally
-from providers.tallied import ALWAYS, asked, units_and_gaps
+from providers.tallied import ALWAYS, asked, tallies, units_and_gaps
 
 _HOUSE = Account.HOUSE_IDS
 _SALES, _DEPOSITS = _HOUSE[Account.Kind.SALES], _HOUSE[Account.Kind.DEPOSITS]
@@ -27,8 +27,8 @@ _MONTH = f"""
         FROM gaps, (SELECT min(at) AS at FROM customers_transfer) AS first WHERE lo < now() AND hi > first.at),
     summed AS (
         SELECT r.revenue + r.refunded AS spent, r.refunded AS returned
-        FROM units JOIN orders_tally r ON r.of = {int(Tally.Of.CUSTOMER)} AND r.hours = units.hours AND r.start = units.start
-        WHERE r.key = %(user)s AND NOT (SELECT untallied FROM much)
+        FROM {tallies(Tally.Of.CUSTOMER, "AND t.key = %(user)s")}
+        WHERE NOT (SELECT untallied FROM much)
         UNION ALL
         SELECT {_SUMS} FROM gaps CROSS JOIN LATERAL (
             SELECT source_id, target_id, amount FROM customers_transfer

@@ -6,12 +6,10 @@ relations of this room's own rows (submissions, attempts), because orders may im
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from django.db.models import Count, Q
-from django.db.models.functions import TruncHour
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -20,33 +18,12 @@ from providers.balances import Runway, runways
 from providers.exchange import exchange_rates
 from providers.models import Alert, CatalogChange, Offer, Provider, Route
 from providers.reaching import Outage, outages
+from providers.sending import Hour, hours_of_sending
 
 ZERO = Decimal(0)
 LOW_DAYS, VERY_LOW_DAYS = Decimal(3), Decimal("1.5")
-HOURS = 24
 MANY = 3  # failures within two hours that are no accident
 OPEN = ("Pending", "Processing", "In progress")
-# Answers that say something about the provider, not about the order that was sent.
-TROUBLE = Q(attempts__state="unknown") | Q(
-    attempts__state="not_accepted", attempts__reason__in=["not_sent", "auth", "provider_funds", "rate_limit"]
-)
-
-
-@dataclass(frozen=True)
-class Hour:
-    """What one hour of sending was like. `look`: ok, warn, err, or "" where nothing was sent."""
-
-    at: datetime
-    sent: int
-    failed: int
-
-    @property
-    def look(self) -> str:
-        if not self.sent:
-            return ""
-        if self.failed * 2 >= self.sent:
-            return "err"
-        return "warn" if self.failed else "ok"
 
 
 @dataclass(frozen=True)
@@ -198,7 +175,7 @@ def standings(*, archived: bool = False, only: int | None = None) -> list[Standi
     ids = [provider.pk for provider in found]
     lasts, exchange = runways(found), exchange_rates()
     counts = _counts(ids)
-    hours, catalog_alerts, out = _hours(ids), _catalog_alerts(ids), outages(ids)
+    hours, catalog_alerts, out = hours_of_sending(ids), _catalog_alerts(ids), outages(ids)
     rows = [
         Standing(
             provider=provider,
@@ -253,64 +230,3 @@ def _catalog_alerts(ids: Sequence[int]) -> Mapping[int, tuple[str, str]]:
         alerts = Alert.objects.filter(key__in=[f"{what}:{pk}" for pk in ids], closed_at=None)
         found |= {pk: (text, means[what]) for pk, text in alerts.values_list("provider", "text") if pk}
     return found
-
-
-def _hours(ids: Sequence[int]) -> Mapping[int, tuple[Hour, ...]]:
-    """The last 24 hours of sending by provider, oldest first."""
-    this_hour = timezone.now().replace(minute=0, second=0, microsecond=0)
-    slots = [this_hour - timedelta(hours=back) for back in range(HOURS - 1, -1, -1)]
-    rows = (
-        Provider.objects.filter(pk__in=ids, attempts__started_at__gte=slots[0])
-        .annotate(hour=TruncHour("attempts__started_at", tzinfo=timezone.get_default_timezone()))
-        .values_list("pk", "hour")
-        .annotate(sent=Count("attempts"), failed=Count("attempts", filter=TROUBLE))
-        .order_by()
-    )
-    seen = {(pk, hour): (sent, failed) for pk, hour, sent, failed in rows}
-    return {pk: tuple(Hour(slot, *seen.get((pk, slot), (0, 0))) for slot in slots) for pk in ids}
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """The latest order that the provider did not take, or of which nobody knows: what was met, and when."""
-
-    text: str
-    at: datetime
-
-
-def last_trouble(provider: Provider) -> Trouble | None:
-    """Of the last 24 hours, unless an order was taken since; None when all is well."""
-    since = timezone.now() - timedelta(hours=HOURS)
-    found = (
-        Provider.objects.filter(TROUBLE, pk=provider.pk, attempts__started_at__gte=since)
-        .order_by("-attempts__started_at")
-        .values_list("attempts__message", "attempts__started_at")
-        .first()
-    )
-    if found is None:
-        return None
-    taken = Provider.objects.filter(
-        pk=provider.pk, attempts__state="accepted", attempts__started_at__gt=found[1]
-    )
-    return None if taken.exists() else Trouble(*found)
-
-
-@dataclass(frozen=True)
-class Answering:
-    """How long the provider took to answer orders of the last 24 hours, in seconds; None where none was sent."""
-
-    median: float | None
-    slowest_5_percent: float | None
-
-
-def answering(provider: Provider) -> Answering:
-    """Median and 95th percentile of the time from sending an order to its answer."""
-    rows = Provider.objects.filter(
-        pk=provider.pk,
-        attempts__started_at__gte=timezone.now() - timedelta(hours=HOURS),
-        attempts__ended_at__isnull=False,
-    ).values_list("attempts__started_at", "attempts__ended_at")
-    took = sorted((ended - started).total_seconds() for started, ended in rows.iterator(2000) if ended)
-    if not took:
-        return Answering(None, None)
-    return Answering(took[len(took) // 2], took[min(len(took) - 1, len(took) * 95 // 100)])

@@ -12,7 +12,7 @@ from django.db import connection
 from django.utils import timezone
 
 from providers.models import Provider
-from providers.tallied import ALWAYS, asked, hour_of, units_and_gaps
+from providers.tallied import ALWAYS, asked, hour_of, tallies, units_and_gaps
 
 LAST = 20  # completed orders that a median looks at
 ENOUGH = 5  # fewer say nothing
@@ -57,7 +57,7 @@ _COUNTS = f"""
     WITH {units_and_gaps(keyed=True)},
     ended AS (
         SELECT r.key AS service_id, r.completed, r.partial, r.canceled
-        FROM units JOIN orders_tally r ON r.of = 1 AND r.hours = units.hours AND r.start = units.start
+        FROM {tallies(1)}
         WHERE r.provider = %(provider)s
         UNION ALL
         SELECT o.service_id, (o.status = 'Completed')::int, (o.status = 'Partial')::int, (o.status = 'Canceled')::int

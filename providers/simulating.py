@@ -22,7 +22,7 @@ from providers.pricing import charge_for, margin_percent
 from providers.rates import RuleBook
 from providers.repricing import Supply, price, supplies_of, undeliverable
 from providers.service_types import TYPES
-from providers.tallied import ALWAYS, asked, hour_of, units_and_gaps
+from providers.tallied import ALWAYS, asked, hour_of, tallies, units_and_gaps
 
 ZERO = Decimal(0)
 LARGE_RISE = Decimal(20)  # percent
@@ -227,7 +227,7 @@ _SOLD = f"""
     WITH {units_and_gaps(keyed=True)},
     counted AS (
         SELECT r.key AS service_id, r.units, r.orders
-        FROM units JOIN orders_tally r ON r.of = 1 AND r.hours = units.hours AND r.start = units.start WHERE r.orders > 0
+        FROM {tallies(1)} WHERE r.orders > 0
         UNION ALL
         SELECT o.service_id, o.total, 1 FROM gaps CROSS JOIN LATERAL (
             SELECT service_id, total FROM orders_order WHERE created_at >= gaps.lo AND created_at < gaps.hi OFFSET 0) o

@@ -1,8 +1,8 @@
 """Which sums of hours and days that are over can be believed, as SQL to be read together with the ledger.
 
 orders.tallying writes the tallies and notes their spans; orders.earnings reads them, and so do this room's figures of what
-was sold and delivered. A span counts only where it is noted as whole and no stale hour lies in it. Whoever joins
-`units` to orders_tally and adds up `gaps` from the ledger, in one statement, has every moment of [start, end) once.
+was sold and delivered. A span counts only where it is noted as whole and no stale hour lies in it. Whoever takes
+the tallies of `units` and adds up `gaps` from the ledger, in one statement, has every moment of [start, end) once.
 """
 
 from collections.abc import Iterable
@@ -36,6 +36,17 @@ def units_and_gaps(*, keyed: bool) -> str:
             FROM (SELECT %(start)s::timestamptz AS start, %(start)s::timestamptz AS upto
                   UNION ALL SELECT start, upto FROM units) AS covered
         ) AS between_them WHERE lo < hi)"""
+
+
+def tallies(of: int, also: str = "") -> str:
+    """SQL for FROM: the tallies of `units` as `r`, of one kind of orders.models.Tally.Of.
+
+    Laid down (LATERAL, OFFSET 0): the planner cannot know how few spans there are and would rather read the whole table.
+    The condition is always true; a volatile function in it keeps the planner from copying every row into a Memoize.
+    """
+    return f"""units JOIN LATERAL (
+            SELECT * FROM orders_tally t WHERE t.of = {int(of)} AND t.hours = units.hours AND t.start = units.start {also} OFFSET 0
+        ) r ON r.hours > 0 OR random() > 2"""
 
 
 def asked(start: datetime, end: datetime, cuts: Iterable[datetime] = ()) -> dict[str, Any]:

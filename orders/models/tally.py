@@ -17,15 +17,16 @@ class Tally(models.Model):
         ALL = 0, "everything"
         SUPPLY = 1, "a service and the provider that has its orders"
         CUSTOMER = 2, "a customer"
+        SENDING = 3, "a provider's answers"  # attempts, and how many of them were its fault; by the hour only
 
     pk: Any = models.CompositePrimaryKey("of", "hours", "start", "key", "provider")
     of = models.SmallIntegerField(choices=Of.choices)
     hours = models.SmallIntegerField()  # 1, 24 or those of orders.tallying.BLOCKS
     start = models.DateTimeField()
-    key = models.BigIntegerField(default=0)  # number of the service or customer; 0 for everything
+    key = models.BigIntegerField(default=0)  # number of the service, customer or provider; 0 for everything
     provider = models.BigIntegerField(default=0)
     orders = models.IntegerField()  # placed
-    failed = models.IntegerField()  # of those; counted for everything only
+    failed = models.IntegerField()  # of those; counted for everything, and by answers, only
     revenue = models.DecimalField(max_digits=20, decimal_places=6)  # after refunds
     refunded = models.DecimalField(max_digits=20, decimal_places=6)
     cost = models.DecimalField(max_digits=20, decimal_places=6)

@@ -15,8 +15,9 @@ from customers.charting import Chart, chart
 from customers.figures import count, money
 from providers import balances
 from providers.models import Lane, Provider, Service
-from providers.overview import Standing, last_trouble
+from providers.overview import Standing
 from providers.quality import ENOUGH, LAST, WINDOW, Quality, quality_of
+from providers.sending import last_trouble
 from providers.service_types import TYPES
 from providers.type_mapping import unknown_types
 from providers.vitals import HOURS, HourOfCalls, calls_by_hour, calls_by_kind, funds_of
@@ -46,7 +47,7 @@ def health_part(row: Standing) -> dict[str, Any]:
         "kinds": [(Lane.Kind(kind).label, calls) for kind, calls in kinds.items()],
         "calls": sum(hour.calls for hour in hours),
         "charts": _call_charts(hours),
-        "trouble": last_trouble(provider),
+        "trouble": last_trouble(provider, row.hours),
         "funds": funds_of(provider, row.runway),
         "balance_chart": _balance_chart(provider),
         "quality": whole,

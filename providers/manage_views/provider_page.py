@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from customers.access import allowed, staff_of
@@ -24,8 +25,9 @@ from providers.manage_forms import ConnectionForm, DetailsForm, OptionsForm
 from providers.manage_views.changes import say_undone, staged_part
 from providers.manage_views.provider_health import health_part
 from providers.models import Alert, CatalogChange, Provider
-from providers.overview import Standing, answering, standings
+from providers.overview import Standing, standings
 from providers.pausing import pause_by_hand, resume_by_hand
+from providers.sending import answering
 
 EVENTS = 8
 
@@ -90,11 +92,15 @@ def _stats(row: Standing) -> list[dict[str, Any]]:
         {
             "label": _("Answer time, 24 h"),
             "value": f"{answers.median:.2f} s" if answers.median is not None else "–",
-            "note": _("95th percentile %s s") % f"{answers.slowest_5_percent:.2f}"
+            "note": f"{_('95th percentile %s s') % f'{answers.slowest_5_percent:.2f}'} ({_orders(answers.orders)})"
             if answers.slowest_5_percent is not None
             else _("No order was sent"),
         },
     ]
+
+
+def _orders(number: int) -> str:
+    return ngettext("%s order", "%s orders", number) % count(number)
 
 
 def _events(provider: Provider) -> list[dict[str, Any]]:

@@ -20,7 +20,9 @@ from orders.earnings import totals
 from orders.ledger_check import check_ledger
 from orders.tallying import tally
 from providers.models import Provider
+from providers.overview import standings
 from providers.quality import quality_of
+from providers.sending import answering, last_trouble
 from providers.simulating import units_sold
 from tests import world
 from tests.panel.test_hot_statements import watched
@@ -82,12 +84,21 @@ def _quality() -> None:
     assert whole.median_seconds == services[0].median_seconds == 3600
 
 
+def _sending() -> None:
+    """Orders are sent when they are placed, three seconds apart."""
+    (row,) = (row for row in standings() if row.provider.name.startswith("Scale "))
+    assert row.sent == ORDERS  # of 16 hours
+    assert last_trouble(row.provider, row.hours) is None
+    assert answering(row.provider).orders == 1000
+
+
 ACTS: dict[str, Callable[[User], object]] = {
     "reports": lambda _user: _reports(),
     "dashboard": lambda _user: _dashboard(),
     "a wallet's month": lambda user: wallet_month.month_sums(wallet_of(user)),
     "what was sold in 30 days": lambda _user: _sold(),
     "how a provider delivers": lambda _user: _quality(),
+    "the health of providers": lambda _user: _sending(),
     "the hourly check": lambda _user: _hourly_check(),
 }
 

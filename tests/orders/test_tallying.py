@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection, connections
+from django.db.models import Q
 from django.utils import timezone
 
 from customers import ledger
@@ -22,11 +23,12 @@ from orders import dashboard, reports, wallet_month
 from orders.earnings import totals
 from orders.ledger_check import TALLY, check_ledger
 from orders.ledger_watch import check_and_tell
-from orders.models import Order, StaleHour, Submission, TalliedSpan, Tally
+from orders.models import Order, StaleHour, Submission, SubmissionAttempt, TalliedSpan, Tally
 from orders.reports import Range
 from orders.tallying import DAY, HOUR, KEYED_HOURS_KEPT, tally
 from providers.models import Alert, Provider, Service
 from providers.quality import quality_of
+from providers.sending import hours_of_sending, last_trouble
 from providers.simulating import units_sold
 from providers.tallied import hour_of
 from tests import staff_world, world
@@ -110,7 +112,17 @@ class History:
         """Something happens to an order of the past: what the panel itself may do, and what only a shell would."""
         order = Order.objects.get(pk=self.dice.choice(self.placed))
         change: Callable[[Order], None] = self.dice.choice(
-            [self.cost, self.end, self.end, self.provider, self.fail, self.refund, self.remains]
+            [
+                self.cost,
+                self.end,
+                self.end,
+                self.provider,
+                self.fail,
+                self.refund,
+                self.remains,
+                self.send,
+                self.send,
+            ]
         )
         change(order)
 
@@ -130,6 +142,21 @@ class History:
 
     def remains(self, order: Order) -> None:
         Order.objects.filter(pk=order.pk).update(remains=self.dice.randrange(1000))
+
+    def send(self, order: Order) -> None:
+        """An attempt of the past, or news of one: what was in doubt is decided."""
+        attempt = SubmissionAttempt.objects.filter(submission_id=order.pk).first()
+        if attempt is None:
+            submission = Submission.objects.get(pk=order.pk)
+            SubmissionAttempt.objects.create(
+                submission=submission, fence=1, provider=submission.provider, offer=submission.offer, cost=1,
+                params_hash="", started_at=max(order.created_at, self.some_time()),
+                state=self.dice.choice(["sending", "unknown", "accepted"]),
+            )  # fmt: skip
+        elif attempt.state in ("sending", "unknown"):
+            SubmissionAttempt.objects.filter(pk=attempt.pk).update(
+                state="not_accepted", reason=self.dice.choice(["auth", "rejected"])
+            )
 
     def provider(self, order: Order) -> None:
         Submission.objects.filter(pk=order.pk).update(provider=self.dice.choice(self.providers))
@@ -176,6 +203,7 @@ class History:
                 wallet = wallet_of(user)
                 assert wallet_month.month_sums(wallet) == ledger.month_sums(wallet)
         same_sold()
+        same_sending(self.providers)
         for provider in self.providers:
             same_quality(provider)
 
@@ -221,6 +249,25 @@ def same_sold() -> None:
         assert units_sold() == {
             service: (int(units), int(orders)) for service, units, orders in cursor.fetchall()
         }
+
+
+def same_sending(providers: list[Provider]) -> None:
+    """The health bars of every provider, hour by hour, and with them the latest order that one did not take."""
+    of_all = hours_of_sending([provider.pk for provider in providers])
+    for provider in providers:
+        attempts = SubmissionAttempt.objects.filter(provider=provider)
+        bad = attempts.filter(Q(state="unknown") | Q(state="not_accepted", reason="auth")).order_by(
+            "-started_at"
+        )
+        hours = of_all[provider.pk]
+        assert len(hours) == 24
+        for hour in hours:
+            its = {"started_at__gte": hour.at, "started_at__lt": hour.at + HOUR}
+            assert (hour.sent, hour.failed) == (attempts.filter(**its).count(), bad.filter(**its).count())
+        latest = bad.filter(started_at__gte=hours[0].at).first()
+        taken = latest and attempts.filter(started_at__gt=latest.started_at, state="accepted").exists()
+        found = last_trouble(provider, hours)
+        assert (found and found.at) == (latest.started_at if latest and not taken else None)
 
 
 def same_quality(provider: Provider) -> None:
@@ -465,8 +512,8 @@ def test_how_orders_ended_is_held_by_the_check_too() -> None:
     for _ in range(20):
         history.place()
     history.take()
-    for _ in range(20):
-        history.correct()
+    for pk in history.placed:
+        history.end(Order.objects.get(pk=pk))
     tally()
     ended = Tally.objects.filter(of=Tally.Of.SUPPLY, hours=1, completed__gt=0)[0]
     Tally.objects.filter(of=1, hours=1, start=ended.start, key=ended.key, provider=ended.provider).update(

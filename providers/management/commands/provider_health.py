@@ -8,8 +8,9 @@ from customers.management.command_line import Command as Base
 from providers.balances import runway
 from providers.management.choosing import chosen_or_all
 from providers.models import Provider
-from providers.overview import answering, standings
+from providers.overview import standings
 from providers.quality import Quality, quality_of
+from providers.sending import answering
 from providers.vitals import calls_by_kind, funds_of
 
 
