@@ -38,7 +38,7 @@ def language(get_response: Handler) -> Handler:
         if not chosen and request.user.is_authenticated and works_here(request.user):
             chosen = (
                 settings.LANGUAGE_CODE
-            )  # the staff's pages have no other catalog: half of each reads badly
+            )  # alerts and the audit log are kept in English: another one is a choice
         if chosen in known:
             translation.activate(chosen)
             request.LANGUAGE_CODE = chosen

@@ -10,6 +10,7 @@ from django.test import Client, RequestFactory
 from customers import permissions, wallet
 from customers.models import User
 from panel import shell
+from tests.staff_world import signed_in
 
 pytestmark = pytest.mark.django_db
 
@@ -156,9 +157,6 @@ def test_a_line_of_the_table_moves_its_link_with_it(monkeypatch: pytest.MonkeyPa
     assert links(adam)[0] == "/staff/review"
 
 
-def test_the_first_page_of_staff_is_one_they_may_open(
-    client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_first_page_of_staff_is_one_they_may_open() -> None:
     for role, place in (("admin", "/manage/"), ("reviewer", "/staff/review"), ("customer", None)):
-        client.force_login(person(role))
-        assert client.get("/").headers.get("Location") == place
+        assert signed_in(person(role)).get("/").headers.get("Location") == place
