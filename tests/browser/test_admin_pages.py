@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from django.utils import timezone
@@ -26,9 +25,8 @@ from providers.models import (
 from providers.special_rates import set_special_rate
 from providers.telling import plan, tell_due
 from tests import staff_world, world
-from tests.browser.conftest import AXE, SECRET, Open, shot
-
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+from tests.browser.conftest import SECRET, Open
+from tests.browser.looking import look_at, named
 
 
 @pytest.fixture
@@ -40,12 +38,20 @@ def adam() -> User:
 
 @pytest.fixture
 def service() -> Service:
+    return priced()
+
+
+def priced() -> Service:
     MarkupRule.objects.create(scope="everything", percent=Decimal(100))
     return world.service(world.offer(world.provider()))
 
 
 @pytest.fixture
 def pages(service: Service) -> list[str]:
+    return admin_pages(service)
+
+
+def admin_pages(service: Service) -> list[str]:
     """Every page, with something on it."""
     alice, provider = world.customer(balance="1000"), Provider.objects.get()
     staff_world.accepted(world.order(alice, service, "https://example.org/1"))
@@ -110,20 +116,7 @@ def vital_signs(provider: Provider) -> None:
 def test_nothing_is_out_of_reach(
     open_page: Open, adam: User, pages: list[str], width: int, dark: bool
 ) -> None:
-    page = open_page("/manage/", user=adam, width=width, dark=dark)
-    script, found = next(Path(AXE).rglob("axe.min.js")).read_text(), []
-    for path in pages:
-        page.goto(path)
-        page.wait_for_load_state("networkidle")  # parts that a page asks for are part of it
-        expect(page.locator(".htmx-request, [hx-trigger=load]:has(> .bd > a:only-child)")).to_have_count(0)
-        name = path.strip("/").replace("/", "-").replace("?", "-")
-        shot(page, f"{name}-{width}{'-dark' if dark else ''}")
-        wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        if wider > 0:
-            found.append(f"{path} scrolls sideways by {wider} px")
-        page.evaluate(script)  # not a script tag: the page's own policy would refuse it
-        result = page.evaluate("tags => axe.run(document, {runOnly: tags})", RULES)
-        found += [f"{path}: {one['id']} {one['nodes'][0]['html'][:120]}" for one in result["violations"]]
+    found = look_at(open_page, adam, named(pages), width, dark)
     assert not found, "\n".join(found)
 
 

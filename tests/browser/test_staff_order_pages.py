@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from customers import site_settings, wallet
 from customers.models import PriceGroup, User
@@ -16,7 +16,7 @@ from orders.requests import decide
 from providers.models import MarkupRule, Offer, Provider, Service
 from tests import staff_world, world
 from tests.browser.conftest import Open, shot
-from tests.browser.test_accessibility import faults, wider_than_its_window
+from tests.browser.looking import Looker
 from tests.browser.test_the_whole_job import place, status
 
 LONG = "https://example.org/a-rather-long-path-of-a-page-that-nobody-can-read-at-a-glance/"
@@ -31,6 +31,10 @@ def adam(transactional_db: None) -> User:
 
 @pytest.fixture
 def pages(adam: User) -> dict[str, str]:
+    return order_pages(adam)
+
+
+def order_pages(adam: User) -> dict[str, str]:
     """Name of the picture → address, with something on each page."""
     site_settings.change({"reject_replies": ["We cannot deliver to this page."]})
     alice, provider = world.customer(name="Alice Archer", balance="500"), world.provider()
@@ -71,45 +75,14 @@ def pages(adam: User) -> dict[str, str]:
     }  # fmt: skip
 
 
-class Looker:
-    """Collects what axe finds on a page, in its theme and the other one, and whether it scrolls sideways."""
-
-    def __init__(self, page: Page, width: int, dark: bool) -> None:
-        self.page, self.width, self.themes = page, width, ("dark", "light") if dark else ("light", "dark")
-        self.found: list[str] = []
-
-    def look(self, name: str) -> None:
-        here, other = self.themes
-        shot(self.page, f"staff-{name}-{self.width}-{here}")
-        self.found += [f"{name}: {fault}" for fault in faults(self.page)]
-        if (over := wider_than_its_window(self.page)) > 0:
-            self.found.append(f"{name} scrolls sideways by {over} px")
-        turn = "theme => document.documentElement.dataset.bsTheme = theme"
-        self.page.evaluate(turn, other)
-        self.found += [f"{name}, {other}: {fault}" for fault in faults(self.page, "color-contrast")]
-        if self.width == 390:
-            self.page.set_viewport_size({"width": 320, "height": 800})
-            if (over := wider_than_its_window(self.page)) > 0:
-                self.found.append(f"{name} at 320 px scrolls sideways by {over} px")
-            self.page.set_viewport_size({"width": self.width, "height": 900})
-        self.page.evaluate(turn, here)
-
-
 @pytest.mark.parametrize(("width", "dark"), [(1440, False), (390, True)])
 def test_nothing_is_out_of_reach(
     open_page: Open, adam: User, pages: dict[str, str], width: int, dark: bool
 ) -> None:
     page = open_page("/help/", user=adam, width=width, dark=dark)
-    page.emulate_media(reduced_motion="reduce")  # or a color is measured while it fades into the other
     looker = Looker(page, width, dark)
     for name, path in pages.items():
-        page.goto(path)
-        page.wait_for_load_state("networkidle")
-        page.evaluate(
-            "document.querySelectorAll('main details').forEach("
-            "d => { d.removeAttribute('name'); if (!d.closest('.menu')) d.open = true; })"
-        )
-        looker.look(name)
+        looker.visit(f"staff-{name}", path)
 
     page.goto("/staff/orders")
     if width == 390:
@@ -118,12 +91,14 @@ def test_nothing_is_out_of_reach(
     for at in range(boxes.count()):
         boxes.nth(at).check()
     expect(page.locator("[data-picked]").first).to_have_text(str(boxes.count()))
-    looker.look("list-picked")
+    looker.look("staff-list-picked")
+    page.keyboard.press("a")  # the bar stands before the rows: a key leads there
+    expect(page.get_by_label("What to do")).to_be_focused()
     page.get_by_label("What to do").select_option(label="Hold")
     page.get_by_label("Reason", exact=True).fill("The provider announced maintenance")
     page.get_by_role("button", name="Do it, row by row").click()
     expect(page.get_by_role("status").filter(has_text="done.")).to_be_visible()
-    looker.look("results")
+    looker.look("staff-results")
 
     rule = MarkupRule.objects.get()
     page.goto(f"/manage/markup/{rule.pk}")
@@ -132,7 +107,7 @@ def test_nothing_is_out_of_reach(
     page.goto("/manage/markup")
     page.get_by_role("link", name="Undo").click()
     expect(page.get_by_role("dialog").get_by_role("button", name="Leave it")).to_be_focused()
-    looker.look("markup-undo")
+    looker.look("staff-markup-undo")
     page.get_by_role("button", name="Undo it").click()
     expect(page.locator("#messages")).to_contain_text("Undone.")
     rule.refresh_from_db()
