@@ -105,6 +105,8 @@
     } else if ("pickMatch" in target.dataset) {
       panel.all("input[name=all_matching]", bulk).forEach(function (e) { e.value = "1"; });
       sync(bulk);
+      panel.all("button[data-pick-clear]", bulk).forEach(function (e) { e.focus(); }); // the pressed button is gone; this one takes it back
+      panel.say(bulk.querySelector("[data-picked]").parentElement.textContent);
     } else {
       var ids = panel.all("input[data-pick]", bulk).filter(function (b) { return b.checked; }).map(function (b) { return b.value; });
       target.dataset.copy = ids.join(",");

@@ -92,6 +92,7 @@ def test_picking_copies_and_takes_all_that_match(open_page: Open, alice: User, m
     expect(bulk).to_contain_text("25 selected")
     every.press("Enter")
     expect(bulk).to_contain_text("26 selected")
+    expect(bulk.get_by_role("button", name="Clear")).to_be_focused()
     expect(bulk).to_contain_text("25+ can be canceled")  # the others were not counted here
     expect(every).to_be_hidden()
     shot(page, "orders-all-that-match")

@@ -100,6 +100,7 @@ def test_an_order_from_the_price_list_to_its_end(open_page: Open, alice: User, s
     page.get_by_label(f"Select order {order.pk}").tap()
     bulk = page.get_by_role("toolbar", name="Bulk actions")
     expect(bulk).to_contain_text("1 selected")
+    expect(bulk.get_by_text("that match")).to_have_count(0)  # there are no others
     fits(page)
     shot(page, "phone-orders-picked")
     bulk.get_by_role("button", name="Request cancel").tap()
