@@ -5,8 +5,8 @@ EXPLAIN (ANALYZE) inside a savepoint that is rolled back. From those plans it is
 history, that it is never read from one end to the other, and that a statement reads a few hundred rows of it at most,
 whatever it returns: so a filter that throws rows away counts as well as a scan.
 
-Reports, the dashboard, a wallet's month and the hourly check have tests/orders/test_tally_plans.py. A customer's tabs,
-which count up to a limit, are measured by benches/pages.py only.
+Reports, the dashboard, a wallet's month and the hourly check have tests/orders/test_tally_plans.py. What stops at a limit
+(the counts of tabs at 10,001 orders) is watched with the limit at COUNTED.
 """
 
 import json
@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from unittest import mock
 
 import pytest
 from django.core.management import call_command
@@ -24,15 +25,16 @@ from django.utils import timezone
 
 from customers.api_keys import create_api_key
 from customers.models import User
-from orders import submission
-from orders.models import Order, Submission
+from orders import attention, listing, request_lane, submission
+from orders.models import Order, Request, Submission
 from orders.recording import Sent, record
 from orders.status_lane import _due, _followed_ids, _open_ones
 from orders.sweeping import sweep
 from orders.syncing import apply_observations, touch
 from orders.tasks import wake_lanes
 from orders.watching import watch
-from providers.adapters.results import Accepted, Observation, Statuses, Word
+from providers.adapters.results import Accepted, Observation, RefillStatuses, RefillWord, Statuses, Word
+from providers.connecting import options_of
 from providers.models import Provider, Service
 from tests import world
 from tests.staff_world import cancel_asked, refill_asked, signed_in
@@ -43,6 +45,8 @@ HISTORY = frozenset(
     {"orders_order", "orders_submission", "orders_submissionattempt", "orders_orderevent", "orders_request",
      "customers_transfer", "customers_auditentry"}
 )  # fmt: skip
+COUNTED = 90
+LATELY = timedelta(minutes=-50)  # the newest seeded orders end in an hour from now: ten minutes of them
 MOST_ROWS = 700  # of history that one statement may read: a hundred rows with what belongs to them
 
 
@@ -201,9 +205,34 @@ def _pages(who: str, *addresses: str) -> Callable[[World], Act]:
 
         def act() -> None:
             for address in addresses:
-                answer = client.get(address.format(order=order, customer=seeded.biggest.pk))
+                answer = client.get(
+                    address.format(order=order, customer=seeded.biggest.pk, service=seeded.service_id)
+                )
                 assert answer.status_code == 200, (address, answer.status_code)
                 list(answer) if answer.streaming else answer.content
+
+        return act
+
+    return prepare
+
+
+def _bounded(who: str, *addresses: str) -> Callable[[World], Act]:
+    """Pages that read up to a limit: tabs count to 10,001, home looks at 500 orders of a status and a week of answers.
+    The limits are made small, so that a statement that does not stop at its limit is seen. As among so few orders a walk
+    over all of them may still be cheaper, plans without one are preferred; what has no index is walked all the same."""
+
+    def prepare(seeded: World) -> Act:
+        ask = _pages(who, *addresses)(seeded)
+
+        def act() -> None:
+            with (
+                mock.patch.object(listing, "MOST_COUNTED", COUNTED),
+                mock.patch.multiple(attention, MOST=COUNTED, MANY_ORDERS=COUNTED, RECENT=LATELY),
+                connection.cursor() as cursor,
+            ):
+                cursor.execute("SET LOCAL enable_seqscan = off")
+                ask()
+                cursor.execute("SET LOCAL enable_seqscan = on")
 
         return act
 
@@ -285,6 +314,32 @@ def _following(seeded: World) -> Act:
     return act
 
 
+def _refills(seeded: World) -> Act:
+    """Refills: approved ones are claimed, accepted ones asked about, among thousands that are done."""
+    provider = Provider.objects.get(name__startswith="Scale")
+    asked = Request.objects.filter(kind="refill", state="done").values_list("order_id", flat=True)
+    others = Order.objects.filter(status="Completed", submission__provider=provider).exclude(pk__in=asked)
+    numbers = list(others.order_by("pk").values_list("pk", flat=True)[:80])
+    made = {"kind": "refill", "created_by": "customer", "next_at": timezone.now()}
+    Request.objects.bulk_create(Request(order_id=number, state="approved", **made) for number in numbers[:20])
+    Request.objects.bulk_create(
+        Request(order_id=number, state="accepted", upstream_id=f"r{number}", next_poll_at=timezone.now(), **made)
+        for number in numbers[20:]
+    )  # fmt: skip
+    adapter = mock.Mock(
+        **{"refill_statuses.return_value": RefillStatuses({f"r{numbers[20]}": RefillWord.COMPLETED})}
+    )
+
+    def act() -> None:
+        claimed = request_lane._claim(provider.pk, "refill", options_of(provider), None)
+        assert len(claimed) == 20
+        with mock.patch.object(request_lane, "adapter_or_none", return_value=adapter):
+            tally = request_lane.refills_lane(provider.pk)
+        assert (tally.sent, tally.changed) == (60, 1)
+
+    return act
+
+
 ACTS: dict[str, Callable[[World], Act]] = {
     "placing an order": _placing,
     "placing over the API, by a key": _api(action="add", link="https://example.org/api", quantity=10),
@@ -295,6 +350,14 @@ ACTS: dict[str, Callable[[World], Act]] = {
     "following: due, unchanged, changed, completed": _following,
     "waking lanes": lambda _seeded: wake_lanes,
     "watching for troubles": lambda _seeded: watch,
+    "following refills": _refills,
+    "a customer's newest orders, with the counts of the tabs": _bounded("biggest", "/orders/"),
+    "a customer's Partial orders": _bounded("biggest", "/orders/?status=Partial"),
+    "a customer's live rows": _bounded("biggest", "/orders/rows?top={order}"),
+    "a customer's page far back": _bounded("biggest", "/orders/?after={order}"),
+    "a customer's home": _bounded("biggest", "/", "/orders/latest"),
+    "the new-order page": _pages("biggest", "/orders/new", "/orders/new?service={service}"),
+    "staff's orders, with the counts of open ones": _bounded("staff", "/staff/orders"),
     "a customer's order by id": _pages("biggest", "/orders/?q={order}"),
     "a customer's orders by link": _pages("biggest", "/orders/?q=https://example.org/11"),
     "a customer's order": _pages("biggest", "/orders/{order}"),
