@@ -161,7 +161,7 @@ def needs_attention(standings: Sequence[Standing]) -> list[Attention]:
     """Everything that waits for somebody, the most money at risk first, then by how bad it is."""
     found = [
         *_orders_in_doubt(),
-        *_open_alerts(),
+        *_open_alerts(standings),
         *_low_runways(standings),
         *_services_off_sale(),
         *_late_requests(),
@@ -223,28 +223,31 @@ def _orders_in_doubt() -> list[Attention]:
     return found
 
 
-def _open_alerts() -> list[Attention]:
+def _open_alerts(standings: Sequence[Standing]) -> list[Attention]:
     alerts = Alert.objects.filter(closed_at=None).select_related("provider").order_by("-at_risk", "-last_at")
     for told_above in SHOWN_BY_DASHBOARD:
         alerts = alerts.exclude(key__startswith=told_above)
-    return [
-        Attention(
-            {"critical": "err", "warning": "warn"}.get(alert.level, "info"),
-            "plug-connected" if alert.provider_id else "alert-triangle",
-            alert.text,
-            " ".join(
-                part
-                for part in (
-                    _("%s at risk.") % money(alert.at_risk) if alert.at_risk else "",
-                    _("Seen %s times.") % count(alert.count) if alert.count > 1 else "",
-                )
-                if part
-            ),
-            alert.at_risk,
-            *_alert_place(alert),
+    # What an outage means and what to do about it stands below what it is.
+    titles = [row.outage.title for row in standings if row.outage]
+    found = []
+    for alert in alerts[:MOST_ALERTS]:
+        title = next((title for title in titles if alert.text.startswith(title)), alert.text)
+        parts = (
+            alert.text[len(title) :].strip(),
+            _("%s at risk.") % money(alert.at_risk) if alert.at_risk else "",
+            _("Seen %s times.") % count(alert.count) if alert.count > 1 else "",
         )
-        for alert in alerts[:MOST_ALERTS]
-    ]
+        found.append(
+            Attention(
+                {"critical": "err", "warning": "warn"}.get(alert.level, "info"),
+                "plug-connected" if alert.provider_id else "alert-triangle",
+                title,
+                " ".join(part for part in parts if part),
+                alert.at_risk,
+                *_alert_place(alert),
+            )
+        )
+    return found
 
 
 def _alert_place(alert: Alert) -> tuple[str, str]:

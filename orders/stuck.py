@@ -14,8 +14,18 @@ begins with the last one. `slow_times` and `stuck_days` are settings.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import DateTimeField, DurationField, Expression, ExpressionWrapper, F, Q, Value
+from django.db.models import (
+    DateTimeField,
+    DurationField,
+    Expression,
+    ExpressionWrapper,
+    OuterRef,
+    Q,
+    Subquery,
+    Value,
+)
 from django.db.models.functions import Coalesce, Greatest
+from django.db.models.lookups import IsNull, LessThan
 from django.utils.translation import gettext as _
 
 from customers import site_settings
@@ -103,26 +113,28 @@ def is_stuck(order: Order, submission: Submission, now: datetime) -> bool:
 
 
 def delayed(now: datetime, limits: Measure) -> Q:
-    """The condition on orders: all that have a Delay. Reads no more than the open ones."""
-    not_sent = Q(
-        submission__state__in=Submission.NOTHING_SENT_YET,
-        submission__queued_since__lt=now - NOT_SENT_AFTER,
-    )
+    """The condition on orders: all that have a Delay. Reads no more than the open ones.
+
+    What is asked of the submission is asked order by order, by its key: as a join, the planner reads all submissions
+    that ever were to find those of the few open orders.
+    """
+    not_sent = Q(state__in=Submission.NOTHING_SENT_YET, queued_since__lt=now - NOT_SENT_AFTER)
     before = now - limits.stuck_after
-    still = Q(submission__state_at__lt=before, status_at__lt=before) & (
-        Q(submission__progress_at=None) | Q(submission__progress_at__lt=before)
+    still = Q(LessThan(OuterRef("status_at"), before), state_at__lt=before) & (
+        Q(progress_at=None) | Q(progress_at__lt=before)
     )
-    slow = Q(service__median_seconds__isnull=False, created_at__lt=_placed_before(now, limits))
-    accepted = Q(submission__state=Submission.State.ACCEPTED)
-    # All are open orders; said once for all, so that the index of open orders serves.
-    return Q(status__in=Order.OPEN) & (not_sent | accepted & (slow | Q(service__median_seconds=None) & still))
+    known = Q(IsNull(OuterRef("service__median_seconds"), False))
+    slow = known & Q(LessThan(OuterRef("created_at"), _placed_before(now, limits)))
+    accepted = Q(state=Submission.State.ACCEPTED)
+    its = Submission.objects.filter(not_sent | accepted & (slow | ~known & still), order=OuterRef("pk"))
+    return Q(status__in=Order.OPEN) & Q(IsNull(Subquery(its.values("pk")[:1]), False))
 
 
 def _placed_before(now: datetime, limits: Measure) -> Expression:
-    usual = F("service__median_seconds") * Value(timedelta(seconds=limits.slow_times))
-    runs = (Coalesce(F("runs"), 1) - 1) * Value(timedelta(minutes=1))
+    usual = OuterRef("service__median_seconds") * Value(timedelta(seconds=limits.slow_times))
+    runs = (Coalesce(OuterRef("runs"), 1) - 1) * Value(timedelta(minutes=1))
     after = Greatest(_span(usual), Value(SLOW_AT_LEAST), output_field=DurationField()) + _span(
-        _span(runs) * Coalesce(F("interval"), 0)
+        _span(runs) * Coalesce(OuterRef("interval"), 0)
     )
     return ExpressionWrapper(Value(now) - _span(after), output_field=DateTimeField())
 

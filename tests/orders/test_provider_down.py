@@ -17,6 +17,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from customers import site_settings
+from orders.dashboard import needs_attention
 from orders.models import Submission
 from orders.status_lane import status_lane
 from orders.submission import submit_lane
@@ -356,4 +357,6 @@ def test_the_pages_show_the_incident(upstream: Upstream, meridian: Provider) -> 
     for address in ("/manage/", "/manage/alerts", "/manage/providers", f"/manage/providers/{meridian.pk}"):
         page = adam.get(address).content.decode()
         assert "Meridian gives no usable answer since" in page, address
+    (row,) = needs_attention(standings())
+    assert row.title.endswith("HTTP 502.") and row.text.startswith("No order waits for it. It is asked again")
     assert ">Down<" in adam.get(f"/manage/providers/{meridian.pk}").content.decode()
