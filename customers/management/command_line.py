@@ -91,6 +91,11 @@ def decimal(text: str, what: str = "amount") -> Decimal:
     return number
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 service`, `3 services`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def split_ids(text: str) -> list[str]:
     """`1,2, 3` as a list of ids, in order, each once."""
     return list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))

@@ -64,7 +64,7 @@ def test_the_list_says_how_many_services_each_rule_prices_in_the_order_in_which_
     first, second = run("markup")
     assert (first["scope"], first["services"], first["fixed"]) == ("category", 3, "0.25")
     assert (second["scope"], second["services"]) == ("everything", 0)
-    assert "Placements: plus 0.25: prices 3 services" in text("markup", "list")
+    assert "Placements: plus 0.25: prices 3 services\n" in text("markup", "list")
 
 
 @pytest.mark.parametrize("act", ["add", "change", "delete"])

@@ -4,6 +4,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from customers.management.command_line import Command as Base
+from customers.management.command_line import counted
 from providers.catalog_effect import effect_of_changes
 from providers.deciding import accept_changes
 from providers.management.choosing import chosen
@@ -32,4 +33,4 @@ class Command(Base):
             return
         decided = accept_changes(provider, change_ids=[change.pk for change in changes], by=self.by)
         answer = {"provider": provider.name, "applied": decided.applied, "revision": str(decided.revision)}
-        self.say(answer, f"{provider.name}: {decided.applied} changes accepted.")
+        self.say(answer, f"{provider.name}: {counted(decided.applied, 'change')} accepted.")

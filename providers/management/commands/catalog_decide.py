@@ -4,7 +4,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from customers.management.command_line import Command as Base
-from customers.management.command_line import split_ids
+from customers.management.command_line import counted, split_ids
 from providers.catalog_effect import effect_of_changes
 from providers.deciding import decide_together
 from providers.management.choosing import numbers
@@ -37,7 +37,7 @@ class Command(Base):
             return
         done = decide_together([one.pk for one in accept], [one.pk for one in refuse], by=self.by)
         told = {"applied": done.applied, "refused": done.refused, "revision": str(done.revision)}
-        self.say(told, f"{done.applied} changes accepted, {done.refused} refused.")
+        self.say(told, f"{counted(done.applied, 'change')} accepted, {done.refused} refused.")
 
 
 def _waiting(text: str) -> list[CatalogChange]:

@@ -3,6 +3,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from customers.management.command_line import Command as Base
+from customers.management.command_line import counted
 from providers.deciding import refuse_changes
 from providers.management.choosing import chosen
 from providers.management.staged import add_selection, selected
@@ -25,5 +26,6 @@ class Command(Base):
         changes = [change.pk for change in selected(provider, options)]
         refused = refuse_changes(provider, change_ids=changes, by=self.by)
         self.say(
-            {"provider": provider.name, "refused": refused}, f"{provider.name}: {refused} changes refused."
+            {"provider": provider.name, "refused": refused},
+            f"{provider.name}: {counted(refused, 'change')} refused.",
         )

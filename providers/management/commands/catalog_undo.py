@@ -5,6 +5,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.db.models import Count, Max
 
 from customers.management.command_line import Command as Base
+from customers.management.command_line import counted
 from providers.deciding import CannotUndo, undo_together
 from providers.management.choosing import chosen
 from providers.models import CatalogChange, Provider
@@ -29,7 +30,10 @@ class Command(Base):
             for row in _revisions(provider)[:SHOWN]:
                 who = row["decided_by__email"] or "by itself, or from the command line"
                 told = {"revision": row["revision"], "changes": row["n"], "at": row["at"], "by": who}
-                self.say(told, f"{row['revision']}: {row['n']} changes, {row['at']:%Y-%m-%d %H:%M}, {who}")
+                self.say(
+                    told,
+                    f"{row['revision']}: {counted(row['n'], 'change')}, {row['at']:%Y-%m-%d %H:%M}, {who}",
+                )
             return
         revision = _latest(provider) if options["last"] else _read(provider, options["revision"])
         try:
@@ -38,7 +42,7 @@ class Command(Base):
             raise CommandError(str(error)) from None
         number, names = sum(undone.values()), ", ".join(undone)
         told = {"revision": str(revision), "undone": number, "providers": undone}
-        self.say(told, f"{names}: {number} changes were undone; prices follow.")
+        self.say(told, f"{names}: {counted(number, 'change')} undone; prices follow.")
 
 
 def _revisions(provider: Provider) -> Any:

@@ -5,6 +5,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.forms.models import model_to_dict
 
 from customers.management.command_line import Command as Base
+from customers.management.command_line import counted
 from providers import rule_setting
 from providers.manage_forms import RuleForm
 from providers.management.choosing import chosen, chosen_list, numbers
@@ -66,7 +67,7 @@ class Command(Base):
         counts = rule_setting.priced_by(rules, group.pk if group else None)
         for rule in rules:
             off = "" if rule.enabled else ", not in use"
-            text = f"{rule.pk}. {rule_setting.described(rule)}: prices {counts[rule.pk]} services{off}"
+            text = f"{rule.pk}. {rule_setting.described(rule)}: prices {counted(counts[rule.pk], 'service')}{off}"
             self.say(_as_json(rule) | {"services": counts[rule.pk]}, text)
 
     def _save(self, rule: MarkupRule, options: dict[str, Any], dry: bool) -> None:
@@ -158,4 +159,4 @@ def _as_json(rule: MarkupRule) -> dict[str, Any]:
 
 
 def _priced(changed: int) -> str:
-    return f"{changed} services have another price now."
+    return f"{counted(changed, 'service')} with another price now."

@@ -3,7 +3,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from customers.management.command_line import Command as Base
-from customers.management.command_line import find_user
+from customers.management.command_line import counted, find_user
 from customers.managing import CannotChange, set_price_group
 from customers.models import PriceGroup
 from customers.price_groups import InvalidGroup, create_group, delete_group, rename_group
@@ -75,7 +75,7 @@ class Command(Base):
 
     def _tell(self, group: PriceGroup, words: str = "") -> None:
         told = _as_json(group)
-        line = f"{group.name}: {told['customers']} customers, {told['rules']} rules. {words or group.note}"
+        line = f"{group.name}: {counted(told['customers'], 'customer')}, {counted(told['rules'], 'rule')}. {words or group.note}"
         self.say(told, line.strip())
 
 

@@ -3,7 +3,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from customers.management.command_line import Command as Base
-from customers.management.command_line import split_ids
+from customers.management.command_line import counted, split_ids
 from providers.management.choosing import numbers
 from providers.models import Service
 from providers.publishing import unpublish
@@ -29,8 +29,10 @@ class Command(Base):
             raise CommandError(f"There is no service {', '.join(map(str, missing))}.")
         if options["act"] == "unpublish":
             taken = unpublish(ids, by=self.by)
-            self.say({"unpublished": taken}, f"{taken} services are off the list. Their open orders go on.")
+            self.say(
+                {"unpublished": taken}, f"{counted(taken, 'service')} off the list. Their open orders go on."
+            )
             return
         fit, refused = publish_services(ids, by=self.by)
         told = {"published": len(fit), "services": fit, "refused": refused}
-        self.say(told, "\n".join([f"{len(fit)} services are on sale.", *refused]))
+        self.say(told, "\n".join([f"{counted(len(fit), 'service')} on sale.", *refused]))
