@@ -119,7 +119,7 @@ def price_and_publish(page: Page) -> None:
 def pick(page: Page) -> None:
     for name in (VIEWS, IMPRESSIONS):
         page.get_by_label(f"Select {name}", exact=True).check()
-    page.get_by_role("button", name=re.compile("^Publish selected")).click()
+    page.get_by_role("button", name=re.compile("^Publish selected")).last.click()
 
 
 def credit_a_customer(page: Page) -> None:

@@ -74,6 +74,7 @@ def test_two_providers_from_connecting_to_an_empty_list(
     page.goto("/manage/rates?currency=EUR")
     page.get_by_label("Currency").fill("EUR")
     page.get_by_label("Rate").fill("1.25")
+    expect(page.locator("#preview")).to_contain_text("No service on sale is touched")
     page.get_by_role("button", name=re.compile("Set|Save|Add")).first.click()
     publish(page, wrapped, "Place 1", "Place 2", "Place 3")
     expect(page.locator("#messages")).to_contain_text("3 services are on sale.")
@@ -141,7 +142,7 @@ def publish(page: Page, provider: Provider, *names: str) -> None:
     page.goto(f"/manage/providers/{provider.pk}/offers")
     for name in names:
         page.get_by_label(f"Select {name}", exact=True).check()
-    page.get_by_role("button", name=re.compile("^Publish selected")).click()
+    page.get_by_role("button", name=re.compile("^Publish selected")).last.click()
 
 
 # ── selling ─────────────────────────────────────────────────────────────────────────────────────────
@@ -186,12 +187,15 @@ def a_price_jump(page: Page, look: Look, theirs: Enveloped, wrapped: Provider) -
     page.goto("/manage/catalog")
     changes.get_by_role("checkbox", name="Select Place 1").uncheck()
     expect(changes).to_contain_text("nothing is selected")
-    changes.get_by_role("checkbox", name="Select Place 1").check()
+    changes.get_by_label("Decision on Place 1").select_option("Accept")
     expect(changes).to_contain_text("1 change would touch 1 service on sale")
-    changes.get_by_role("button", name=re.compile("^Accept selected")).click()
+    changes.get_by_role("button", name="Only decisions in rows").click()
     expect(page.locator("#messages")).to_contain_text("1 change accepted")
     service.refresh_from_db()
     assert (service.off_sale, service.rate) == ("", Decimal("4.00"))
+    page.goto(f"/manage/services/{service.pk}")
+    page.get_by_label("Pinned price").fill("1.00")
+    expect(page.locator("#preview")).to_contain_text("That is below cost.")
     page.goto(f"/manage/providers/{wrapped.pk}")
     expect(page.get_by_role("button", name="Undo").first).to_be_visible()
 
