@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -78,7 +79,7 @@ def _of_refill(request: Request, others: Sequence[Request], now: datetime) -> li
 
 
 def _window(asked: datetime, until: datetime, now: datetime, days: int) -> Finding:
-    words = {"days": days, "until": f"{timezone.localtime(until):%-d %b}"}
+    words = {"days": days, "until": date_format(timezone.localtime(until), "j M")}
     if asked > until:
         return Finding(
             "warn", _("Asked after the %(days)s-day refill window, which ended on %(until)s.") % words
@@ -100,7 +101,7 @@ def _earlier(others: Sequence[Request]) -> Finding:
         return Finding(
             "warn",
             _("%(earlier)s on this order, the last on %(when)s.")
-            % {"earlier": text, "when": f"{timezone.localtime(last):%-d %b}"},
+            % {"earlier": text, "when": date_format(timezone.localtime(last), "j M")},
         )
     if refused:
         text = ngettext("%d earlier refill was refused.", "%d earlier refills were refused.", len(refused))

@@ -77,19 +77,22 @@ def _moment(event: OrderEvent, user: User) -> Moment:
     if event.kind == OrderEvent.Kind.SUBMISSION and event.after == Submission.State.UNKNOWN:
         kind, icon = "warn", "question-mark"
     text = event.why if may(user, "money.see") or not event.staff_only else without_money(event.why)
+    if text and event.kind != OrderEvent.Kind.NOTE:
+        text = _(text)  # stored in words of ours, which the catalog has; a note is in its writer's
     return Moment(event, kind, icon, _title(event), text, str(ACTORS.get(event.actor, event.actor)))
 
 
 def _title(event: OrderEvent) -> str:
     after = event.after.replace("_", " ")
     if event.kind == OrderEvent.Kind.SUBMISSION:
-        return _("Submission: %(state)s") % {"state": after}
+        state = dict(Submission.State.choices).get(event.after, after)
+        return _("Submission: %(state)s") % {"state": str(state).lower()}
     if event.kind == OrderEvent.Kind.MONEY:
-        return (
-            f"{after.capitalize()} {money(event.amount)}" if event.amount is not None else after.capitalize()
-        )
+        words = _(after.capitalize()) if after else ""
+        return f"{words} {money(event.amount)}" if event.amount is not None else words
     if event.kind == OrderEvent.Kind.NOTE:
         if after in NOTES:
             return str(NOTES[after])
         return _("Decided by hand: %(what)s") % {"what": after}
-    return after[:1].upper() + after[1:]
+    word = after[:1].upper() + after[1:]
+    return _(word) if word else ""

@@ -100,7 +100,8 @@ def status_badge(status: Any, label: str = "") -> SafeString:
     """`{% status_badge order.status %}`: icon and word. `label=` says another word with the look of `status`."""
     word = str(getattr(status, "value", status)).replace("_", " ")
     look, name = BADGES.get(word.lower(), ("", "circle-dashed"))
-    shown = label or getattr(status, "label", "") or word[:1].upper() + word[1:]
+    name_of = word[:1].upper() + word[1:]
+    shown = label or getattr(status, "label", "") or (name_of and _(name_of))
     return _badge(look, name, str(shown))
 
 

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -114,7 +115,7 @@ def _events(provider: Provider) -> list[dict[str, Any]]:
     for alert in alerts:
         kind = "ok" if alert.closed_at else "err" if alert.level == Alert.Level.CRITICAL else "warn"
         over = (
-            _("Over since %s") % f"{timezone.localtime(alert.closed_at):%d %b, %H:%M}"
+            _("Over since %s") % date_format(timezone.localtime(alert.closed_at), "d M, H:i")
             if alert.closed_at
             else ""
         )
