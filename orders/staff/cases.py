@@ -153,6 +153,7 @@ def _refused(request: HttpRequest, order_id: int, choice: str, why: str) -> Http
         if not Order.objects.filter(pk=order_id).exists():
             raise Http404 from None
         told = end_of_doubt(order_id, staff_of(request))
-        messages.error(request, f"{_('You were second; you changed nothing.')} {told}" if told else why)
+        second = _("You were second; you changed nothing.")
+        messages.error(request, f"{second} {told}" if told else why)
         return redirect(reverse("staff_order", args=[order_id]))
     return _page(request, evidence, 422, wrong=why, chosen=choice, typed=request.POST)
