@@ -13,6 +13,7 @@ from customers.figures import count
 from providers.balances import Runway, runway
 from providers.exchange import exchange_to_panel
 from providers.models import Provider, ProviderHour
+from providers.overview import OPEN
 
 ZERO = Decimal(0)
 HOURS = 24
@@ -115,7 +116,8 @@ def funds_of(provider: Provider, lasts: Runway | None = None) -> Funds:
     """How long the balance lasts and which waiting orders it may not cover. Three queries at most."""
     lasts = lasts or runway(provider)
     waits = Q(submissions__state__in=WAITS)
-    row = Provider.objects.filter(pk=provider.pk).aggregate(
+    # What waits is open: so it is found among the open orders, not among all that were ever sent there.
+    row = Provider.objects.filter(pk=provider.pk, submissions__order__status__in=OPEN).aggregate(
         n=Count("submissions", filter=waits), cost=Sum("submissions__order__cost", filter=waits)
     )
     waiting, cost = row["n"] or 0, row["cost"] or ZERO

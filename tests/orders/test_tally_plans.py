@@ -24,6 +24,7 @@ from providers.overview import standings
 from providers.quality import quality_of
 from providers.sending import answering, last_trouble
 from providers.simulating import units_sold
+from providers.vitals import funds_of
 from tests import world
 from tests.panel.test_hot_statements import watched
 
@@ -90,6 +91,7 @@ def _sending() -> None:
     assert row.sent == ORDERS  # of 16 hours
     assert last_trouble(row.provider, row.hours) is None
     assert answering(row.provider).orders == 1000
+    assert funds_of(row.provider).waiting == 0
 
 
 ACTS: dict[str, Callable[[User], object]] = {
