@@ -39,7 +39,7 @@ from providers.models import Provider, Service
 from tests import world
 from tests.staff_world import cancel_asked, refill_asked, signed_in
 
-ORDERS, OPEN, BIGGEST_PERCENT = 20_000, 500, 40
+ORDERS, OPEN, BIGGEST_PERCENT = 20_000, 300, 40
 # Grow with every order or act, for ever.
 HISTORY = frozenset(
     {"orders_order", "orders_submission", "orders_submissionattempt", "orders_orderevent", "orders_request",
