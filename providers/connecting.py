@@ -154,7 +154,8 @@ def change_connection(
     if not changed:
         return
     with transaction.atomic():
-        fresh.last_error = ""  # it was about the connection as it was; the next reading says how this one does
+        # It was about the connection as it was; the next reading says how this one does.
+        fresh.last_error = ""
         fresh.save(update_fields=["api_url", "key", "currency", "adapter", "options", "last_error"])
         details = {"changed": changed, "api_url": fresh.api_url, "key_cleared": not fresh.key}
         summary = f"Connection of {fresh.name} changed: {', '.join(changed)}"
