@@ -14,6 +14,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 
 from providers.comparing import FIELDS
+from providers.locking import lock_prices
 from providers.models import CatalogChange, Offer
 from providers.service_types import TYPES
 
@@ -132,6 +133,7 @@ def refresh_services(provider_id: int) -> list[int]:
     What an admin named himself stays, and so does the type while the new one cannot be sold. His own limits narrow
     the provider's, unless nothing could be ordered within both. Returns the ids of the services that changed.
     """
+    lock_prices()  # before the rows, as service_editing and routes: what follows here is a repricing
     with connection.cursor() as cursor:
         cursor.execute(
             """

@@ -153,6 +153,7 @@ def unpublish(
 ) -> int:
     """Take services off the list; their open orders go on. Returns how many were published."""
     with transaction.atomic():
+        lock_prices()  # before the rows: an undone revision reprices after it
         taken = Service.objects.filter(pk__in=services, published=True).update(
             published=False, changed_at=timezone.now()
         )
