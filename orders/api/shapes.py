@@ -30,12 +30,12 @@ def plain(amount: Decimal) -> str:
     return f"{whole}.{rest.rstrip('0').ljust(2, '0')}"
 
 
-def service_line(service: Service, rate: Decimal) -> dict[str, Any]:
+def service_line(service: Service, category: str, rate: Decimal) -> dict[str, Any]:
     return {
         "service": service.pk,
         "name": service.name,
         "type": service.type.name,
-        "category": service.category.name,
+        "category": category,
         "rate": plain(rate),
         "min": str(service.minimum),
         "max": str(service.maximum),
