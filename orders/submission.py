@@ -242,12 +242,14 @@ def _send_all(run: _Run, claims: list[Claim], until: float) -> None:
 
 
 def _release_rest(run: _Run) -> None:
+    """Give back what no thread began. With `force` it had no try yet, so a later stretch may claim it again."""
     rest = []
     while not run.work.empty():
         claim = run.work.get()
         rest.append((claim.order.pk, claim.fence))
     if rest:
         _release_all(rest)
+        run.tried.difference_update(order_id for order_id, _ in rest)
 
 
 def _claim_again(run: _Run, jobs: list[Future[None]], until: float) -> None:

@@ -95,6 +95,20 @@ def test_the_next_hundred_do_not_wait_for_the_slowest_of_the_last(
     world.sane()
 
 
+def test_by_force_what_a_stretch_did_not_reach_is_sent_by_the_next(
+    monkeypatch: pytest.MonkeyPatch, upstream: Sandbox, views: Service, meridian: Provider
+) -> None:
+    monkeypatch.setattr("orders.submission.STRETCH_S", 0.2)
+    Provider.objects.filter(pk=meridian.pk).update(options={"concurrency": 1, "rate_per_minute": 0})
+    upstream.control(latency_ms=100)
+    alice = world.customer()
+    orders = [world.order(alice, views, f"https://example.org/{n}", 100) for n in range(8)]
+    Submission.objects.update(next_at=timezone.now() + timedelta(hours=1))
+    assert submit_lane(meridian.pk, force=True, budget_s=30).accepted == len(orders)
+    assert len(upstream.truth("order")) == len(orders)
+    world.sane()
+
+
 @pytest.mark.parametrize(
     "fault",
     [
