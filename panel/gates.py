@@ -48,7 +48,7 @@ def terms(get_response: Handler) -> Handler:
     """
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        accepted = getattr(request.user, "terms_version", "")
+        accepted = request.user.terms_version if request.user.is_authenticated else ""
         asks = (
             accepted
             and request.method in ("GET", "HEAD")

@@ -15,6 +15,7 @@ Handler = Callable[[HttpRequest], HttpResponseBase]
 # Reachable without the second factor: setting it up, signing out, and what a page is made of.
 OPEN_TO_STAFF = (
     "/account/",
+    "/brand",
     "/theme",
     "/static/",
     "/healthz",
@@ -34,8 +35,9 @@ def language(get_response: Handler) -> Handler:
     known = dict(settings.LANGUAGES)
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        chosen = getattr(request.user, "language", "")
-        if not chosen and request.user.is_authenticated and works_here(request.user):
+        user = request.user
+        chosen = user.language if user.is_authenticated else ""
+        if not chosen and user.is_authenticated and works_here(user):
             chosen = (
                 settings.LANGUAGE_CODE
             )  # alerts and the audit log are kept in English: another one is a choice
@@ -56,7 +58,7 @@ def time_zone(get_response: Handler) -> Handler:
     """Show times in the reader's zone; a zone name this machine does not know falls back to UTC."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        name = getattr(request.user, "time_zone", "")
+        name = request.user.time_zone if request.user.is_authenticated else ""
         if name:
             try:
                 timezone.activate(ZoneInfo(name))

@@ -16,6 +16,7 @@ from customers.api_keys import create_api_key
 from customers.enrolling import create_staff
 from customers.models import DepositRequest, PriceGroup, User
 from orders.models import Order, Request, Submission
+from panel.reader import OPEN_TO_STAFF
 from providers.models import (
     Alert,
     BalanceReading,
@@ -259,6 +260,27 @@ def test_staff_without_a_second_factor_are_sent_to_enrol_one() -> None:
         for path in ("/staff/review", "/staff/orders", "/staff/customers"):
             assert client.get(path)["Location"] == "/account/2fa/totp/activate/"
         assert client.post("/staff/review/decide", {"ids": 1, "decision": "approve"}).status_code == 302
+
+
+def test_without_a_second_factor_staff_open_nothing_else(stage: Stage) -> None:
+    """Also not the pages that customers have: on an order's own page staff see anybody's."""
+    shut, wrong = 0, []
+    for user in (stage.reviewer, stage.admin, stage.superuser):
+        user.authenticator_set.all().delete()
+        client = Client(raise_request_exception=False)
+        for address in walk():
+            if address.path.startswith(OPEN_TO_STAFF):
+                continue
+            shut += 1
+            client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+            for method in (client.get, client.post):
+                answer = method(stage.path_of(address))
+                if answer.status_code != 302 or answer["Location"] != "/account/2fa/totp/activate/":
+                    wrong.append(
+                        f"{method.__name__.upper()} {address.path} as {user.email}: {answer.status_code}"
+                    )
+    assert not wrong, "\n".join(wrong)
+    assert shut > 300
 
 
 def _get(stage: Stage, role: str, path: str) -> int:
