@@ -102,10 +102,8 @@ def set_counts(
         order.save(update_fields=["start_count", "remains"])
         now = timezone.now()
         Submission.objects.filter(pk=order_id).update(checked_at=now, progress_at=now)
-        why = _("Start count %(start)s, remains %(remains)s") % {
-            "start": count(start_count),
-            "remains": count(remains),
-        }
+        figures = ("–" if number is None else f"{number:,}" for number in (start_count, remains))
+        why = "Start count {}, remains {}".format(*figures)  # stored in English, whoever writes it
         _note(order, by, "counts", why)
         after = {"start_count": start_count, "remains": remains}
         record(

@@ -101,8 +101,7 @@ def edit_link(
             raise CannotCorrect(_("This is the link that it has."))
         before, order.link = order.link, fresh
         order.save(update_fields=["link"])
-        _note(order, by, "link", _("%(before)s → %(after)s. %(reason)s")
-              % {"before": before, "after": fresh, "reason": reason})  # fmt: skip
+        _note(order, by, "link", f"{before} → {fresh}. {reason}")
         details = {"before": before, "after": fresh, "reason": reason}
         record(by, "order.link", order, f"Link of order {order_id} changed: {reason}", details, request)
 
@@ -120,7 +119,7 @@ def change_route(
         chosen = _way(order, submission, route_id, seen)
         if chosen.why_not or chosen.cost is None:
             raise CannotCorrect(chosen.why_not)
-        why = _("Route changed: %(reason)s") % {"reason": reason}
+        why = f"Route changed: {reason}"  # stored in English, whoever writes it
         cost = _reroute(order, submission, chosen.route, chosen.cost, why, by)
         summary = f"Route of order {order_id} changed: {reason}"
         details = _from_to(submission, chosen.route, cost, reason)
@@ -156,7 +155,7 @@ def change_route_at_a_loss(
                 % {"now": money_exact(chosen.loss), "seen": money_exact(loss)}
             )
         # Without figures, so that all staff read the same sentence; the audit log has them.
-        why = _("Route changed at a loss: %(reason)s") % {"reason": reason}
+        why = f"Route changed at a loss: {reason}"
         cost = _reroute(order, submission, chosen.route, chosen.cost, why, by)
         summary = f"Route of order {order_id} changed at a loss of {chosen.loss:f}: {reason}"
         details = _from_to(submission, chosen.route, cost, reason)

@@ -150,7 +150,7 @@ def _try_out(request: HttpRequest, form: ConnectionForm) -> Found:
     )
     found = test_connection(provider, asking.IMPATIENT)
     record(
-        staff_of(request), "provider.test", "provider:new", _("A connection was tested before it was saved"),
+        staff_of(request), "provider.test", "provider:new", "A connection was tested before it was saved",
         {"api_url": provider.api_url, "works": found.works}, request,
     )  # fmt: skip
     return found
@@ -169,6 +169,6 @@ def sync_all(request: HttpRequest) -> HttpResponse:
             _("No worker is running, so nothing was read. Start one; until then read providers one by one."),
         )
     record(
-        staff_of(request), "provider.sync", "providers", _("All catalogs and balances asked for"), {}, request
+        staff_of(request), "provider.sync", "providers", "All catalogs and balances asked for", {}, request
     )
     return redirect("manage_providers")

@@ -70,3 +70,20 @@ def test_no_figure_is_put_into_a_sentence_before_it_is_looked_up() -> None:
         if isinstance(argument, ast.JoinedStr | ast.BinOp)
     ]
     assert not early
+
+
+def test_what_is_stored_is_in_english_whoever_writes_it() -> None:
+    """Audit entries, alerts, and the reasons in an order's story; gettext_noop marks what is translated when shown."""
+    said = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path, tree in modules()
+        for node in ast.walk(tree)
+        if (isinstance(node, ast.Call) and name_of(node.func) in {"record", "raise_alert", "keep_alert"})
+        or (isinstance(node, ast.Assign) and "why" in map(name_of, node.targets) and "orders" in path.parts)
+        if any(
+            isinstance(part, ast.Call) and name_of(part.func) in GETTEXT - {"gettext_noop"}
+            for value in ([node.value] if isinstance(node, ast.Assign) else node.args)
+            for part in ast.walk(value)
+        )
+    ]
+    assert not said
