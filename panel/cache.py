@@ -1,4 +1,4 @@
-"""The shared cache. A dead Redis makes it forgetful, never an error page."""
+"""The shared cache. A Redis that is dead, full or read-only makes it forgetful, never an error page."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,7 @@ import structlog
 from django.core.cache.backends.redis import RedisCache
 
 log = structlog.get_logger("headwater.cache")
-_AWAY = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError)
+_AWAY = (redis.exceptions.RedisError, OSError)
 
 
 def _or(answer: Callable[[], Any], method: Callable[..., Any]) -> Callable[..., Any]:

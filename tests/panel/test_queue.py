@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+import redis
 from django.conf import settings
 
 from panel.celery import SCHEDULE, VISIBILITY_TIMEOUT, app
@@ -70,6 +71,18 @@ def test_the_cache_forgets_instead_of_failing_while_redis_is_away(silent_port: i
     assert away.get_many(["a"]) == {}
     assert away.add("a", 1) is True
     assert "a" not in away
+
+
+def test_the_cache_forgets_instead_of_failing_while_redis_is_full(valkey_url: str) -> None:
+    from panel.cache import ForgivingRedisCache
+
+    full, server = ForgivingRedisCache(valkey_url, {}), redis.Redis.from_url(valkey_url)
+    server.config_set("maxmemory", 1)
+    try:
+        full.set("a", 1)
+    finally:
+        server.config_set("maxmemory", 0)
+    assert full.get("a", "nothing") == "nothing"
 
 
 def test_a_tick_that_came_too_late_is_dropped() -> None:
