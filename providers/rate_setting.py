@@ -83,9 +83,12 @@ def begin_dated_rates() -> list[str]:
     begun = []
     for rate in ahead.order_by("date", "currency"):
         subject, details = f"currency:{rate.currency}", {"date": rate.date.isoformat()}
+        done_before = AuditEntry.objects.filter(verb=BEGUN, subject=subject, details=details)
+        if done_before.exists():
+            continue
         with transaction.atomic():
             lock_prices()
-            if AuditEntry.objects.filter(verb=BEGUN, subject=subject, details=details).exists():
+            if done_before.exists():  # another one was quicker
                 continue
             summary = f"1 {rate.currency} is {plain(rate.rate)} {settings.CURRENCY} now, as was set ahead"
             record(None, BEGUN, subject, summary, details, actor_label="the clock")

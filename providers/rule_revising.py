@@ -7,7 +7,7 @@ statements does not depend on how many there are. The caller holds the transacti
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from django.db import connection, models
@@ -23,6 +23,7 @@ TERMS = (*NUMBERS, "note")
 _NUMERIC = ("percent", "fixed", "minimum", "ending")
 # A rule as it is made when nothing is said; decimals as the audit writes them.
 _PLAIN: dict[str, Any] = {name: "0" if name in _NUMERIC else getattr(MarkupRule(), name) for name in TERMS}
+PERCENT = Decimal("0.0001")  # as the rule's column keeps it
 _COLUMNS = """service_id bigint, percent numeric, fixed numeric, minimum numeric, rounding text, places smallint,
     ending numeric, position integer, enabled boolean, note text"""
 
@@ -56,9 +57,10 @@ def own_rules(service_ids: Collection[int]) -> dict[int, dict[str, Any]]:
 def percent_changes(service_ids: Collection[int], percent: Decimal) -> list[RuleChange]:
     """What a plain percentage on each of these services changes; those that have just that are left out."""
     present, found = own_rules(service_ids), []
+    as_kept = percent.quantize(PERCENT, ROUND_HALF_UP)  # or the audit would not know its own rule again
     for service_id in dict.fromkeys(service_ids):  # two offers may deliver one service
         before = present.get(service_id)
-        after = _short({"percent": _plain(percent), "note": (before or {}).get("note", "")})
+        after = _short({"percent": _plain(as_kept), "note": (before or {}).get("note", "")})
         if before != after:
             found.append(RuleChange(service_id, before, after))
     return found

@@ -54,6 +54,16 @@ def test_a_markup_writes_a_rule_for_each_service_and_replaces_the_earlier_one(li
     assert service_of(listed, 1).rate == Decimal(1)
 
 
+def test_a_markup_finer_than_rules_keep_is_taken_back_too(listed: Provider) -> None:
+    publish(listed, ["1"], markup=Decimal("33.333333"))
+    assert MarkupRule.objects.get().percent == Decimal("33.3333")
+    assert effect_of_publishing(listed, ["1"], markup=Decimal("33.333333")).rules_replaced == 0
+    change = last_change(None)
+    assert change is not None
+    undo_change(change)
+    assert not MarkupRule.objects.exists()
+
+
 def test_rules_that_a_markup_replaces_are_one_revision_that_is_taken_back(listed: Provider) -> None:
     publish(listed, ["1", "2"], markup=Decimal(30))
     first = last_change(None)
