@@ -78,14 +78,14 @@ def check_limit(person: User | None, amount: Decimal) -> None:
     if limits.single is not None and size > limits.single:
         words = {"limit": money(limits.single), "amount": money(size)}
         text = _("You may move at most %(limit)s at once; this is %(amount)s. Nothing was moved.") % words
-        raise CannotAdjust(f"{text} {_('Ask somebody with a higher limit.')}")
+        raise CannotAdjust(text + " " + _("Ask somebody with a higher limit."))
     if limits.day is not None and (before := moved_today(person)) + size > limits.day:
         words = {"limit": money(limits.day), "before": money(before), "amount": money(size)}
         text = _(
             "You may move at most %(limit)s in 24 hours; you moved %(before)s already, and this is %(amount)s."
             " Nothing was moved."
         )
-        raise CannotAdjust(f"{text % words} {_('Ask somebody with a higher limit.')}")
+        raise CannotAdjust(text % words + " " + _("Ask somebody with a higher limit."))
 
 
 def adjust_balance(

@@ -22,6 +22,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from customers import brand
 from customers.audit import record
@@ -203,13 +204,13 @@ def logo_of(data: bytes) -> str:
 # ── checks: a raw value (from a form or from JSON) becomes the setting's own type, or ValueError says why ──────────
 
 
-def _line(longest: int, *, required: str = "") -> Callable[[Any], str]:
+def _line(longest: int, *, required: Any = "") -> Callable[[Any], str]:
     def check(raw: Any) -> str:
         text = " ".join(str(raw or "").split())
         if len(text) > longest:
             raise ValueError(_("At most %(longest)s characters.") % {"longest": longest})
         if required and not text:
-            raise ValueError(required)
+            raise ValueError(str(required))
         return text
 
     return check
@@ -273,7 +274,7 @@ def _method(raw: Any) -> DepositMethod:
     if not instructions:
         raise ValueError(_("A way to pay needs instructions: customers read them after choosing it."))
     return DepositMethod(
-        _line(40, required="A way to pay needs a name.")(raw.get("name")),
+        _line(40, required=_("A way to pay needs a name."))(raw.get("name")),
         _line(80)(raw.get("note")),
         instructions,
         minimum,
@@ -388,12 +389,12 @@ def _positive(raw: Any) -> Decimal | None:
 
 
 CHECKS: dict[str, Callable[[Any], Any]] = {
-    "site_name": _line(40, required="The panel needs a name."),
+    "site_name": _line(40, required=gettext_lazy("The panel needs a name.")),
     "logo": _logo,
     "brand_color": _color,
     "support_contact": _contact,
     "signup_open": _switch,
-    "terms_version": _line(20, required="The terms need a version, such as 2026-11."),
+    "terms_version": _line(20, required=gettext_lazy("The terms need a version, such as 2026-11.")),
     "terms_text": _prose(50_000),
     "maintenance": _switch,
     "maintenance_note": _prose(500),

@@ -121,7 +121,7 @@ def _status(order: Order, event: OrderEvent) -> Entry:
     if event.after == Order.Status.COMPLETED:
         return Entry(event.at, _("Completed"), delivered, look, icon)
     if event.after == Order.Status.PARTIAL:
-        text = f"{delivered} {_('The order ended before the full quantity.')}"
+        text = delivered + " " + _("The order ended before the full quantity.")
         return Entry(event.at, _("Ended as Partial"), text, look, icon)
     return Entry(event.at, str(Order.Status(event.after).label), _sentence(event.why), look, icon)
 

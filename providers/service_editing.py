@@ -136,8 +136,9 @@ def publish_services(
         chosen = Service.objects.filter(pk__in=services)
         reprice(chosen)
         fit = list(chosen.filter(off_sale="", rate__gt=0).values_list("pk", flat=True))
+        without_price = _("It has no price.")
         refused = [
-            f"{service.pk} {service.name}: {service.off_sale or _('It has no price.')}"
+            f"{service.pk} {service.name}: {service.off_sale or without_price}"
             for service in chosen.exclude(pk__in=fit)
         ]
         fresh = list(Service.objects.filter(pk__in=fit, published=False).values_list("pk", flat=True))

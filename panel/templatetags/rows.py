@@ -250,7 +250,10 @@ def price_words(line: Line) -> str:
     if service.per_order:
         limits = _("one per order")
     else:
-        limits = f"{count(service.minimum)} {_('to')} {count(service.maximum)}"
+        limits = _("%(least)s to %(most)s") % {
+            "least": count(service.minimum),
+            "most": count(service.maximum),
+        }
     about = ", " + _("about %(time)s") % {"time": line.time} if line.time else ""
     return f"{service.pk} · {limits}{about}"
 

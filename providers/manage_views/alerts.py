@@ -80,9 +80,9 @@ def _told(alert: Alert) -> Iterator[tuple[str, str, datetime | None]]:
             )
             said = f"{tries % words} {telling.failure}"
             if telling.next_at:
-                yield "warn", f"{said} {_('Next try:')}", telling.next_at
+                yield "warn", said + " " + _("Next try:"), telling.next_at
             else:
-                yield "err", f"{said} {_('There are no more tries.')}", None
+                yield "err", said + " " + _("There are no more tries."), None
 
 
 @allowed("alert.close")

@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from customers.access import allowed, staff_of
@@ -41,7 +42,12 @@ def deny_list(request: HttpRequest) -> HttpResponse:
 def _said(entry: Denial, more: int) -> str:
     added = _("“%s” is on the list.") % entry.text
     if more > 0:
-        return f"{added} {_('%d offers are held back by it; open orders go on.') % more}"
+        held = ngettext(
+            "%d offer is held back by it; open orders go on.",
+            "%d offers are held back by it; open orders go on.",
+            more,
+        )
+        return f"{added} {held % more}"
     return added
 
 
@@ -82,6 +88,7 @@ def remove(request: HttpRequest, pk: int) -> HttpResponse:
     freed = before - _held().count()
     said = _("“%s” is off the list.") % text
     if freed > 0:
-        said = f"{said} {_('%d offers may be sold again.') % freed}"
+        again = ngettext("%d offer may be sold again.", "%d offers may be sold again.", freed)
+        said = f"{said} {again % freed}"
     messages.success(request, said)
     return redirect("manage_deny_list")

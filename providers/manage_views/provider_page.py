@@ -93,7 +93,8 @@ def _stats(row: Standing) -> list[dict[str, Any]]:
         {
             "label": _("Answer time, 24 h"),
             "value": f"{answers.median:.2f} s" if answers.median is not None else "–",
-            "note": f"{_('95th percentile %s s') % f'{answers.slowest_5_percent:.2f}'} ({_orders(answers.orders)})"
+            "note": _("95th percentile %s s") % f"{answers.slowest_5_percent:.2f}"
+            + f" ({_orders(answers.orders)})"
             if answers.slowest_5_percent is not None
             else _("No order was sent"),
         },

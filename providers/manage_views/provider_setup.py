@@ -95,6 +95,8 @@ def _keep(request: HttpRequest, provider: Provider, new: str, problem: str) -> H
         _("The key was replaced and works; the balance is %s. The earlier key is gone from here.") % balance
     )
     if provider.pause_kind == Provider.Pause.AUTH:
-        text = f"{text} {_('The pause for the refused key ends by itself once the balance covers the next order.')}"
+        text += " " + _(
+            "The pause for the refused key ends by itself once the balance covers the next order."
+        )
     messages.success(request, text)
     return redirect("manage_provider", provider.pk)

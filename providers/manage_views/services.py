@@ -395,8 +395,8 @@ def _moved_words(service: Service, offer: Offer) -> str:
     words = {"provider": offer.provider.name, "id": offer.external_id, "n": count(staying)}
     said = _("New orders go to %(provider)s %(id)s; %(n)s open orders stay where they are.") % words
     price = {"rate": rate(service.rate), "cost": rate(service.cost_rate)}
-    said = f"{said} {_('The price is %(rate)s now, at a cost of %(cost)s.') % price}"
-    return f"{said} {_('It is off sale: %s') % service.off_sale}" if service.off_sale else said
+    said += " " + _("The price is %(rate)s now, at a cost of %(cost)s.") % price
+    return said + " " + _("It is off sale: %s") % service.off_sale if service.off_sale else said
 
 
 # ── a provider's offers ─────────────────────────────────────────────────────────────────────────────

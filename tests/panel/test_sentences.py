@@ -87,3 +87,18 @@ def test_what_is_stored_is_in_english_whoever_writes_it() -> None:
         )
     ]
     assert not said
+
+
+def test_no_sentence_is_looked_up_inside_an_f_string() -> None:
+    """The extraction does not look into f-strings: such a sentence is in no catalog."""
+    hidden = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path, tree in modules()
+        for outer in ast.walk(tree)
+        if isinstance(outer, ast.JoinedStr)
+        for node in ast.walk(outer)
+        if isinstance(node, ast.Call)
+        and name_of(node.func) in GETTEXT
+        and isinstance(node.args[0], ast.Constant)
+    ]
+    assert not hidden

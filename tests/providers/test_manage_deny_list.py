@@ -49,7 +49,7 @@ def test_a_denied_word_takes_its_offers_off_sale_at_once_and_says_how_many(
 ) -> None:
     assert "Nothing is denied" in text_of(browser.get(PAGE))
     answer = text_of(browser.post(PAGE, entry(), follow=True))
-    assert "“casino” is on the list. 1 offers are held back by it; open orders go on." in answer
+    assert "“casino” is on the list. 1 offer is held back by it; open orders go on." in answer
     assert "No gambling here" in answer and "Casino banners" in answer
     assert "deny-list" in service_of(meridian, 3).off_sale
     assert service_of(meridian, 1).off_sale == ""
@@ -60,7 +60,7 @@ def test_removing_the_entry_gives_them_back(browser: Client, meridian: Provider)
     browser.post(PAGE, entry(), follow=True)
     denial = Denial.objects.get()
     answer = text_of(browser.post(f"{PAGE}/{denial.pk}/remove", follow=True))
-    assert "“casino” is off the list. 1 offers may be sold again." in answer
+    assert "“casino” is off the list. 1 offer may be sold again." in answer
     assert service_of(meridian, 3).off_sale == ""
     assert not Offer.objects.exclude(on_hold="").exists()
 
