@@ -45,6 +45,11 @@ def test_the_api_answers_503_as_json() -> None:
     assert answer["Retry-After"]
 
 
+def test_the_api_answers_staff_meanwhile() -> None:
+    _, key = create_api_key(world.admin())
+    assert "balance" in Client().post("/api/v2", {"key": key, "action": "balance"}).json()
+
+
 def test_the_api_still_tells_a_wrong_key() -> None:
     assert Client().post("/api/v2", {"key": "hw_no", "action": "balance"}).json() == {
         "error": "Invalid API key"
