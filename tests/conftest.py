@@ -39,6 +39,12 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *settings.PASSWORD_HASHERS]
 
 
+@pytest.hookimpl(trylast=True)  # after pytest-django, which puts what uses no test database last
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The campaigns begin: they take minutes on one process, and at the end the other would have nothing left to do."""
+    items.sort(key=lambda item: "tests/faults/" not in item.nodeid)
+
+
 @pytest.fixture(autouse=True)
 def fresh_broker() -> None:
     """No hint, cache entry, rate limit or dispatch counter of an earlier test is left.

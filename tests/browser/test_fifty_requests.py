@@ -42,7 +42,9 @@ def states() -> dict[str, int]:
 
 
 def left(page: Page, count: int) -> None:
+    """So many rows stand there, and the page listens to keys."""
     expect(page.locator("#queue tbody tr")).to_have_count(count)
+    page.wait_for_load_state("domcontentloaded")
 
 
 def test_fifty_requests_by_keyboard(open_page: Open, rita: User, waiting: list[Request]) -> None:
