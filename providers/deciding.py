@@ -43,7 +43,7 @@ class CannotUndo(Exception):
 
 @dataclass(frozen=True)
 class Decided:
-    """`revision`: what undo_revision and undo_together take."""
+    """`revision`: what undo_together takes."""
 
     revision: uuid.UUID
     applied: int
@@ -155,30 +155,15 @@ def refuse_changes(
     return len(ids)
 
 
-def undo_revision(
-    provider: Provider, revision: uuid.UUID, *, by: User | None = None, request: HttpRequest | None = None
-) -> int:
-    """Give the offers of one revision their earlier values, as far as it is this provider's; returns how many changes
-    were undone.
-
-    New services stay as offers, because the provider lists them; what was put on sale of them and has no other
-    way to be delivered is unpublished, its open orders go on. An undone price rise leaves its service on hold,
-    because the provider still charges the new price. Raises CannotUndo when a later change touched the same values.
-    """
-    with transaction.atomic():
-        lock_offers(provider.pk)
-        undone = _undo(provider, revision, by, request)
-        if not undone:
-            raise CannotUndo(_("There is nothing to undo in this revision."))
-    return undone
-
-
 def undo_together(
     revision: uuid.UUID, *, by: User | None = None, request: HttpRequest | None = None
 ) -> dict[str, int]:
-    """The same for a whole revision, whichever providers it touched: all of it or nothing.
+    """Give the offers of a revision their earlier values, whichever providers it touched: all of it or nothing.
 
-    Returns the changes undone by provider. Raises CannotUndo when a later change touched a value of any of them.
+    New services stay as offers, because the provider lists them; what was put on sale of them and has no other
+    way to be delivered is unpublished, its open orders go on. An undone price rise leaves its service on hold,
+    because the provider still charges the new price. Returns the changes undone by provider. Raises CannotUndo
+    when a later change touched a value of any of them.
     """
     applied = CatalogChange.objects.filter(revision=revision, state=State.APPLIED)
     with transaction.atomic():

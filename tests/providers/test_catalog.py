@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from providers.catalog import Synced, sync_catalog
-from providers.deciding import CannotUndo, NothingWaits, accept_changes, refuse_changes, undo_revision
+from providers.deciding import CannotUndo, NothingWaits, accept_changes, refuse_changes, undo_together
 from providers.lanes import hold
 from providers.models import Alert, CatalogChange, Lane, Offer, Provider
 from providers.publishing import publish
@@ -381,14 +381,14 @@ def test_a_revision_is_undone_together_and_the_rise_stays_on_hold(shop: Upstream
     shop.drop(6)
     sync_catalog(selling, apply=False)
     revision = accept_changes(selling).revision
-    assert undo_revision(selling, revision) == 4
+    assert undo_together(revision) == {selling.name: 4}
     assert offer_of(selling, 4).rate == offer_of(selling, 5).rate == 1
     assert offer_of(selling, 5).name == "Placement 5"
     assert service_of(selling, 6).on_sale
     assert not service_of(selling, 4).on_sale  # the provider still charges 2
     assert service_of(selling, 5).on_sale
     with pytest.raises(CannotUndo):
-        undo_revision(selling, revision)
+        undo_together(revision)
 
 
 def test_a_revision_that_a_later_change_touched_is_not_undone(shop: Upstream, selling: Provider) -> None:
@@ -398,7 +398,7 @@ def test_a_revision_that_a_later_change_touched_is_not_undone(shop: Upstream, se
     shop.list(4, rate="1.5")
     sync_catalog(selling, apply=True)
     with pytest.raises(CannotUndo, match="changed again"):
-        undo_revision(selling, revision)
+        undo_together(revision)
     assert offer_of(selling, 4).rate == Decimal("1.5")
 
 
@@ -456,7 +456,7 @@ def test_undoing_a_revision_takes_back_what_was_put_on_sale_of_its_new_services(
     revision = CatalogChange.objects.filter(provider=selling, kind="price").latest("pk").revision
     assert revision
     publish(selling, ["91"])
-    assert undo_revision(selling, revision) == 2
+    assert undo_together(revision) == {selling.name: 2}
     service = service_of(selling, 91)
     assert (service.published, offer_of(selling, 91).gone_at) == (False, None)
     assert offer_of(selling, 1).rate == Decimal("1.00")
