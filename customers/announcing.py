@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from customers.figures import money
 from customers.models import DepositRequest, User
@@ -40,10 +41,12 @@ def announce(user: User, method: DepositMethod, amount: Decimal, reference: str)
             User.objects.select_for_update(no_key=True).only("pk").get(pk=user.pk)
             waiting = DepositRequest.objects.filter(user=user, state=DepositRequest.State.PENDING).count()
             if waiting >= load(["payments_waiting"]).payments_waiting:
-                text = (
-                    _("%d payments wait to be checked already. Announce more when they are done.") % waiting
+                text = ngettext(
+                    "%d payment waits to be checked already. Announce more when it is done.",
+                    "%d payments wait to be checked already. Announce more when they are done.",
+                    waiting,
                 )
-                raise CannotAnnounce(text)
+                raise CannotAnnounce(text % waiting)
             return DepositRequest.objects.create(
                 user=user, method=method.name, amount=amount, reference=reference
             )

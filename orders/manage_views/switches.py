@@ -4,6 +4,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from customers.access import allowed, confirm_again, staff_of
@@ -50,11 +51,12 @@ def dispatch_resume(request: HttpRequest) -> HttpResponse:
     )
     record(by, "dispatch.resume", "dispatch", summary, {"doubted": doubted}, request)
     if doubted:
-        messages.warning(
-            request,
-            _("Sending goes on. %d orders are in doubt now and wait for a decision; nothing is sent twice.")
-            % doubted,
+        said = ngettext(
+            "Sending goes on. %d order is in doubt now and waits for a decision; nothing is sent twice.",
+            "Sending goes on. %d orders are in doubt now and wait for a decision; nothing is sent twice.",
+            doubted,
         )
+        messages.warning(request, said % doubted)
     else:
         messages.success(request, _("Sending goes on. What waits is sent now."))
     return redirect("manage_dashboard")

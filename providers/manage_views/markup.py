@@ -89,10 +89,12 @@ def _editor(request: HttpRequest, rule: MarkupRule, initial: dict[str, Any]) -> 
                 form.add_error(None, error)
                 status = 422
             else:
-                messages.success(
-                    request,
-                    _("Rule saved. %d services have another price now; open orders keep theirs.") % changed,
+                said = ngettext(
+                    "Rule saved. %d service has another price now; open orders keep theirs.",
+                    "Rule saved. %d services have another price now; open orders keep theirs.",
+                    changed,
                 )
+                messages.success(request, said % changed)
                 return redirect(_list_address(rule))
     elif rule.pk:
         simulation = simulate_rule(rule)
@@ -197,9 +199,12 @@ def rule_undo(request: HttpRequest) -> HttpResponse:
     except CannotUndoRule as error:
         messages.error(request, str(error))
     else:
-        messages.success(
-            request, _("Undone. %d services have another price now; open orders keep theirs.") % changed
+        said = ngettext(
+            "Undone. %d service has another price now; open orders keep theirs.",
+            "Undone. %d services have another price now; open orders keep theirs.",
+            changed,
         )
+        messages.success(request, said % changed)
     return redirect(f"/manage/markup?list={group}" if group else "/manage/markup")
 
 
@@ -209,9 +214,10 @@ def rule_delete(request: HttpRequest, pk: int) -> HttpResponse:
     rule = get_object_or_404(MarkupRule.objects.select_related("service", "category", "provider"), pk=pk)
     back = _list_address(rule)
     changed = delete_rule(rule, by=staff_of(request), request=request)
-    messages.success(
-        request,
-        _("Rule deleted. %d services have another price now, or are off sale where no rule is left.")
-        % changed,
+    said = ngettext(
+        "Rule deleted. %d service has another price now, or is off sale where no rule is left.",
+        "Rule deleted. %d services have another price now, or are off sale where no rule is left.",
+        changed,
     )
+    messages.success(request, said % changed)
     return redirect(back)

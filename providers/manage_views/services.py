@@ -170,14 +170,20 @@ def services_act(request: HttpRequest) -> HttpResponse:
         _say_published(request, len(fit), refused)
     elif request.POST.get("act") == "unpublish":
         taken = unpublish(ids, by=staff_of(request), request=request)
-        messages.success(request, _("%d services are off the list. Their open orders go on.") % taken)
+        told = ngettext(
+            "%d service is off the list. Its open orders go on.",
+            "%d services are off the list. Their open orders go on.",
+            taken,
+        )
+        messages.success(request, told % taken)
     back = request.POST.get("next", "")
     return redirect(back if back.startswith("/manage/services") else "/manage/services")
 
 
 def _say_published(request: HttpRequest, number: int, refused: list[str] | tuple[str, ...]) -> None:
     if number:
-        messages.success(request, _("%d services are on sale.") % number)
+        told = ngettext("%d service is on sale.", "%d services are on sale.", number)
+        messages.success(request, told % number)
     if refused:
         more = len(refused) - TOLD
         text = " ".join(refused[:TOLD]) + (_(" And %d more.") % more if more > 0 else "")
@@ -393,9 +399,13 @@ def _moved_words(service: Service, offer: Offer) -> str:
     service.refresh_from_db()
     staying = Service.objects.filter(pk=service.pk, orders__status__in=OPEN).count()
     words = {"provider": offer.provider.name, "id": offer.external_id, "n": count(staying)}
-    said = _("New orders go to %(provider)s %(id)s; %(n)s open orders stay where they are.") % words
+    said = ngettext(
+        "New orders go to %(provider)s %(id)s; %(n)s open order stays where it is.",
+        "New orders go to %(provider)s %(id)s; %(n)s open orders stay where they are.",
+        staying,
+    )
     price = {"rate": rate(service.rate), "cost": rate(service.cost_rate)}
-    said += " " + _("The price is %(rate)s now, at a cost of %(cost)s.") % price
+    said = said % words + " " + _("The price is %(rate)s now, at a cost of %(cost)s.") % price
     return said + " " + _("It is off sale: %s") % service.off_sale if service.off_sale else said
 
 

@@ -80,7 +80,7 @@ def test_two_providers_from_connecting_to_an_empty_list(
     expect(page.locator("#messages")).to_contain_text("3 services are on sale.")
     video = next(row for row in sandbox.ask("services") if row["name"].startswith("Video pre-roll"))
     publish(page, plain, video["name"])
-    expect(page.locator("#messages")).to_contain_text("1 services are on sale.")
+    expect(page.locator("#messages")).to_contain_text("1 service is on sale.")
     place_1, views = service_of(wrapped, 1), service_of(plain, video["service"])
     assert (place_1.cost_rate, place_1.rate) == (Decimal("1.00"), Decimal("2.00"))
 

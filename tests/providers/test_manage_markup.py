@@ -61,7 +61,7 @@ def test_saving_does_what_the_preview_said(browser: Client, service: Service) ->
     )
     assert "1.50" in text_of(browser.post("/manage/markup/preview", values))
     answer = browser.post("/manage/markup/add", values, follow=True)
-    assert "Rule saved. 1 services have another price now" in text_of(answer)
+    assert "Rule saved. 1 service has another price now" in text_of(answer)
     service.refresh_from_db()
     assert service.rate == Decimal("1.50")
     assert AuditEntry.objects.get(verb="markup.add").details["percent"] == "34"
@@ -153,7 +153,7 @@ def test_the_latest_change_is_undone_after_the_page_said_what_that_does(
         "If it is taken back: 1 published service follows it or would: 1 would have another price." in shown
     )
     assert "the profit would have been $1.00 lower" in shown
-    assert "Undone. 1 services have another price now" in undone(browser, latest(browser))
+    assert "Undone. 1 service has another price now" in undone(browser, latest(browser))
     service.refresh_from_db()
     saved.refresh_from_db()
     assert (service.rate, saved.percent, saved.note) == (Decimal("1.25"), 25, "")

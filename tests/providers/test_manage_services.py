@@ -288,7 +288,7 @@ def test_a_service_moves_to_another_providers_offer_while_its_open_orders_stay(
     found = browser.get(f"/manage/services/{service.pk}?offer=elsewhere").content.decode()
     assert "Placement 1 elsewhere" in found and "Move to it" in found
     said = browser.post(f"/manage/services/{service.pk}/routes", {"act": "move", "id": offer.pk}, follow=True)
-    assert "New orders go to Second 77; 1 open orders stay where they are." in text_of(said)
+    assert "New orders go to Second 77; 1 open order stays where it is." in text_of(said)
     assert "The price is $2.40 now, at a cost of $1.60." in text_of(said)
     service.refresh_from_db()
     assert (service.rate, service.cost_rate) == (Decimal("2.40"), Decimal("1.60"))

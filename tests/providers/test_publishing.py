@@ -156,7 +156,7 @@ def test_the_command_foretells_replaces_and_says_how_to_take_it_back(listed: Pro
     (answer,) = (json.loads(line) for line in run("--markup", "25", "--dry-run", "--json").splitlines())
     assert (answer["rules_replaced"], answer["margin_before"], answer["margin_after"]) == (1, "33.3", "20.0")
     done = run("--markup", "25")
-    assert "5 services of Meridian are on sale." in done
+    assert "5 services of Meridian on sale." in done
     assert "4 added, 1 replaced, as one change; `markup undo` takes it back" in done
     assert service_of(listed, 1).rate == Decimal("1.25")
 

@@ -141,9 +141,9 @@ def test_the_command(alice: User, services: list[Service]) -> None:
     bob, number = world.bob(), str(services[0].pk)
     told = json.loads(said(alice.email, "set", "--service", number, "--rate", "1.25", "--json")[0])
     assert (told["service"], told["rate"], told["pays"]) == (services[0].pk, "1.25000000", "1.25000000")
-    assert said(bob.email, "copy", "--from", alice.email) == ["1 special rates copied."]
+    assert said(bob.email, "copy", "--from", alice.email) == ["1 special rate copied."]
     assert said(bob.email) == [f"{services[0]}: pays 1.25, listed 2"]
-    assert said(bob.email, "reset") == ["1 special rates ended."]
+    assert said(bob.email, "reset") == ["1 special rate ended."]
     for wrong in (
         ["set", "--service", "999", "--rate", "1"],
         ["set", "--service", number],

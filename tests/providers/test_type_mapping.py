@@ -102,6 +102,6 @@ def test_the_command_lists_and_maps(seats: Provider) -> None:
     assert said("Meridian") == ["'Guided Seats': 2, not mapped", "'': 1, not mapped"]
     answer = json.loads(said("Meridian", "Guided Seats", "Package", "--json")[0])
     assert answer == {"provider": "Meridian", "changed": 2}
-    assert said("Meridian", "Guided Seats", "unknown", "--ids", "2") == ["1 services have another type now."]
+    assert said("Meridian", "Guided Seats", "unknown", "--ids", "2") == ["1 service of another type now."]
     with pytest.raises(CommandError, match="not a type"):
         said("Meridian", "Guided Seats", "Chairs")

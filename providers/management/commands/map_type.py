@@ -3,7 +3,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from customers.management.command_line import Command as Base
-from customers.management.command_line import split_ids
+from customers.management.command_line import counted, split_ids
 from providers.management.choosing import chosen
 from providers.service_types import TYPES, fold
 from providers.type_mapping import CannotMap, map_type, unknown_types
@@ -34,5 +34,6 @@ class Command(Base):
         except CannotMap as error:
             raise CommandError(str(error)) from None
         self.say(
-            {"provider": provider.name, "changed": changed}, f"{changed} services have another type now."
+            {"provider": provider.name, "changed": changed},
+            f"{counted(changed, 'service')} of another type now.",
         )

@@ -3,7 +3,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from customers.management.command_line import Command as Base
-from customers.management.command_line import decimal, split_ids
+from customers.management.command_line import counted, decimal, split_ids
 from providers.management.choosing import chosen
 from providers.publishing import NoSuchOffer, PublishingEffect, effect_of_publishing, publish
 
@@ -41,7 +41,7 @@ class Command(Base):
             "rules_added": done.rules_added,
             "rules_replaced": done.rules_replaced,
         }
-        lines = [f"{len(done.services)} services of {provider.name} are on sale.", *done.skipped]
+        lines = [f"{counted(len(done.services), 'service')} of {provider.name} on sale.", *done.skipped]
         if done.rules_added or done.rules_replaced:
             lines.append(
                 f"Rules of services: {done.rules_added} added, {done.rules_replaced} replaced, as one change; "

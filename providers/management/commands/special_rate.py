@@ -3,7 +3,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from customers.management.command_line import Command as Base
-from customers.management.command_line import decimal, find_user
+from customers.management.command_line import counted, decimal, find_user
 from providers.models import Service
 from providers.special_rates import (
     InvalidRate,
@@ -42,12 +42,12 @@ class Command(Base):
                 if not options["source"]:
                     raise CommandError("Say with --from whose prices are to be copied.")
                 count = copy_special_rates(find_user(options["source"]), customer, by=self.by)
-                self.say({"copied": count}, f"{count} special rates copied.")
+                self.say({"copied": count}, f"{counted(count, 'special rate')} copied.")
                 return
             elif options["act"] == "reset":
                 one = _service(options["service"]) if options["service"] else None
                 count = reset_special_rates(customer, one, by=self.by)
-                self.say({"ended": count}, f"{count} special rates ended.")
+                self.say({"ended": count}, f"{counted(count, 'special rate')} ended.")
                 return
         except InvalidRate as error:
             raise CommandError(str(error)) from None
