@@ -3,6 +3,7 @@
 import re
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
 
 from customers import wallet
 from customers.models import AuditEntry, User
@@ -113,6 +115,18 @@ def test_the_customer_reads_that_our_staff_deliver_it_and_of_no_network(
     page = text(his.get(f"/orders/{order.pk}"))
     assert "Started by our staff" in page and "It is delivered by hand." in page
     assert "network" not in page + asked
+
+
+def test_one_that_nobody_touched_for_days_says_so_of_staff_and_of_no_provider(
+    staff: Client, order: Order
+) -> None:
+    do(staff, order, act="start", start_count="")
+    before = timezone.now() - timedelta(days=10)
+    Submission.objects.filter(pk=order.pk).update(state_at=before, progress_at=before)
+    Order.objects.filter(pk=order.pk).update(created_at=before, status_at=before)
+    page = text(staff.get(f"/staff/orders/{order.pk}"))
+    assert "Staff deliver it and set no new counts." in page
+    assert "The provider took it" not in page
 
 
 def test_a_part_goes_back_and_later_more_but_never_less(staff: Client, alice: User, order: Order) -> None:
