@@ -223,7 +223,8 @@ def _send_all(run: _Run, claims: list[Claim], until: float) -> None:
     # a quarter, permits lay idle on a busy machine (136 to 141 orders/s against 176 to 193, 16 in flight, load 10). At a
     # slow provider they would wait for a permit longer than sending may take, and find nothing to gain.
     concurrency = run.options["concurrency"]
-    ahead = concurrency // 2 if run.call_s < QUICK_CALL_S else 0
+    quick = run.call_s < QUICK_CALL_S  # not known before the first answer: the first stretch is one batch
+    ahead = concurrency // 2 if quick else 0
     wanted = 1 if run.one_only.is_set() else min(len(claims), concurrency + ahead)
     with slots.take(wanted, slow=run.holding.slow) as count:
         if count == 0:
@@ -232,7 +233,7 @@ def _send_all(run: _Run, claims: list[Claim], until: float) -> None:
             slots.threads.submit(_work, run, until, number) for number in range(count)
         ]
         try:
-            if jobs and len(claims) == CLAIM_BATCH:
+            if jobs and quick and len(claims) == CLAIM_BATCH:
                 _claim_again(run, jobs, until)
         finally:
             wait(jobs)
@@ -253,13 +254,19 @@ def _release_rest(run: _Run) -> None:
 
 
 def _claim_again(run: _Run, jobs: list[Future[None]], until: float) -> None:
-    """Claim more whenever few claims are left, as long as there are any and the provider takes them at full speed."""
+    """Claim more whenever few claims are left, as long as there are any and the provider takes them at full speed.
+
+    For a quick provider only: the threads ahead of its permits would wait too long once it is slow, and are counted
+    anew with the next stretch.
+    """
     for job in jobs:
         job.add_done_callback(lambda _: run.low.set())
     while True:
         run.low.wait()
         run.low.clear()
-        if run.ends or run.one_only.is_set() or time.monotonic() >= until or any(job.done() for job in jobs):
+        if run.ends or run.one_only.is_set() or run.call_s >= QUICK_CALL_S:
+            return
+        if time.monotonic() >= until or any(job.done() for job in jobs):
             return
         if run.work.qsize() > CLAIM_AGAIN_AT:
             continue
