@@ -123,7 +123,7 @@ def test_one_that_nobody_touched_for_days_says_so_of_staff_and_of_no_provider(
     do(staff, order, act="start", start_count="")
     before = timezone.now() - timedelta(days=10)
     Submission.objects.filter(pk=order.pk).update(state_at=before, progress_at=before)
-    Order.objects.filter(pk=order.pk).update(created_at=before, status_at=before)
+    Order.objects.filter(pk=order.pk).update(status_at=before)
     page = text(staff.get(f"/staff/orders/{order.pk}"))
     assert "Staff deliver it and set no new counts." in page
     assert "The provider took it" not in page
