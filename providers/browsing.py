@@ -64,7 +64,7 @@ class Line:
 
 
 def number_of(text: str) -> int | None:
-    """A service or category number, or None: `#12`, `12`; never a number that PostgreSQL could not compare."""
+    """The number of a row, or None: `#12`, `12`; never a number that PostgreSQL could not compare."""
     digits = text.strip().lstrip("#")
     number = int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 19 else None
     return number if number is not None and number <= LARGEST_ID else None

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from customers.access import allowed, staff_of
 from customers.figures import money, percent
 from customers.models import AuditEntry, PriceGroup
+from providers.browsing import number_of
 from providers.manage_forms import RuleForm
 from providers.models import MarkupRule
 from providers.repricing import NO_RULE
@@ -191,8 +192,7 @@ def preview_context(simulation: Simulation | None) -> dict[str, Any]:
 @require_POST
 def rule_undo(request: HttpRequest) -> HttpResponse:
     """Take the latest change of a price list back, if it still is the latest."""
-    number = request.POST.get("change", "")
-    change = get_object_or_404(AuditEntry, pk=int(number) if number.isascii() and number.isdigit() else 0)
+    change = get_object_or_404(AuditEntry, pk=number_of(request.POST.get("change", "")) or 0)
     group = change.details.get("price_group")
     try:
         changed = undo_change(change, by=staff_of(request), request=request)

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from customers.access import allowed, staff_of
 from customers.models import AuditEntry
+from providers.browsing import number_of
 from providers.exchange import exchange_rates
 from providers.manage_forms import RateForm
 from providers.manage_views.previews import preview_of, touched_words
@@ -101,8 +102,7 @@ def _nothing_yet() -> dict[str, Any]:
 @require_POST
 def rates_undo(request: HttpRequest) -> HttpResponse:
     """Take the latest change back, if it still is the latest."""
-    number = request.POST.get("change", "")
-    change = get_object_or_404(AuditEntry, pk=int(number) if number.isascii() and number.isdigit() else 0)
+    change = get_object_or_404(AuditEntry, pk=number_of(request.POST.get("change", "")) or 0)
     try:
         said = undo_rate(change, by=staff_of(request), request=request)
     except CannotUndoRate as error:
