@@ -41,7 +41,12 @@ _DIFFERENT = f"""
         WHERE t.of IN (0, 1, 2, 3) AND (t.of > 0) = b.keyed AND t.hours = b.hours AND t.start = b.start OFFSET 0) t)
     {_COMPARED}
 """
-# A span of several days against its parts, of which the shortest are days.
+# A span of several days against its parts, of which the shortest are days. Asked in the same statement whether it still
+# is one: parts that are made anew take it away, and it is summed up again a little later.
+_COMPARED_IF_STILL_SUMMED_UP = _COMPARED.replace(
+    "WHERE (",
+    """WHERE EXISTS (SELECT 1 FROM orders_talliedspan WHERE keyed AND hours = %(hours)s AND start = %(start)s) AND (""",
+)
 _BLOCKS = f"""
     SELECT start, hours FROM orders_talliedspan WHERE keyed AND hours > 24 AND {_NOT_STALE} ORDER BY hours, start
 """
@@ -54,7 +59,7 @@ _DIFFERENT_BLOCK = f"""
         SELECT of, %(hours)s, %(start)s::timestamptz, key, provider, {", ".join(_FIGURES)}
         FROM ({summed_up("parts")}) AS summed (of, key, provider, {", ".join(_FIGURES)})),
     kept AS (SELECT * FROM orders_tally WHERE of IN (1, 2) AND hours = %(hours)s AND start = %(start)s)
-    {_COMPARED}
+    {_COMPARED_IF_STILL_SUMMED_UP}
 """
 
 
