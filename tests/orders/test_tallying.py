@@ -507,6 +507,22 @@ def test_a_wrong_sum_of_several_days_is_believed_by_reports_found_by_the_check_a
 
 
 @pytest.mark.django_db
+def test_a_sum_whose_days_are_made_anew_while_the_check_runs_is_no_drift(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    history = History(9, days=40)
+    for _ in range(40):
+        history.place()
+    tally()
+    wrong = Tally.objects.filter(of=Tally.Of.CUSTOMER, hours=384, orders__gt=0).order_by("-start")[0]
+    Tally.objects.filter(of=2, hours=384, start=wrong.start, key=wrong.key).update(orders=wrong.orders + 7)
+    TalliedSpan.objects.filter(keyed=True, hours=384, start=wrong.start).delete()
+    listed_before = f"SELECT timestamptz '{wrong.start.isoformat()}', 384"
+    monkeypatch.setattr("orders.tally_check._BLOCKS", listed_before)
+    assert not [row for row in check_ledger().broken if row["invariant"] == TALLY]
+
+
+@pytest.mark.django_db
 def test_how_orders_ended_is_held_by_the_check_too() -> None:
     history = History(10, days=2)
     for _ in range(20):
