@@ -13,6 +13,7 @@ from customers.audit import record
 from customers.figures import count
 from customers.models import User
 from providers.connecting import InvalidProvider
+from providers.locking import lock_prices
 from providers.models import Provider
 from providers.repricing import reprice_provider
 
@@ -62,6 +63,7 @@ def archive(provider: Provider, *, by: User | None = None, request: HttpRequest 
     or to be decided, because nobody would ever send or decide them.
     """
     with transaction.atomic():
+        lock_prices()  # before the row: accepting a list holds prices when it needs the provider's row
         locked = Provider.objects.select_for_update().get(pk=provider.pk)
         if locked.archived_at:
             return
@@ -88,6 +90,7 @@ def archive(provider: Provider, *, by: User | None = None, request: HttpRequest 
 def bring_back(provider: Provider, *, by: User | None = None, request: HttpRequest | None = None) -> None:
     """End an archiving: its services are on sale again where they can be delivered and priced."""
     with transaction.atomic():
+        lock_prices()
         if Provider.objects.filter(pk=provider.pk, archived_at__isnull=False).update(archived_at=None):
             record(
                 by, "provider.restore", provider, f"Provider {provider.name} brought back", request=request

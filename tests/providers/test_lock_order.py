@@ -7,8 +7,9 @@ import pytest
 from django.db import connection, transaction
 
 from providers.applying import refresh_services
+from providers.archiving import archive
 from providers.locking import lock_prices
-from providers.models import Offer, Service
+from providers.models import Offer, Provider, Service
 from providers.publishing import unpublish
 from providers.repricing import reprice
 from tests import world
@@ -50,3 +51,23 @@ def test_a_service_is_touched_only_once_prices_are_ours(act: str) -> None:
     other.join(10)
     service.refresh_from_db()
     assert service.name == "Another name" or not service.published
+
+
+def test_a_provider_is_put_away_only_once_prices_are_ours() -> None:
+    provider = world.provider()
+
+    def put_away() -> None:
+        try:
+            archive(provider)
+        finally:
+            connection.close()
+
+    other = threading.Thread(target=put_away)
+    with transaction.atomic():
+        lock_prices()
+        other.start()
+        wait_until(somebody_waits_for_prices, 10, "the other to wait")
+        Provider.objects.select_for_update(nowait=True).get(pk=provider.pk)
+    other.join(10)
+    provider.refresh_from_db()
+    assert provider.archived_at is not None
