@@ -70,6 +70,7 @@
     panel.all("[data-picked]", bulk).forEach(function (e) { e.textContent = every ? match.dataset.pickMatch : picked.length.toLocaleString(document.documentElement.lang); });
     panel.all("[data-can-count]", bulk).forEach(function (e) { e.textContent = can(picked, e.dataset.canCount) + (every ? "+" : ""); });
     panel.all("[data-can-button]", bulk).forEach(function (e) { e.disabled = !every && !can(picked, e.dataset.canButton); });
+    panel.all("[data-copy-picked]", bulk).forEach(function (e) { e.hidden = every; }); // this page has only its own numbers; Export has all
     if (match) match.hidden = !page || every;
   }
   function can(picked, what) {

@@ -95,6 +95,7 @@ def test_picking_copies_and_takes_all_that_match(open_page: Open, alice: User, m
     expect(bulk.get_by_role("button", name="Clear")).to_be_focused()
     expect(bulk).to_contain_text("25+ can be canceled")  # the others were not counted here
     expect(every).to_be_hidden()
+    expect(bulk.locator("[data-copy-picked]")).to_be_hidden()  # this page knows 25 of the 26 numbers
     shot(page, "orders-all-that-match")
     Order.objects.filter(pk=many[3]).update(remains=7)
     refresh(page)

@@ -1,4 +1,5 @@
-"""What a page weighs for a customer with a history, on a panel with a full price list; as sent, compressed."""
+"""What a page weighs for a customer with a history, on a panel with a full price list; compressed, as the proxy of
+docs/deployment.md sends it."""
 
 import gzip
 import random
