@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
@@ -124,13 +125,30 @@ def _audit(by: User, act: str, request: Request) -> None:
     record(by, f"request.{act}", f"order:{request.order_id}", summary, details)
 
 
+def undoable(user: User) -> QuerySet[Request]:
+    """The user's own approvals that wait and were never on their way. One that was asked without a clear answer waits
+    as approved, too, but left that state when it was sent, and may have arrived."""
+    return Request.objects.filter(
+        state=Request.State.APPROVED,
+        decided_by=user,
+        state_at=F("decided_at"),
+        next_at__gt=timezone.now(),
+    )
+
+
 def undo(request_id: int, *, user: User) -> Request:
     """Take back one's own approval before it was sent. Raises AlreadyDecided when it is too late."""
     with transaction.atomic():
-        won = Request.objects.filter(
-            pk=request_id, state=Request.State.APPROVED, decided_by=user, next_at__gt=timezone.now()
-        ).update(
-            state=Request.State.REQUESTED, state_at=timezone.now(), decided_by=None, decided_at=None, note=""
+        won = (
+            undoable(user)
+            .filter(pk=request_id)
+            .update(
+                state=Request.State.REQUESTED,
+                state_at=timezone.now(),
+                decided_by=None,
+                decided_at=None,
+                note="",
+            )
         )
         request = Request.objects.select_related("order", "decided_by").get(pk=request_id)
         if not won:

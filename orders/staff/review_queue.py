@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from customers.figures import DASH, count, span
 from customers.models import User
 from orders.models import Order, OrderEvent, Request
-from orders.requests import MOST_AT_ONCE
+from orders.requests import MOST_AT_ONCE, undoable
 from orders.rule_check import Finding, check, comes_back, expected_count, missing_count
 from orders.staff.without_money import without_money
 from providers.models import Provider
@@ -151,7 +151,7 @@ def read_queue(user: User, tab: str, provider_id: int | None) -> Queue:
         rows=_rows(list(found), user, now),
         counts=counts,
         providers=list(_providers()),
-        undoable=list(undoable(user)),
+        undoable=list(undoable(user).select_related("order").order_by("next_at")),
     )
 
 
@@ -182,14 +182,6 @@ def read_pane(request_id: int, user: User) -> Pane | None:
         missing=missing_count(request),
         decided=decided,
     )
-
-
-def undoable(user: User) -> QuerySet[Request]:
-    """The user's own approvals that are not sent yet."""
-    mine: QuerySet[Request] = Request.objects.filter(
-        state=Request.State.APPROVED, decided_by=user, next_at__gt=timezone.now()
-    )
-    return mine.select_related("order").order_by("next_at")
 
 
 def look_at(request_id: int, user: User) -> None:

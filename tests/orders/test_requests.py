@@ -18,6 +18,7 @@ from orders.requests import (
     decide,
     settle_unknown_refill,
     undo,
+    undoable,
 )
 from orders.status_lane import status_lane
 from orders.submission import _claim, _release, submit_lane
@@ -253,6 +254,23 @@ def test_an_unclear_cancel_is_asked_again(upstream: Sandbox, sent: Order, meridi
     assert (request.state, request.tries) == ("approved", 1)
     upstream.control(faults="")
     assert requests_lane(meridian.pk, force=True).accepted == 1
+
+
+def test_an_approval_that_was_on_its_way_cannot_be_undone_while_it_waits_to_be_asked_again(
+    upstream: Sandbox, sent: Order, meridian: Provider
+) -> None:
+    """The provider may have canceled, although it did not say so: "nothing was sent" would be untrue."""
+    rita = world.reviewer()
+    request = ask_cancel(sent.pk, by="customer")
+    decide(request.pk, approve=True, user=rita, undo_s=10)
+    assert list(undoable(rita)) == [request]
+    upstream.control(faults="http500_after@cancel")
+    assert requests_lane(meridian.pk, force=True).unclear == 1
+    request.refresh_from_db()
+    assert (request.state, request.next_at > timezone.now()) == ("approved", True)
+    assert not undoable(rita).exists()
+    with pytest.raises(AlreadyDecided, match="sent to the provider already"):
+        undo(request.pk, user=rita)
 
 
 def test_a_refusal_by_the_provider_comes_back_to_review_with_its_words(
