@@ -194,15 +194,21 @@ def ask_refill_for(order_id: int, *, reason: str, by: User, request: HttpRequest
 
 
 def write_note(order_id: int, text: str, *, by: User) -> OrderEvent:
-    """An internal note: a line in the timeline that customers never see."""
-    return OrderEvent.objects.create(
-        order_id=order_id,
-        kind=OrderEvent.Kind.NOTE,
-        actor=by.email,
-        after="note",
-        why=_needed(text)[:500],
-        staff_only=True,
-    )
+    """An internal note: a line in the timeline that customers never see. The audit says that there is one; its words
+    stay with the order."""
+    with transaction.atomic():
+        event = OrderEvent.objects.create(
+            order_id=order_id,
+            kind=OrderEvent.Kind.NOTE,
+            actor=by.email,
+            after="note",
+            why=_needed(text)[:500],
+            staff_only=True,
+        )
+        record(
+            by, "order.note", f"order:{order_id}", f"Internal note on order {order_id}", {"event": event.pk}
+        )
+    return event
 
 
 def note_request(request_id: int, text: str, *, by: User) -> Request:

@@ -178,6 +178,8 @@ def test_notes_stay_in_the_timeline_and_are_for_staff(odd: Order, rita: User) ->
     assert [note.why for note in notes] == ["Called the provider", "Cancel: Waits for Meridian"]
     assert all(note.staff_only for note in notes)
     assert request.internal_note == "Waits for Meridian"
+    entries = AuditEntry.objects.filter(verb="order.note", actor=rita).order_by("id")
+    assert [entry.details["event"] for entry in entries] == [note.pk for note in notes]
     with pytest.raises(CannotSettle):
         write_note(odd.pk, "  ", by=rita)
 
