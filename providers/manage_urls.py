@@ -8,6 +8,7 @@ from providers.manage_views import (
     deny_list,
     handmade,
     markup,
+    offers,
     price_lists,
     provider_list,
     provider_page,
@@ -39,7 +40,7 @@ urlpatterns = [
     path("providers/<int:pk>/undo", provider_page.undo, name="manage_provider_undo"),
     path("providers/<int:pk>/top-ups", top_ups.top_ups, name="manage_top_ups"),
     path("providers/<int:pk>/top-ups/<int:top_up_id>/remove", top_ups.remove, name="manage_top_up_remove"),
-    path("providers/<int:pk>/offers", services.offers, name="manage_offers"),
+    path("providers/<int:pk>/offers", offers.offers, name="manage_offers"),
     path("providers/<int:pk>/by-hand", handmade.handmade, name="manage_handmade"),
     path("providers/<int:pk>/by-hand/<int:offer_id>", handmade.handmade_offer, name="manage_handmade_offer"),
     path(

@@ -1,10 +1,9 @@
-"""What we sell: the list with filters, the editor of one service, its routes, and publishing a provider's offers."""
+"""What we sell: the list with filters, the editor of one service, and its routes."""
 
-from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Case, Count, F, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -16,16 +15,12 @@ from customers.figures import count, rate
 from customers.models import AuditEntry
 from providers import routes as routing
 from providers.exchange import exchange_rates
-from providers.manage_forms import PublishForm, ServiceForm
-from providers.manage_views.previews import one_words, preview_of, preview_of_one
-from providers.models import Category, MarkupRule, Offer, Provider, Route, Service
+from providers.manage_forms import ServiceForm
+from providers.manage_views.previews import one_words, preview_of_one
+from providers.models import Category, Offer, Provider, Route, Service
 from providers.overview import OPEN
 from providers.pricing import converted, margin_percent
 from providers.publishing import (
-    NoSuchOffer,
-    PublishingEffect,
-    effect_of_publishing,
-    publish,
     unpublish,
 )
 from providers.rates import RuleBook
@@ -52,7 +47,8 @@ STATES = (
 )
 
 
-def _number(text: str) -> int | None:
+def small_number(text: str) -> int | None:
+    """A number of a row or a place in a list; None for what is neither."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
@@ -66,7 +62,7 @@ def service_list(request: HttpRequest) -> HttpResponse:
     state = request.GET.get("state", "")
     counts = _state_counts(matching)
     chosen = _in_state(matching, state)
-    start = _number(request.GET.get("after", "")) or _number(request.GET.get("before", "")) or 0
+    start = small_number(request.GET.get("after", "")) or small_number(request.GET.get("before", "")) or 0
     total = counts.get(state, 0)
     first = Route.objects.filter(service=OuterRef("pk"), enabled=True).order_by("position", "id")
     page = (
@@ -88,7 +84,7 @@ def service_list(request: HttpRequest) -> HttpResponse:
             "tabs": [
                 {
                     "label": str(label),
-                    "href": _state_href(request, key),
+                    "href": state_href(request, key),
                     "current": key == state,
                     "count": counts[key],
                 }
@@ -98,8 +94,8 @@ def service_list(request: HttpRequest) -> HttpResponse:
             "q": request.GET.get("q", ""),
             "categories": Category.objects.all(),
             "providers": Provider.objects.filter(archived_at=None),
-            "category": _number(request.GET.get("category", "")),
-            "provider": _number(request.GET.get("provider", "")),
+            "category": small_number(request.GET.get("category", "")),
+            "provider": small_number(request.GET.get("provider", "")),
             "filtered": any(request.GET.get(name) for name in ("q", "category", "provider", "state")),
             "shown": (start + 1, start + len(rows), total),
             "after": start + PAGE if start + PAGE < total else None,
@@ -110,15 +106,15 @@ def service_list(request: HttpRequest) -> HttpResponse:
 
 def _matching(request: HttpRequest, services: QuerySet[Service]) -> QuerySet[Service]:
     q = request.GET.get("q", "").strip()[:100]
-    if number := _number(q.lstrip("#")):
+    if number := small_number(q.lstrip("#")):
         services = services.filter(
             Q(pk=number) | Q(name__icontains=q) | Q(routes__offer__external_id=q)
         ).distinct()
     elif q:
         services = services.filter(name__icontains=q)
-    if category := _number(request.GET.get("category", "")):
+    if category := small_number(request.GET.get("category", "")):
         services = services.filter(category=category)
-    if provider := _number(request.GET.get("provider", "")):
+    if provider := small_number(request.GET.get("provider", "")):
         services = services.filter(pk__in=Route.objects.filter(offer__provider=provider).values("service"))
     return services
 
@@ -151,7 +147,7 @@ def _state_counts(services: QuerySet[Service]) -> dict[str, int]:
     )
 
 
-def _state_href(request: HttpRequest, state: str) -> str:
+def state_href(request: HttpRequest, state: str) -> str:
     params = request.GET.copy()
     for name in ("after", "before", "state"):
         params.pop(name, None)
@@ -164,10 +160,10 @@ def _state_href(request: HttpRequest, state: str) -> str:
 @require_POST
 def services_act(request: HttpRequest) -> HttpResponse:
     """Publish or unpublish the selected services."""
-    ids = [pk for pk in map(_number, request.POST.getlist("service")) if pk]
+    ids = [pk for pk in map(small_number, request.POST.getlist("service")) if pk]
     if request.POST.get("act") == "publish":
         fit, refused = publish_services(ids, by=staff_of(request), request=request)
-        _say_published(request, len(fit), refused)
+        say_published(request, len(fit), refused)
     elif request.POST.get("act") == "unpublish":
         taken = unpublish(ids, by=staff_of(request), request=request)
         told = ngettext(
@@ -180,7 +176,7 @@ def services_act(request: HttpRequest) -> HttpResponse:
     return redirect(back if back.startswith("/manage/services") else "/manage/services")
 
 
-def _say_published(request: HttpRequest, number: int, refused: list[str] | tuple[str, ...]) -> None:
+def say_published(request: HttpRequest, number: int, refused: list[str] | tuple[str, ...]) -> None:
     if number:
         told = ngettext("%d service is on sale.", "%d services are on sale.", number)
         messages.success(request, told % number)
@@ -245,7 +241,7 @@ def _price_preview(service: Service, form: ServiceForm) -> dict[str, Any]:
 def service_undo(request: HttpRequest, pk: int) -> HttpResponse:
     """Take the latest change of the service back, if it still is the latest."""
     service = get_object_or_404(Service, pk=pk)
-    change = get_object_or_404(AuditEntry, pk=_number(request.POST.get("change", "")) or 0)
+    change = get_object_or_404(AuditEntry, pk=small_number(request.POST.get("change", "")) or 0)
     try:
         undo_change(service, change, by=staff_of(request), request=request)
     except (CannotUndoService, InvalidService) as error:
@@ -337,7 +333,7 @@ def service_publish(request: HttpRequest, pk: int) -> HttpResponse:
         messages.success(request, _("It is off the list. Its open orders go on."))
     else:
         fit, refused = publish_services([service.pk], by=staff_of(request), request=request)
-        _say_published(request, len(fit), refused)
+        say_published(request, len(fit), refused)
     return redirect("manage_service", service.pk)
 
 
@@ -346,7 +342,7 @@ def service_publish(request: HttpRequest, pk: int) -> HttpResponse:
 def service_route(request: HttpRequest, pk: int) -> HttpResponse:
     """One act on the routes: add, move (the offer goes first), cheapest, up, down, on, off, remove."""
     service = get_object_or_404(Service, pk=pk)
-    act, number = request.POST.get("act", ""), _number(request.POST.get("id", ""))
+    act, number = request.POST.get("act", ""), small_number(request.POST.get("id", ""))
     by = staff_of(request)
     try:
         if "preview" in request.POST and (asks := _route_act(service, act, number)):
@@ -407,121 +403,3 @@ def _moved_words(service: Service, offer: Offer) -> str:
     price = {"rate": rate(service.rate), "cost": rate(service.cost_rate)}
     said = said % words + " " + _("The price is %(rate)s now, at a cost of %(cost)s.") % price
     return said + " " + _("It is off sale: %s") % service.off_sale if service.off_sale else said
-
-
-# ── a provider's offers ─────────────────────────────────────────────────────────────────────────────
-
-
-@allowed("catalog.see", changes="service.edit")
-@require_http_methods(["GET", "HEAD", "POST"])
-def offers(request: HttpRequest, pk: int) -> HttpResponse:
-    """What a provider offers, and putting it on sale with a markup."""
-    provider = get_object_or_404(Provider, pk=pk)
-    form = PublishForm(request.POST or None)
-    status, asked = 200, {}
-    if request.method == "POST":
-        if form.is_valid():
-            asked = _publish(request, provider, form.cleaned_data["markup"])
-            if not asked:
-                return redirect("manage_offers", provider.pk)
-        else:
-            status = 422
-    context = _offers_context(request, provider, form) | {"asked": asked}
-    return render(request, "manage/offers.html", context, status=status)
-
-
-def _publish(request: HttpRequest, provider: Provider, markup: Decimal | None) -> dict[str, Any]:
-    """Put the chosen offers on sale; or, where `preview` is asked and something that is in force would change, what
-    to show before that, and nothing is done."""
-    everything = request.POST.get("which") == "all"
-    chosen = request.POST.getlist("offer")
-    if everything:
-        unsold = _with_sale(Offer.objects.filter(provider=provider, gone_at=None)).filter(on_sale=False)
-        chosen = list(unsold.values_list("external_id", flat=True))
-    if not chosen:
-        messages.warning(request, _("Nothing was selected."))
-        return {}
-    try:
-        if "preview" in request.POST and markup is not None:
-            effect = effect_of_publishing(provider, chosen, markup=markup)
-            if effect.asks:
-                return _before_publishing(effect, markup, [] if everything else chosen)
-        done = publish(provider, chosen, markup=markup, by=staff_of(request), request=request)
-    except (NoSuchOffer, ValueError) as error:
-        messages.error(request, str(error))
-        return {}
-    _say_published(request, len(done.services), done.skipped)
-    if done.rules_replaced:
-        told = ngettext(
-            "%d rule was replaced; “Undo” below the markup rules takes it back.",
-            "%d rules were replaced; “Undo” below the markup rules takes them back together.",
-            done.rules_replaced,
-        )
-        messages.info(request, told % done.rules_replaced)
-    return {}
-
-
-def _before_publishing(effect: PublishingEffect, markup: Decimal, offers: list[str]) -> dict[str, Any]:
-    words = []
-    if effect.rules_replaced:
-        told = ngettext("%d rule is replaced.", "%d rules are replaced.", effect.rules_replaced)
-        words.append(told % effect.rules_replaced)
-    if effect.rules_added:
-        told = ngettext("%d service gets a rule.", "%d services get a rule.", effect.rules_added)
-        words.append(told % effect.rules_added)
-    if effect.new:
-        told = ngettext("%d service is new.", "%d services are new.", effect.new)
-        words.append(told % effect.new)
-    if effect.skipped:
-        told = ngettext("%d offer cannot be sold.", "%d offers cannot be sold.", len(effect.skipped))
-        words.append(told % len(effect.skipped))
-    return preview_of(effect.simulation) | {
-        "words": " ".join(words),
-        "markup": f"{markup.normalize():f}",
-        "offers": offers,
-    }
-
-
-def _with_sale(offers: QuerySet[Offer]) -> Any:
-    """`sold_as`: the service on sale by it, `sold_at` its price, `on_sale`: whether there is one."""
-    sold = Route.objects.filter(offer=OuterRef("pk"), enabled=True, service__published=True).order_by(
-        "service"
-    )
-    return offers.annotate(
-        sold_as=Subquery(sold.values("service")[:1]), sold_at=Subquery(sold.values("service__rate")[:1])
-    ).annotate(on_sale=Case(When(sold_as=None, then=Value(False)), default=Value(True)))
-
-
-def _offers_context(request: HttpRequest, provider: Provider, form: PublishForm) -> dict[str, Any]:
-    found = _with_sale(Offer.objects.filter(provider=provider, gone_at=None))
-    q, category = request.GET.get("q", "").strip()[:100], request.GET.get("category", "")
-    if q:
-        found = found.filter(Q(name__icontains=q) | Q(external_id=q))
-    if category:
-        found = found.filter(category=category)
-    counts = {
-        "": found.filter(on_sale=False).count(),
-        "sold": found.filter(on_sale=True).count(),
-    }
-    state = "sold" if request.GET.get("state") == "sold" else ""
-    start = _number(request.GET.get("after", "")) or _number(request.GET.get("before", "")) or 0
-    rows = list(found.filter(on_sale=state == "sold").order_by("category", "id")[start : start + PAGE])
-    names = Offer.objects.filter(provider=provider, gone_at=None).order_by("category")
-    return {
-        "provider": provider,
-        "form": form,
-        "rows": rows,
-        "tabs": [
-            {"label": label, "href": _state_href(request, key), "current": key == state, "count": counts[key]}
-            for key, label in (("", _("Not on sale")), ("sold", _("On sale")))
-        ],
-        "state": state,
-        "has_rules": MarkupRule.objects.filter(enabled=True).exists(),
-        "total": counts[state],
-        "categories": names.values_list("category", flat=True).distinct(),
-        "category": category,
-        "q": q,
-        "shown": (start + 1, start + len(rows), counts[state]),
-        "after": start + PAGE if start + PAGE < counts[state] else None,
-        "before": max(start - PAGE, 0) or "0" if start else None,
-    }
