@@ -17,6 +17,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
@@ -29,6 +30,21 @@ from orders.rule_check import check
 from orders.settlement import lock_order, withdraw
 
 MOST_AT_ONCE = 100
+# What a decision writes over. An approval keeps them in Request.undo_to, for whoever takes it back.
+DECISION_FIELDS = (
+    "state_at",
+    "decided_by_id",
+    "decided_at",
+    "by_rule",
+    "note",
+    "next_at",
+    "upstream_message",
+)
+UNDECIDED: dict[str, Any] = {
+    "decided_by": None,
+    "decided_at": None,
+    "note": "",
+}  # of approvals that kept nothing
 
 
 class NotAllowed(Exception):
@@ -90,6 +106,7 @@ def decide(request_id: int, *, approve: bool, user: User | None, note: str = "",
     """A reviewer's answer: one compare-and-set, so two reviewers never both decide.
 
     `user` None is the command line. Approving is due after `undo_s` seconds; rejecting needs a note for the customer (ValueError without one).
+    What the provider said to an earlier try is not shown any more; undo brings it back.
     Raises AlreadyDecided with what the first decision was.
     """
     if not approve and not note.strip():
@@ -97,6 +114,7 @@ def decide(request_id: int, *, approve: bool, user: User | None, note: str = "",
     now = timezone.now()
     state = Request.State.APPROVED if approve else Request.State.DENIED
     with transaction.atomic():
+        seen = Request.objects.select_for_update().get(pk=request_id)
         won = Request.objects.filter(pk=request_id, state=Request.State.REQUESTED).update(
             state=state,
             state_at=now,
@@ -106,6 +124,7 @@ def decide(request_id: int, *, approve: bool, user: User | None, note: str = "",
             note=note.strip()[:500],
             next_at=now + timedelta(seconds=undo_s),
             upstream_message="",
+            undo_to=_kept(seen) if approve else None,
         )
         request = Request.objects.select_related("order__submission", "decided_by").get(pk=request_id)
         if not won:
@@ -136,19 +155,22 @@ def undoable(user: User) -> QuerySet[Request]:
     )
 
 
+def _kept(request: Request) -> dict[str, Any]:
+    """What DECISION_FIELDS hold now, as JSON: times in ISO 8601 with their microseconds."""
+    values = {name: getattr(request, name) for name in DECISION_FIELDS}
+    return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in values.items()}
+
+
 def undo(request_id: int, *, user: User) -> Request:
-    """Take back one's own approval before it was sent. Raises AlreadyDecided when it is too late."""
+    """Take back one's own approval before it was sent: the request is what it was, with the words and the place on top
+    of one that the provider had refused. Raises AlreadyDecided when it is too late."""
     with transaction.atomic():
+        kept = Request.objects.select_for_update().values_list("undo_to", flat=True).get(pk=request_id) or {}
+        before = {name: parse_datetime(v) if v and name.endswith("_at") else v for name, v in kept.items()}
         won = (
             undoable(user)
             .filter(pk=request_id)
-            .update(
-                state=Request.State.REQUESTED,
-                state_at=timezone.now(),
-                decided_by=None,
-                decided_at=None,
-                note="",
-            )
+            .update(state=Request.State.REQUESTED, undo_to=None, **(before or UNDECIDED))
         )
         request = Request.objects.select_related("order", "decided_by").get(pk=request_id)
         if not won:

@@ -68,6 +68,8 @@ class Request(models.Model):
     by_rule = models.BooleanField(default=False)
     note = models.CharField(max_length=500, blank=True)  # staff's answer, shown to the customer
     internal_note = models.TextField(blank=True)
+    # What the latest approval replaced, so that taking it back leaves nothing changed (orders.requests.undo).
+    undo_to = models.JSONField(null=True, blank=True)
 
     fence = models.PositiveIntegerField(default=0)
     lease_until = models.DateTimeField(null=True, blank=True)

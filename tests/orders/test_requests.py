@@ -175,6 +175,35 @@ def test_an_approval_can_be_undone_before_it_is_sent(
         undo(request.pk, user=rita)
 
 
+def test_undoing_the_second_approval_of_a_refused_request_leaves_it_as_the_provider_left_it(
+    upstream: Sandbox, sent: Order, meridian: Provider
+) -> None:
+    """Its place on top of the queue and the provider's words are what the next reviewer decides by."""
+    rita = world.reviewer()
+    request = ask_cancel(sent.pk, by="customer")
+    decide(request.pk, approve=True, user=rita, note="We ask them")
+    upstream.control(faults="error=Cancel is not available for this order@cancel")
+    assert requests_lane(meridian.pk).refused == 1
+    before = Request.objects.values().get(pk=request.pk)
+    assert (before["state"], "not available" in before["upstream_message"]) == ("requested", True)
+    decide(request.pk, approve=True, user=rita, note="Again", undo_s=10)
+    assert Request.objects.get(pk=request.pk).upstream_message == ""
+    undo(request.pk, user=rita)
+    after = Request.objects.values().get(pk=request.pk)
+    assert after | {"undo_to": before["undo_to"]} == before
+    assert after["undo_to"] is None
+
+
+def test_an_undone_approval_can_be_approved_and_undone_again(sent: Order) -> None:
+    rita = world.reviewer()
+    request = ask_cancel(sent.pk, by="customer")
+    before = Request.objects.values().get(pk=request.pk)
+    for _time in range(2):
+        decide(request.pk, approve=True, user=rita, undo_s=10)
+        undo(request.pk, user=rita)
+        assert Request.objects.values().get(pk=request.pk) == before
+
+
 def test_a_refill_goes_through_review_and_is_followed_to_its_end(
     upstream: Sandbox, completed: Order, meridian: Provider
 ) -> None:
