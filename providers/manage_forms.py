@@ -195,6 +195,14 @@ class ServiceForm(forms.Form):
         required=False,
         help_text=_("Per 1000 (or per order). Empty: the markup rules price it."),
     )
+    pinned_reason = forms.CharField(
+        label=_("Why this price"),
+        required=False,
+        max_length=200,
+        help_text=_(
+            "Kept with the pinned price in its history. Below cost it needs the reason below as well."
+        ),
+    )
     below_cost_reason = forms.CharField(
         label=_("Why it may be sold below cost"),
         required=False,

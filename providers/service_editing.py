@@ -19,11 +19,12 @@ from providers.repricing import reprice
 
 EDITABLE = (
     "name", "own_name", "description", "own_description", "category", "delivery_note", "lines_label",
-    "refill_days", "position", "own_minimum", "own_maximum", "pinned_rate", "below_cost_reason", "hold_for_review", "auto_cancel",
-    "auto_refill",
+    "refill_days", "position", "own_minimum", "own_maximum", "pinned_rate", "pinned_reason", "below_cost_reason",
+    "hold_for_review", "auto_cancel", "auto_refill",
 )  # fmt: skip
 LIMITS = frozenset({"own_minimum", "own_maximum"})
 AFFECT_PRICE = frozenset({"category", "pinned_rate", "below_cost_reason"})
+PINNED = frozenset({"pinned_rate", "pinned_reason"})
 
 
 class InvalidService(ValueError):
@@ -40,7 +41,8 @@ def change_service(
     """Save what differs and bring the price up to date; returns the names of what changed.
 
     `category` is a Category. Rates are per 1000 (or per order), panel currency, at most 8 decimals. A name or
-    description that is turned back to the provider's is taken from the offer of the first route at once.
+    description that is turned back to the provider's is taken from the offer of the first route at once. A reason
+    is that of one pinned price: another price without a reason has none, and so has a service that is not pinned.
     """
     unknown = values.keys() - set(EDITABLE)
     if unknown:
@@ -50,17 +52,21 @@ def change_service(
         lock_prices()
         fresh = Service.objects.select_for_update().get(pk=service.pk)
         _back_to_the_providers_words(fresh, values)
+        _reason_of_the_price(fresh, values)
         if errors := _errors(fresh, values):
             raise InvalidService(errors)
         changed = [name for name, value in values.items() if getattr(fresh, name) != value]
         if changed:
-            before = {name: kept(getattr(fresh, name)) for name in changed}
+            told = [*changed, *_told_with(changed)]
+            before = {name: kept(getattr(fresh, name)) for name in told}
             for name in changed:
                 setattr(fresh, name, values[name])
             fresh.changed_at = timezone.now()
             fresh.save(update_fields=[*changed, "changed_at"])
             summary = f"Service {fresh.pk} changed: {', '.join(name.replace('_', ' ') for name in changed)}"
-            after = {name: kept(values[name]) for name in changed}
+            if PINNED & set(changed) and fresh.pinned_reason:
+                summary = f"{summary}. Why: {fresh.pinned_reason}"
+            after = {name: kept(getattr(fresh, name)) for name in told}
             record(by, "service.change", fresh, summary, {"before": before, "after": after}, request)
             if LIMITS & set(changed):
                 _follow_limits(fresh)
@@ -77,6 +83,21 @@ def _back_to_the_providers_words(service: Service, values: dict[str, Any]) -> No
             values[name] = getattr(offer, name)
 
 
+def _reason_of_the_price(service: Service, values: dict[str, Any]) -> None:
+    if "pinned_reason" in values:
+        values["pinned_reason"] = " ".join(values["pinned_reason"].split())
+    pinned = values.get("pinned_rate", service.pinned_rate)
+    if pinned != service.pinned_rate:
+        values.setdefault("pinned_reason", "")
+        if pinned is None:
+            values["pinned_reason"] = ""
+
+
+def _told_with(changed: list[str]) -> list[str]:
+    """What the audit keeps beside what changed: a price with its reason, so that an undo gives back both."""
+    return ["pinned_reason"] if "pinned_rate" in changed and "pinned_reason" not in changed else []
+
+
 def _errors(service: Service, values: Mapping[str, Any]) -> dict[str, str]:
     errors = _limit_errors(service, values) if LIMITS & values.keys() else {}
     if "name" in values and not values["name"].strip():
@@ -84,6 +105,8 @@ def _errors(service: Service, values: Mapping[str, Any]) -> dict[str, str]:
     pinned = values.get("pinned_rate")
     if pinned is not None and not 0 < pinned < Decimal(10) ** 10:
         errors["pinned_rate"] = _("A pinned price must be more than zero.")
+    if values.get("pinned_reason") and values.get("pinned_rate", service.pinned_rate) is None:
+        errors["pinned_reason"] = _("Pin a price to give a reason for it.")
     return errors
 
 

@@ -17,6 +17,7 @@ from providers import routes as routing
 from providers.exchange import exchange_rates
 from providers.manage_forms import ServiceForm
 from providers.manage_views.previews import one_words, preview_of_one
+from providers.manage_views.service_history import history_of
 from providers.models import Category, Offer, Provider, Route, Service
 from providers.overview import OPEN
 from providers.pricing import converted, margin_percent
@@ -300,6 +301,7 @@ def _service_page(
         "offers": _offers_to_add(request, service),
         "offer_q": request.GET.get("offer", ""),
         "route_act": route_act,
+        "history": history_of(service),
     }
     if last := last_change(service):
         context |= {"last": last, "last_words": one_words(effect_of_undoing(service, last))}

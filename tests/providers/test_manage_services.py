@@ -191,6 +191,30 @@ def test_a_pinned_price_below_cost_goes_off_sale_unless_a_reason_is_given(
     assert (service.rate, service.off_sale) == (Decimal("0.90"), "")
 
 
+def test_the_history_of_a_price_tells_who_pinned_it_and_why(browser: Client, meridian: Provider) -> None:
+    service = on_sale(meridian)
+    page = f"/manage/services/{service.pk}"
+    assert "Price $1.25 at a cost of $1.00" in text_of(browser.get(page))
+    browser.post(page, edited(service, pinned_rate="1.60", pinned_reason="Contract of May"))
+    shown = text_of(browser.get(page))
+    assert "Pinned: no rule changes it. Contract of May" in shown
+    assert "Pinned at $1.60" in shown and "Why: Contract of May By adam@example.org." in shown
+    assert "Price $1.60 at a cost of $1.00" in shown and "Margin 37.5%" in shown
+    browser.post(
+        page, edited(service, pinned_rate="0.90", pinned_reason="Opening", below_cost_reason="Launch")
+    )
+    assert "Why: Opening Why below cost: Launch By adam@example.org." in text_of(browser.get(page))
+    wrong = browser.post(page, edited(service, pinned_reason="Left over"))
+    assert wrong.status_code == 302, "a reason that was filled in goes with its price"
+    service.refresh_from_db()
+    assert (service.pinned_rate, service.pinned_reason) == (None, "")
+    assert "Given back to the markup rules" in text_of(browser.get(page))
+    wrong = browser.post(page, edited(service, pinned_reason="For nothing"))
+    assert (wrong.status_code, "Pin a price to give a reason for it." in text_of(wrong)) == (422, True)
+    log = text_of(browser.get(f"/manage/audit?subject=service:{service.pk}"))
+    assert "Why: Contract of May" in log
+
+
 def test_services_are_unpublished_and_published_again_in_bulk(browser: Client, meridian: Provider) -> None:
     on_sale(meridian)
     ids = [str(pk) for pk in Service.objects.values_list("pk", flat=True)]

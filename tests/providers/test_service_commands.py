@@ -80,6 +80,24 @@ def test_below_cost_it_is_sold_only_with_a_reason(first: Service) -> None:
     assert entries[1].details["after"] == {"below_cost_reason": "Opening week"}
 
 
+def test_a_pinned_price_keeps_its_reason_until_there_is_another_price(first: Service) -> None:
+    number = str(first.pk)
+    (told,) = run("service_change", number, "--price", "3.25", "--price-reason", " Contract  of May ")
+    assert (told["pinned_reason"], told["changed"]) == ("Contract of May", ["pinned_rate", "pinned_reason"])
+    (_who, summary) = audited("service.change")[-1]
+    assert summary == f"Service {first.pk} changed: pinned rate, pinned reason. Why: Contract of May"
+    (told,) = run("service_change", number, "--price", "3.50")
+    assert (told["rate"], told["pinned_reason"]) == ("3.50000000", "")
+    run("service_undo", number)
+    first.refresh_from_db()
+    assert (first.rate, first.pinned_reason) == (Decimal("3.25"), "Contract of May"), "both come back"
+    (told,) = run("service_change", number, "--price", "rules")
+    assert (told["rate"], told["pinned_reason"]) == ("1.50000000", "")
+    entry = AuditEntry.objects.filter(verb="service.change").latest("pk")
+    assert entry.details["before"] == {"pinned_rate": "3.25", "pinned_reason": "Contract of May"}
+    assert "Pin a price to give a reason" in refused("service_change", number, "--price-reason", "Why not")
+
+
 def test_a_dry_run_tells_the_price_and_writes_nothing(first: Service) -> None:
     number, entries = str(first.pk), AuditEntry.objects.count()
     sums, row = run("service_change", number, "--price", "0.50", "--category", "Fresh shelf", "--dry-run")

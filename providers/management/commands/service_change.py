@@ -23,6 +23,7 @@ WORDS = {
     "minimum": "narrower than the provider's; none: the provider's",
     "maximum": "narrower than the provider's; none: the provider's",
     "price": "pinned, per 1000 (or per order), panel currency; rules: the markup rules price it",
+    "price-reason": "why it is pinned at that, for the audit log; none: takes it away",
     "below-cost-reason": "why it may be sold below cost; none: never",
 }
 SWITCHES = {
@@ -31,8 +32,13 @@ SWITCHES = {
     "auto-refill": "refills are approved without review",
 }
 THEIRS = "-"
-NOTHING = {"own_minimum": "none", "own_maximum": "none", "below_cost_reason": "none", "pinned_rate": "rules"}
-FIELDS = {"minimum": "own_minimum", "maximum": "own_maximum", "price": "pinned_rate"}
+NOTHING = {
+    "own_minimum": "none", "own_maximum": "none", "below_cost_reason": "none", "pinned_reason": "none",
+    "pinned_rate": "rules",
+}  # fmt: skip
+FIELDS = {
+    "minimum": "own_minimum", "maximum": "own_maximum", "price": "pinned_rate", "price_reason": "pinned_reason",
+}  # fmt: skip
 
 
 class Command(Base):
