@@ -69,6 +69,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "panel.middleware.client_address",
     "panel.middleware.request_log",
+    "panel.compressing.Compression",  # outside of whatever writes into an answer, inside of what times it
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",

@@ -1,14 +1,11 @@
-"""What a page weighs for a customer with a history, on a panel with a full price list; compressed, as the proxy of
-docs/deployment.md sends it."""
+"""What a page weighs for a customer with a history, on a panel with a full price list: the bytes that came over the wire."""
 
-import gzip
 import random
 import uuid
 from decimal import Decimal
-from typing import Any
 
 import pytest
-from playwright.sync_api import Response
+from playwright.sync_api import Request
 
 from customers import wallet
 from customers.api_keys import create_api_key
@@ -17,7 +14,8 @@ from orders.mass_placing import place_all
 from orders.models import Order
 from providers.models import Category, Offer, Provider, Route, Service
 from tests import world
-from tests.browser.conftest import Open
+from tests.browser.conftest import Open, session_of
+from tests.panel.test_compressing import Wire
 
 FIRST_VISIT, LATER_PAGE = 140_000, 15_000  # bytes
 # Chosen by a generator with a seed: repeated text would weigh nothing, and the figures must not change by themselves.
@@ -90,31 +88,23 @@ def shop(transactional_db: None) -> Shop:
     return Shop()
 
 
-def packed(body: bytes) -> int:
-    return len(gzip.compress(body, 9))
-
-
 def test_a_first_visit_and_every_later_page_stay_light(shop: Shop, open_page: Open) -> None:
     heavy = {}
     for path in ("/orders/", "/orders/new", "/services/"):
-        sizes: dict[str, int] = {}
-
-        def weigh(response: Response, sizes: dict[str, int] = sizes) -> None:
-            body: Any = response.body() if response.ok else b""
-            font = response.url.endswith(".woff2")  # packed already
-            sizes[response.url.partition("?")[0]] = len(body) if font else packed(body)
-
+        came: list[Request] = []
         page = open_page("about:blank", user=shop.alice)
-        page.on("response", weigh)
+        page.on("requestfinished", lambda request, came=came: came.append(request))
         page.goto(path, wait_until="networkidle")
+        sizes = {request.url: request.sizes()["responseBodySize"] for request in came}
         assert len(sizes) > 5
         if sum(sizes.values()) > FIRST_VISIT:
-            heavy[f"first visit to {path}"] = sum(sizes.values())
+            heavy[f"first visit to {path}"] = sizes
+    wire = Wire(open_page.address, session_of(shop.alice))
     for path in later_pages(shop):
-        answer = page.request.get(path)
-        assert answer.ok, path
-        if (size := packed(answer.body())) > LATER_PAGE:
-            heavy[path] = size
+        answer, packed = wire.ask(path)
+        assert answer.status == 200, path
+        if len(packed) > LATER_PAGE:
+            heavy[path] = {"": len(packed)}
     assert not heavy, heavy
 
 
