@@ -6,6 +6,7 @@ The number of statements does not depend on how many offers are published.
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from hashlib import sha256
 
 from django.db import transaction
 from django.http import HttpRequest
@@ -33,6 +34,10 @@ class NoSuchOffer(LookupError):
     """An id that the provider's list does not have."""
 
 
+class NotAsShown(ValueError):
+    """Nothing was done: what publishing would do is not what was shown before. The sentence says so."""
+
+
 @dataclass(frozen=True)
 class Published:
     """`services`: ids now on sale. `skipped`: a sentence for each offer that is not, and why.
@@ -56,6 +61,16 @@ class PublishingEffect:
     rules_replaced: int
     simulation: Simulation
     skipped: tuple[str, ...]
+    offers: tuple[tuple[str, Decimal], ...] = ()  # (upstream id, rate) of each that would be on sale
+
+    @property
+    def fingerprint(self) -> str:
+        """Another one as soon as an offer, its rate, a price or a rule would not be what is shown here."""
+        prices = [
+            (row.service_id, row.price_now, row.new_price, row.off_sale) for row in self.simulation.rows
+        ]
+        shown = (self.offers, self.skipped, self.new, self.rules_added, self.rules_replaced, sorted(prices))
+        return sha256(repr(shown).encode()).hexdigest()
 
     @property
     def asks(self) -> bool:
@@ -68,6 +83,7 @@ def publish(
     external_ids: Collection[str] | None = None,
     *,
     markup: Decimal | None = None,
+    shown: str | None = None,
     by: User | None = None,
     request: HttpRequest | None = None,
 ) -> Published:
@@ -75,14 +91,21 @@ def publish(
 
     `markup` writes a percent rule for each service, which replaces an earlier one; without it the present rules
     price them. All rules that it writes are one revision in the audit, which rule_undoing takes back; what it would
-    do is asked of effect_of_publishing. An offer that cannot be sold is skipped with a sentence. Raises NoSuchOffer,
-    ValueError (markup).
+    do is asked of effect_of_publishing. An offer that cannot be sold is skipped with a sentence. `shown`: the
+    fingerprint of the effect that somebody said yes to. Raises NoSuchOffer, NotAsShown, ValueError (markup).
     """
     _check(markup)
     added = replaced = 0
     with transaction.atomic():
         lock_offers(provider.pk)
         lock_prices()
+        if (
+            shown is not None
+            and shown != effect_of_publishing(provider, external_ids, markup=markup).fingerprint
+        ):
+            raise NotAsShown(
+                _("Offers, prices or rules changed since this was shown. Nothing was done: look at it again.")
+            )
         chosen, skipped, service_of = _fit(provider, external_ids, priced_by_rule=markup is None)
         _create_services([offer for offer in chosen if offer.pk not in service_of], service_of)
         ids = [service_of[offer.pk].pk for offer in chosen]
@@ -121,7 +144,8 @@ def effect_of_publishing(
     changes = percent_changes(ids, markup) if markup is not None else []
     replaced, new = sum(1 for change in changes if change.before is not None), len(chosen) - len(ids)
     added = len(changes) - replaced + (new if markup is not None else 0)
-    return PublishingEffect(new, added, replaced, simulate_revision(changes), tuple(skipped))
+    offers = tuple((offer.external_id, offer.rate) for offer in chosen)
+    return PublishingEffect(new, added, replaced, simulate_revision(changes), tuple(skipped), offers)
 
 
 def _check(markup: Decimal | None) -> None:

@@ -1,6 +1,7 @@
 """What a provider offers, and putting it on sale with a markup."""
 
 from decimal import Decimal
+from hashlib import sha256
 from typing import Any
 
 from django.contrib import messages
@@ -16,7 +17,7 @@ from providers.manage_forms import PublishForm
 from providers.manage_views.previews import preview_of
 from providers.manage_views.services import PAGE, say_published, small_number, state_href
 from providers.models import MarkupRule, Offer, Provider, Route
-from providers.publishing import NoSuchOffer, PublishingEffect, effect_of_publishing, publish
+from providers.publishing import NoSuchOffer, NotAsShown, PublishingEffect, effect_of_publishing, publish
 
 
 @allowed("catalog.see", changes="service.edit")
@@ -25,11 +26,11 @@ def offers(request: HttpRequest, pk: int) -> HttpResponse:
     """What a provider offers, and putting it on sale with a markup."""
     provider = get_object_or_404(Provider, pk=pk)
     form = PublishForm(request.POST or None)
-    status, asked = 200, {}
+    status, asked = 200, None
     if request.method == "POST":
         if form.is_valid():
-            asked = _publish(request, provider, form.cleaned_data["markup"])
-            if not asked:
+            asked, status = _publish(request, provider, form.cleaned_data["markup"])
+            if status == 302:
                 return redirect("manage_offers", provider.pk)
         else:
             status = 422
@@ -37,26 +38,36 @@ def offers(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "manage/offers.html", context, status=status)
 
 
-def _publish(request: HttpRequest, provider: Provider, markup: Decimal | None) -> dict[str, Any]:
+def _publish(
+    request: HttpRequest, provider: Provider, markup: Decimal | None
+) -> tuple[dict[str, Any] | None, int]:
     """Put the chosen offers on sale; or, where `preview` is asked and something that is in force would change, what
-    to show before that, and nothing is done."""
+    to show before that, and nothing is done. 302: done; 409: what was shown is not so any more."""
     everything = request.POST.get("which") == "all"
-    chosen = request.POST.getlist("offer")
-    if everything:
-        unsold = _with_sale(Offer.objects.filter(provider=provider, gone_at=None)).filter(on_sale=False)
-        chosen = list(unsold.values_list("external_id", flat=True))
+    chosen = _unsold(provider) if everything else request.POST.getlist("offer")
     if not chosen:
         messages.warning(request, _("Nothing was selected."))
-        return {}
+        return None, 302
+    if everything and request.POST.get("listed") != _fingerprint(chosen):
+        messages.error(
+            request,
+            _("The list of offers is not the one that was shown. Nothing was done: look at it again."),
+        )
+        return None, 409
+    shown = request.POST.get("shown")
     try:
         if "preview" in request.POST and markup is not None:
             effect = effect_of_publishing(provider, chosen, markup=markup)
             if effect.asks:
-                return _before_publishing(effect, markup, [] if everything else chosen)
-        done = publish(provider, chosen, markup=markup, by=staff_of(request), request=request)
+                return _before_publishing(effect, markup, [] if everything else chosen), 200
+        done = publish(provider, chosen, markup=markup, shown=shown, by=staff_of(request), request=request)
+    except NotAsShown as error:
+        messages.error(request, str(error))
+        effect = effect_of_publishing(provider, chosen, markup=markup)
+        return _before_publishing(effect, markup or Decimal(0), [] if everything else chosen), 409
     except (NoSuchOffer, ValueError) as error:
         messages.error(request, str(error))
-        return {}
+        return None, 302
     say_published(request, len(done.services), done.skipped)
     if done.rules_replaced:
         told = ngettext(
@@ -65,7 +76,7 @@ def _publish(request: HttpRequest, provider: Provider, markup: Decimal | None) -
             done.rules_replaced,
         )
         messages.info(request, told % done.rules_replaced)
-    return {}
+    return None, 302
 
 
 def _before_publishing(effect: PublishingEffect, markup: Decimal, offers: list[str]) -> dict[str, Any]:
@@ -86,7 +97,19 @@ def _before_publishing(effect: PublishingEffect, markup: Decimal, offers: list[s
         "words": " ".join(words),
         "markup": f"{markup.normalize():f}",
         "offers": offers,
+        "shown": effect.fingerprint,
     }
+
+
+def _unsold(provider: Provider) -> list[str]:
+    """The upstream ids of what waits to be put on sale."""
+    unsold = _with_sale(Offer.objects.filter(provider=provider, gone_at=None)).filter(on_sale=False)
+    return list(unsold.order_by("pk").values_list("external_id", flat=True))
+
+
+def _fingerprint(external_ids: list[str]) -> str:
+    """Stands for a list of offers that is too long for a form: "all" means those that were listed."""
+    return sha256("\n".join(external_ids).encode()).hexdigest()
 
 
 def _with_sale(offers: QuerySet[Offer]) -> Any:
@@ -118,6 +141,7 @@ def _offers_context(request: HttpRequest, provider: Provider, form: PublishForm)
         "provider": provider,
         "form": form,
         "rows": rows,
+        "listed": _fingerprint(_unsold(provider)),
         "tabs": [
             {"label": label, "href": state_href(request, key), "current": key == state, "count": counts[key]}
             for key, label in (("", _("Not on sale")), ("sold", _("On sale")))

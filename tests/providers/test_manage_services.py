@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 
@@ -11,7 +12,7 @@ from orders.models import Submission
 from providers.applying import refresh_services
 from providers.catalog import sync_catalog
 from providers.models import Category, ExchangeRate, MarkupRule, Offer, Provider, Service
-from providers.publishing import publish
+from providers.publishing import publish, unpublish
 from providers.routes import add_route, shape_after
 from providers.service_effects import effect_of_routes
 from tests import staff_world, world
@@ -89,14 +90,57 @@ def test_a_markup_that_replaces_rules_is_shown_before_it_is_set_and_undone_as_on
 def test_without_a_rule_or_markup_nothing_is_published_and_the_reason_is_said(
     browser: Client, meridian: Provider
 ) -> None:
-    answer = browser.post(
-        f"/manage/providers/{meridian.pk}/offers", {"which": "all", "markup": ""}, follow=True
-    )
+    offers = f"/manage/providers/{meridian.pk}/offers"
+    everything = {"which": "all", "markup": "", "listed": hidden(browser.get(offers), "listed")}
+    answer = browser.post(offers, everything, follow=True)
     assert "no markup rule applies to it" in text_of(answer)
     assert not Service.objects.filter(published=True).exists()
     everything_at(0)
-    browser.post(f"/manage/providers/{meridian.pk}/offers", {"which": "all", "markup": ""})
+    browser.post(offers, everything)
     assert {service.rate for service in Service.objects.filter(published=True)} == {Decimal("1.00")}
+
+
+def hidden(page: HttpResponse, name: str) -> str:
+    """The value of a hidden field, the first of this name."""
+    return str(page.content.decode().split(f'name="{name}" value="')[1].split('"')[0])
+
+
+def test_all_means_the_offers_that_were_listed_and_not_those_that_came_since(
+    browser: Client, shop: Upstream, meridian: Provider
+) -> None:
+    offers = f"/manage/providers/{meridian.pk}/offers"
+    everything = {"which": "all", "markup": "40", "listed": hidden(browser.get(offers), "listed")}
+    shop.list(4, rate="500.00")
+    sync_catalog(meridian, apply=True)
+    refused = browser.post(offers, everything)
+    assert refused.status_code == 409
+    said = text_of(refused)
+    assert "The list of offers is not the one that was shown. Nothing was done" in said
+    assert "Placement 4" in said and 'value="40"' in refused.content.decode(), "the new list, nothing lost"
+    assert not Service.objects.exists()
+    browser.post(offers, everything | {"listed": hidden(refused, "listed")})
+    assert Service.objects.filter(published=True).count() == 4
+    assert browser.post(offers, {"which": "all", "markup": "40"}, follow=True).status_code == 200
+    unpublish([service_of(meridian, 4).pk])
+    assert browser.post(offers, {"which": "all", "markup": "40"}).status_code == 409, "all of what?"
+
+
+def test_a_yes_to_a_markup_is_for_the_prices_that_were_shown(
+    browser: Client, shop: Upstream, meridian: Provider
+) -> None:
+    on_sale(meridian)
+    offers = f"/manage/providers/{meridian.pk}/offers"
+    asked = {"which": "selected", "offer": ["1", "2"], "markup": "100"}
+    shown = browser.post(offers, asked | {"preview": "1"})
+    Offer.objects.filter(provider=meridian, external_id="2").update(rate=Decimal("1.10"))
+    refused = browser.post(offers, asked | {"shown": hidden(shown, "shown")})
+    assert refused.status_code == 409
+    assert "Offers, prices or rules changed since this was shown. Nothing was done" in text_of(refused)
+    assert "2.20" in text_of(refused), "what it would do now"
+    assert {service.rate for service in Service.objects.all()} == {Decimal("1.25")}
+    done = browser.post(offers, asked | {"shown": hidden(refused, "shown")})
+    assert done.status_code == 302
+    assert service_of(meridian, 2).rate == Decimal("2.20")
 
 
 def test_a_markup_that_is_none_is_said_beside_its_field(browser: Client, meridian: Provider) -> None:
