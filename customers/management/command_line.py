@@ -38,9 +38,13 @@ class Command(BaseCommand):
         if self.verb:
             parser.add_argument("--by", metavar="EMAIL", help="who does it, for the audit log")
 
+    def verb_of(self, options: Mapping[str, Any]) -> str:
+        """What it does with these options, where a command has acts of more than one line of the table."""
+        return self.verb
+
     def execute(self, *args: Any, **options: Any) -> Any:
         self.as_json = bool(options.get("as_json"))
-        self.by = acting(options["by"], self.verb) if self.verb and options.get("by") else None
+        self.by = acting(options["by"], self.verb_of(options)) if self.verb and options.get("by") else None
         return super().execute(*args, **options)
 
     def say(self, result: Mapping[str, Any], text: str) -> None:

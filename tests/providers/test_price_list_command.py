@@ -5,9 +5,10 @@ from decimal import Decimal
 import pytest
 
 from customers.models import AuditEntry, PriceGroup, User
+from customers.permissions import SUPERUSER, TABLE, Permission
 from providers.models import MarkupRule, Service
 from providers.rates import CustomerRates
-from tests import world
+from tests import staff_world, world
 from tests.providers.command_line import audited, refused, run, text
 from tests.providers.shop import everything_at
 
@@ -67,6 +68,26 @@ def test_a_list_goes_with_its_rules_once_nobody_is_on_it(sold: Service) -> None:
     run("price_list", "delete", "Resellers")
     assert (PriceGroup.objects.count(), MarkupRule.objects.count()) == (0, 1)
     assert audited("price_group.delete") == [("command line", "Price list Resellers deleted")]
+
+
+def test_putting_somebody_on_a_list_needs_the_permission_that_his_page_asks_for(
+    sold: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adam, alice = world.admin(), world.customer()
+    group = PriceGroup.objects.create(name="Resellers")
+    superusers = Permission((SUPERUSER,), "Only they")
+    monkeypatch.setitem(TABLE, "customer.price", superusers)
+    assert "Superuser only" in refused(
+        "price_list", "put", alice.email, "--on", "Resellers", "--by", adam.email
+    )
+    page = staff_world.signed_in(adam).post(
+        f"/manage/prices/customer/{alice.pk}", {"act": "list", "price_group": group.pk}
+    )
+    assert page.status_code == 403
+    run("price_list", "add", "Partners", "--by", adam.email)  # is price.edit, on its page too
+    monkeypatch.setitem(TABLE, "price.edit", superusers)
+    assert "Superuser only" in refused("price_list", "add", "Others", "--by", adam.email)
+    assert User.objects.get(pk=alice.pk).price_group is None
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -17,6 +18,9 @@ class Command(Base):
         "`markup --list NAME`; prices of single customers: `special_rate`. Placed orders keep their price."
     )
     verb = "price.edit"
+
+    def verb_of(self, options: Mapping[str, Any]) -> str:
+        return "customer.price" if options["act"] == "put" else self.verb
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
