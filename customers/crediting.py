@@ -53,8 +53,7 @@ def refuse_request(
             return asked
         if asked.state == State.CREDITED:
             raise CannotDecide(
-                _("This payment was credited by %(who)s; reverse it in the wallet instead.")
-                % {"who": _who(asked)}
+                _("This payment was credited by %(who)s; take it back instead.") % {"who": _who(asked)}
             )
         _decide(asked, State.REFUSED, note[:300], by)
         summary = f"Payment {asked.reference} of {asked.user.email} refused: {note}"

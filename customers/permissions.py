@@ -76,6 +76,7 @@ GROUPS: tuple[tuple[Any, dict[str, Permission]], ...] = (
         {
             "money.see": _from(ADMIN, _("See cost, margin, profit, provider balances, payments and the ledger")),
             "deposit.credit": _from(ADMIN, _("Credit or refuse deposits, and record a payment")),
+            "deposit.reverse": _from(ADMIN, _("Take a credited payment back after a chargeback; what the wallet lacks is owed")),
             "report.export": _from(ADMIN, _("Download reports as files")),
             "ledger.check": _from(ADMIN, _("Check the ledger now")),
         },

@@ -16,6 +16,7 @@ from django.db import transaction
 from django.test import Client
 from django.urls import resolve
 
+from customers.crediting import record_payment
 from customers.enrolling import enrol_totp
 from customers.models import User
 from orders.requests import decide
@@ -65,9 +66,11 @@ def other_pages() -> list[str]:
         BalanceReading.objects.create(provider=provider, amount=amount, currency="USD")
     record_top_up(provider, amount=Decimal(250), reference="INV-2026-114", by=User.objects.get(role="admin"))
     decide(decided.pk, approve=False, user=User.objects.get(role="admin"), note="It runs already")
+    payment = record_payment(doubts[0].user, "Bank transfer", Decimal(40), "RF-1180")
     return [
         "/staff/unknown", f"/staff/unknown/{doubts[0].pk}", f"/staff/unknown/{doubts[1].pk}",
         f"/manage/providers/{provider.pk}/top-ups", "/staff/customers/new", "/staff/customers?q=nobody-of-that-name",
+        f"/manage/money/{payment.pk}/reverse",
         "/staff/review?state=answered", f"/staff/review/{waits.pk}", f"/staff/orders/{doubts[0].pk}",
     ]  # fmt: skip
 
