@@ -19,6 +19,7 @@ from customers.models import Account, DepositRequest, Transfer
 
 PAGE = 50
 State = DepositRequest.State
+Kind = Account.Kind
 
 
 def money_tabs(current: str) -> list[dict[str, Any]]:
@@ -96,12 +97,13 @@ def ledger(request: HttpRequest) -> HttpResponse:
     """The latest transfers, newest first, by keyset: the ledger only grows."""
     found = _matching(request, Transfer.objects.select_related("source__user", "target__user"))
     after, before = _number(request.GET.get("after", "")), _number(request.GET.get("before", ""))
+    kind = request.GET.get("kind", "")
     if before:
-        rows = list(reversed(found.filter(pk__gt=before).order_by("pk")[: PAGE + 1]))
+        rows = _page_of(found.filter(pk__gt=before), kind, backwards=True)[::-1]
         more_before, more_after = len(rows) > PAGE, True
         rows = rows[-PAGE:]
     else:
-        rows = list((found.filter(pk__lt=after) if after else found).order_by("-pk")[: PAGE + 1])
+        rows = _page_of(found.filter(pk__lt=after) if after else found, kind)
         more_before, more_after = bool(after), len(rows) > PAGE
         rows = rows[:PAGE]
     for row in rows:
@@ -110,9 +112,9 @@ def ledger(request: HttpRequest) -> HttpResponse:
         "tabs": money_tabs("ledger"),
         "rows": rows,
         "q": request.GET.get("q", ""),
-        "kind": request.GET.get("kind", ""),
+        "kind": kind,
         "kinds": list(KINDS.items()),
-        "filtered": bool(request.GET.get("q") or request.GET.get("kind")),
+        "filtered": bool(request.GET.get("q") or kind),
         "after": rows[-1].pk if rows and more_after else None,
         "before": rows[0].pk if rows and more_before else None,
     }
@@ -126,25 +128,43 @@ KINDS = {
     "adjust": gettext_lazy("Corrections"),
     "write_off": gettext_lazy("Write-offs"),
 }
-_OF_KIND = {
-    "charge": Q(target__kind=Account.Kind.SALES),
-    "refund": Q(source__kind__in=[Account.Kind.SALES, Account.Kind.WRITE_OFF]),
-    "deposit": Q(source__kind=Account.Kind.DEPOSITS) | Q(target__kind=Account.Kind.DEPOSITS),
-    "adjust": Q(source__kind=Account.Kind.ADJUSTMENTS) | Q(target__kind=Account.Kind.ADJUSTMENTS),
-    "write_off": Q(source__kind=Account.Kind.WRITE_OFF),
+
+# On which side which house account stands. No transfer meets two conditions of one kind.
+_OF_KIND: dict[str, tuple[tuple[str, Account.Kind], ...]] = {
+    "charge": (("target", Kind.SALES),),
+    "refund": (("source", Kind.SALES), ("source", Kind.WRITE_OFF)),
+    "deposit": (("source", Kind.DEPOSITS), ("target", Kind.DEPOSITS)),
+    "adjust": (("source", Kind.ADJUSTMENTS), ("target", Kind.ADJUSTMENTS)),
+    "write_off": (("source", Kind.WRITE_OFF),),
 }
 
 
+def _page_of(found: QuerySet[Transfer], kind: str, *, backwards: bool = False) -> list[Transfer]:
+    """The newest rows of a kind (`backwards`: the oldest, oldest first), one more than a page.
+
+    Each side is asked by the fixed number of its account in the order of that side's index (account, newest first). As a
+    range, so that PostgreSQL has to take that index: of an equal number it believes that walking back through all
+    transfers meets the few of this account soon.
+    """
+    if kind not in _OF_KIND:
+        return list(found.order_by("pk" if backwards else "-pk")[: PAGE + 1])
+    rows: list[Transfer] = []
+    for side, account in _OF_KIND[kind]:
+        number = Account.HOUSE_IDS[account]
+        order = (f"-{side}_id", "pk") if backwards else (f"{side}_id", "-pk")
+        only = {f"{side}__gte": number, f"{side}__lte": number}
+        rows += found.filter(**only).order_by(*order)[: PAGE + 1]
+    return sorted(rows, key=lambda row: row.pk, reverse=not backwards)[: PAGE + 1]
+
+
 def _matching(request: HttpRequest, transfers: QuerySet[Transfer]) -> QuerySet[Transfer]:
-    q, kind = request.GET.get("q", "").strip()[:120], request.GET.get("kind", "")
+    q = request.GET.get("q", "").strip()[:120]
     if number := _number(q.lstrip("#")):
-        transfers = transfers.filter(Q(order_number=number) | Q(pk=number))
-    elif "@" in q:
+        return transfers.filter(Q(order_number=number) | Q(pk=number))
+    if "@" in q:
         accounts = Account.objects.filter(user__email__istartswith=q)
-        transfers = transfers.filter(Q(source__in=accounts) | Q(target__in=accounts))
-    elif q:
-        transfers = transfers.filter(Q(cause__startswith=q) | Q(note__icontains=q))
-    return transfers.filter(_OF_KIND[kind]) if kind in _OF_KIND else transfers
+        return transfers.filter(Q(source__in=accounts) | Q(target__in=accounts))
+    return transfers.filter(Q(cause__startswith=q) | Q(note__icontains=q)) if q else transfers
 
 
 def _number(text: str) -> int | None:

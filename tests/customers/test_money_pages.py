@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import Q
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from customers import wallet
+from customers.manage_views import money
 from customers.models import AuditEntry, DepositRequest, Transfer, User
 from orders.ledger_watch import check_and_tell, last_check
 from providers.models import Alert
@@ -87,6 +89,33 @@ def test_the_ledger_is_found_by_order_customer_kind_and_cause(browser: Client) -
     assert f"deposit:world-{alice.pk}" in text_of(
         browser.get(f"/manage/money/ledger?q=deposit:world-{alice.pk}")
     )
+
+
+def test_pages_of_a_kind_hold_each_of_its_transfers_once_whichever_way_one_turns_them(
+    browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Corrections leave and enter the same account: two parts of the ledger, on one page in the order of their numbers."""
+    monkeypatch.setattr(money, "PAGE", 3)
+    alice = world.customer(balance="100")
+    for _number in range(4):
+        wallet.adjust(alice, Decimal(1), "up", "test")
+        wallet.adjust(alice, Decimal(-1), "down", "test")
+    adjustments = Transfer.objects.filter(Q(source=3) | Q(target=3)).order_by("-pk")
+    wanted = list(adjustments.values_list("pk", flat=True))
+    assert len(wanted) == 8
+
+    def page(**asked: Any) -> tuple[list[int], Any]:
+        answer = browser.get("/manage/money/ledger", {"kind": "adjust", **asked})
+        return [row.pk for row in answer.context["rows"]], answer.context
+
+    first, told = page()
+    second, told_2 = page(after=told["after"])
+    third, told_3 = page(after=told_2["after"])
+    assert [first, second, third] == [wanted[:3], wanted[3:6], wanted[6:]]
+    assert told["before"] is None and told_3["after"] is None
+    back, told_back = page(before=told_3["before"])
+    assert back == second and told_back["before"] == second[0]
+    assert page(before=told_back["before"])[0] == first
 
 
 @pytest.mark.parametrize("path", ["/manage/money", "/manage/money/ledger"])

@@ -366,6 +366,10 @@ ACTS: dict[str, Callable[[World], Act]] = {
     "staff's search by number": _pages("staff", "/staff/orders?q={order}"),
     "staff's page of an order": _pages("staff", "/staff/orders/{order}"),
     "a customer's page for staff": _pages("staff", "/staff/customers/{customer}"),
+    "the ledger for staff, by kind": _pages(
+        "staff", *(f"/manage/money/ledger{ask}" for ask in ("", "?kind=refund", "?kind=deposit", "?kind=charge",
+                                                           "?kind=adjust", "?kind=write_off"))
+    ),
     "the review queue": _pages("staff", "/staff/review"),
     "the desk of unknown orders": _pages("staff", "/staff/unknown"),
 }  # fmt: skip
