@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from customers import ledger, site_settings
 from customers.access import allowed, staff_of
 from customers.adjusting import CannotAdjust, adjust_balance, limits_of, moved_today
+from customers.deposit_finding import latest_of
 from customers.enrolling import CannotEnrol, create_customer
 from customers.figures import signed
 from customers.managing import CannotChange, Suspension, set_price_group, suspend, write_staff_note
@@ -154,6 +155,8 @@ def _page(request: HttpRequest, customer: User, status: int = 200, **forms: Any)
         "balance": wallet.balance if wallet else Decimal(0),
         "owed": owed_by(customer),
         "statement": shown,
+        "payments": latest_of(customer),
+        "keep": {"stands": "customer", "customer": customer.pk},  # payments are decided here and lead back
         "keys": customer.api_keys.filter(revoked_at=None).count(),
         "suspended": any(suspended.values()),
         "note_form": NoteForm(initial={"staff_note": customer.staff_note}),

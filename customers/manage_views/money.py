@@ -7,17 +7,20 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from customers.access import allowed, staff_of
 from customers.crediting import CannotDecide, credit_request, record_payment, refuse_request
+from customers.deposit_finding import Asked
 from customers.figures import money as shown
 from customers.manage_forms import PaymentForm
 from customers.models import Account, DepositRequest, Transfer
 
 PAGE = 50
+DECIDED_LATELY, MOST_WAITING = 20, 200
 State = DepositRequest.State
 Kind = Account.Kind
 
@@ -39,7 +42,8 @@ def money_tabs(current: str) -> list[dict[str, Any]]:
 @allowed("money.see", changes="deposit.credit")
 @require_http_methods(["GET", "HEAD", "POST"])
 def payments(request: HttpRequest) -> HttpResponse:
-    """The queue, and recording a payment that nobody announced."""
+    """The queue, what was decided, and recording a payment that nobody announced. `q` and `customer` narrow both lists;
+    what was decided then goes on page by page, by keyset."""
     form = PaymentForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         values = form.cleaned_data
@@ -60,15 +64,23 @@ def payments(request: HttpRequest) -> HttpResponse:
                 _("%(amount)s credited to %(who)s.") % {"amount": shown(asked.amount), "who": asked.user},
             )
             return redirect("manage_money")
-    decided = DepositRequest.objects.exclude(state=State.PENDING).select_related("user", "decided_by")
+    asked_for = Asked.read(request.GET)
+    found = asked_for.narrow(DepositRequest.objects.select_related("user", "decided_by"))
+    waiting, decided = found.filter(state=State.PENDING), found.exclude(state=State.PENDING)
+    after = _number(request.GET.get("after", ""))
+    if asked_for.query:
+        rows = list((decided.filter(pk__lt=after) if after else decided).order_by("-pk")[: PAGE + 1])
+    else:
+        rows = list(decided.order_by("-decided_at", "-id")[:DECIDED_LATELY])
     context = {
         "tabs": money_tabs("payments"),
         "form": form,
-        "waiting": DepositRequest.objects.filter(state=State.PENDING)
-        .select_related("user")
-        .order_by("created_at")[:200],
-        "sum": DepositRequest.objects.filter(state=State.PENDING).aggregate(sum=Sum("amount"))["sum"],
-        "decided": decided.order_by("-decided_at", "-id")[:20],
+        "asked": asked_for,
+        "keep": {"q": asked_for.q, "customer": asked_for.customer.pk if asked_for.customer else ""},
+        "waiting": waiting.order_by("created_at")[:MOST_WAITING],
+        "sum": waiting.aggregate(sum=Sum("amount"))["sum"],
+        "decided": rows[:PAGE],
+        "older": rows[PAGE - 1].pk if len(rows) > PAGE else None,
     }
     return render(request, "manage/payments.html", context, status=422 if form.is_bound else 200)
 
@@ -88,7 +100,15 @@ def payment_decide(request: HttpRequest, pk: int) -> HttpResponse:
         messages.error(request, str(error))
     else:
         messages.success(request, text)
-    return redirect("manage_money")
+    return _back(request)
+
+
+def _back(request: HttpRequest) -> HttpResponse:
+    """To where the form stood: the customer's page, or the list as it was narrowed."""
+    asked_for = Asked.read(request.POST)
+    if request.POST.get("stands") == "customer" and asked_for.customer:
+        return redirect(f"{reverse('staff_customer', args=[asked_for.customer.pk])}#h-payments")
+    return redirect(reverse("manage_money") + (f"?{asked_for.query}" if asked_for.query else ""))
 
 
 @allowed("money.see")

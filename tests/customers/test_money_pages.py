@@ -76,6 +76,40 @@ def test_a_payment_of_nobody_or_nothing_is_said_beside_its_field(browser: Client
     assert not Transfer.objects.exists()
 
 
+def test_payments_are_found_by_customer_and_by_words_and_a_decision_leads_back(browser: Client) -> None:
+    alice, bob = world.customer(balance="0"), world.bob()
+    mine, other = announced(alice, "REF-A"), announced(bob, "REF-B", "40")
+    refused = announced(alice, "REF-C")
+    browser.post(f"/manage/money/{refused.pk}/decide", {"decision": "refuse", "note": "Nothing came"})
+    for query in (f"customer={alice.pk}", "q=alice%40example", "q=ref-a", f"q=%23{mine.pk}"):
+        page = text_of(browser.get(f"/manage/money?{query}"))
+        assert "REF-A" in page, query
+        assert "REF-B" not in page, query
+        assert "$25.00 announced in all" in page, query
+    of_alice = text_of(browser.get(f"/manage/money?customer={alice.pk}"))
+    assert "Nothing came" in of_alice and "alice@example.org" in of_alice
+    nothing = text_of(browser.get("/manage/money?q=nowhere"))
+    assert "No payment that waits matches" in nothing and "None of them matches." in nothing
+    decided = browser.post(
+        f"/manage/money/{mine.pk}/decide", {"decision": "credit", "q": "ref", "customer": alice.pk}
+    )
+    assert decided["Location"] == f"/manage/money?q=ref&customer={alice.pk}"
+    other.refresh_from_db()
+    assert other.state == "pending"
+
+
+def test_decided_payments_of_a_search_go_on_by_key(browser: Client) -> None:
+    alice = world.customer(balance="0")
+    for number in range(60):
+        announced(alice, f"REF-{number:02}")
+    DepositRequest.objects.update(state="refused", note="No")
+    first = browser.get("/manage/money?q=REF-")
+    assert len(first.context["decided"]) == 50
+    rest = browser.get(f"/manage/money?q=REF-&after={first.context['older']}")
+    assert {row.reference for row in rest.context["decided"]} == {f"REF-{number:02}" for number in range(10)}
+    assert f"after={first.context['older']}" in first.content.decode()
+
+
 def test_the_ledger_is_found_by_order_customer_kind_and_cause(browser: Client) -> None:
     alice, bob = world.customer(), world.bob()
     service = world.service(world.offer(world.provider()))
@@ -91,6 +125,7 @@ def test_the_ledger_is_found_by_order_customer_kind_and_cause(browser: Client) -
     )
 
 
+<<<<<<< Updated upstream
 def test_pages_of_a_kind_hold_each_of_its_transfers_once_whichever_way_one_turns_them(
     browser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,6 +154,9 @@ def test_pages_of_a_kind_hold_each_of_its_transfers_once_whichever_way_one_turns
 
 
 @pytest.mark.parametrize("path", ["/manage/money", "/manage/money/ledger"])
+=======
+@pytest.mark.parametrize("path", ["/manage/money", "/manage/money?q=example.org", "/manage/money/ledger"])
+>>>>>>> Stashed changes
 def test_the_number_of_queries_does_not_grow_with_the_rows(browser: Client, path: str) -> None:
     alice = world.customer(balance="100")
 

@@ -9,9 +9,10 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from customers import wallet
-from customers.models import AuditEntry, PriceGroup, Transfer, User
+from customers.models import AuditEntry, DepositRequest, PriceGroup, Transfer, User
 from orders.placing import Suspended, place_order
 from tests import staff_world, world
 
@@ -233,3 +234,31 @@ def test_the_queries_do_not_grow_with_the_customers(reviewer: Client, alice: Use
         world.customer(f"c{at}@example.org")
         wallet.adjust(alice, Decimal(1), "more", "adam@example.org")
     assert [counted(path) for path in paths] == few
+
+
+def test_announced_payments_are_on_the_customers_page_those_that_wait_first(
+    reviewer: Client, admin: Client, alice: User
+) -> None:
+    url = f"/staff/customers/{alice.pk}"
+    assert "Payments announced" not in text(reviewer.get(url))
+    waits = announced(alice, "REF-OLD")
+    announced(alice, "REF-NEW", state="refused", note="Nothing came", decided_at=timezone.now())
+    announced(world.bob(), "REF-BOB")
+    shown = text(reviewer.get(url))
+    assert shown.index("REF-OLD") < shown.index("REF-NEW")
+    assert "Nothing came" in shown and "REF-BOB" not in shown
+    assert f"/manage/money/{waits.pk}/decide" not in reviewer.get(url).content.decode()
+    assert f"/manage/money/{waits.pk}/decide" in admin.get(url).content.decode()
+    answer = admin.post(
+        f"/manage/money/{waits.pk}/decide",
+        {"decision": "credit", "stands": "customer", "customer": alice.pk},
+        follow=True,
+    )
+    assert answer.redirect_chain == [(f"{url}#h-payments", 302)]
+    assert "$25.00 credited to alice@example.org." in text(answer)
+
+
+def announced(user: User, reference: str, **fields: Any) -> DepositRequest:
+    return DepositRequest.objects.create(
+        user=user, method="bank transfer", amount=Decimal(25), reference=reference, **fields
+    )
