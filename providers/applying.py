@@ -10,10 +10,10 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection
-from django.db.models import F, Q
+from django.db.models import F
 from django.db.models.functions import Coalesce
 
-from providers.comparing import FIELDS
+from providers.comparing import FIELDS, sellable_type
 from providers.locking import lock_prices
 from providers.models import CatalogChange, Offer
 from providers.service_types import TYPES
@@ -33,33 +33,46 @@ class Applied:
     offer_id: int | None
 
 
-def apply_to_offers(provider_id: int, changes: Iterable[Applied], now: datetime) -> dict[str, int]:
-    """Write the differences into the offers. Returns the ids of new offers by external id."""
-    new: list[dict[str, Any]] = []
-    updates: dict[int, dict[str, Any]] = {}
-    gone: list[int] = []
-    back: list[int] = []
+@dataclass(frozen=True)
+class Planned:
+    """What changes come to: rows of new offers, and by offer id its fresh values, gone and back."""
+
+    new: list[dict[str, Any]]
+    updates: dict[int, dict[str, Any]]
+    gone: list[int]
+    back: list[int]
+
+
+def planned(changes: Iterable[Applied]) -> Planned:
+    """The changes sorted by what they write; pure. An offer that is both gone and back is back."""
+    plan = Planned([], {}, [], [])
     for change in changes:
         if change.kind == "new":
-            new.append({"external_id": change.external_id, **change.after})
+            plan.new.append({"external_id": change.external_id, **change.after})
         elif change.offer_id is None:
             raise ValueError(f"A change of service {change.external_id} without its offer.")
         elif change.kind == "missing":
-            gone.append(change.offer_id)
+            plan.gone.append(change.offer_id)
         elif change.kind == "back":
-            back.append(change.offer_id)
+            plan.back.append(change.offer_id)
         else:
-            row = updates.setdefault(change.offer_id, {"id": change.offer_id})
+            row = plan.updates.setdefault(change.offer_id, {"id": change.offer_id})
             row.update(change.after)
-    created = _insert(provider_id, new, now) if new else {}
-    if updates:
-        _update(updates.values(), now)
-    if gone:
-        Offer.objects.filter(pk__in=gone, gone_at=None).update(
+    return plan
+
+
+def apply_to_offers(provider_id: int, changes: Iterable[Applied], now: datetime) -> dict[str, int]:
+    """Write the differences into the offers. Returns the ids of new offers by external id."""
+    plan = planned(changes)
+    created = _insert(provider_id, plan.new, now) if plan.new else {}
+    if plan.updates:
+        _update(plan.updates.values(), now)
+    if plan.gone:
+        Offer.objects.filter(pk__in=plan.gone, gone_at=None).update(
             missing_since=Coalesce(F("missing_since"), now), gone_at=now, changed_at=now
         )
-    if back:
-        Offer.objects.filter(pk__in=back).update(missing_since=None, gone_at=None, changed_at=now)
+    if plan.back:
+        Offer.objects.filter(pk__in=plan.back).update(missing_since=None, gone_at=None, changed_at=now)
     return created
 
 
@@ -104,15 +117,21 @@ def set_holds(holds: Mapping[int, str], now: datetime) -> None:
 
 def clear_decided_holds(offer_ids: Iterable[int]) -> None:
     """End the holds of offers about which nothing decisive is open any more."""
-    open_ones = CatalogChange.objects.filter(
-        Q(state=CatalogChange.State.STAGED) | Q(state=CatalogChange.State.REFUSED),
+    ids = set(offer_ids)
+    Offer.objects.filter(pk__in=ids - undecided(ids).keys()).exclude(on_hold="").update(on_hold="")
+
+
+def undecided(offer_ids: Iterable[int]) -> dict[int, set[int]]:
+    """By offer the changes that keep it on hold: beyond the limits, waiting or refused."""
+    found: dict[int, set[int]] = {}
+    for offer_id, change_id in CatalogChange.objects.filter(
+        state__in=[CatalogChange.State.STAGED, CatalogChange.State.REFUSED],
         offer_id__in=list(offer_ids),
         beyond_limits=True,
         kind__in=DECISIVE,
-    )
-    Offer.objects.filter(pk__in=list(offer_ids)).exclude(on_hold="").exclude(
-        pk__in=open_ones.values("offer_id")
-    ).update(on_hold="")
+    ).values_list("offer_id", "pk"):
+        found.setdefault(offer_id, set()).add(change_id)
+    return found
 
 
 def link_new_offers(offer_of: Mapping[int, int]) -> None:
@@ -125,6 +144,11 @@ def link_new_offers(offer_of: Mapping[int, int]) -> None:
             """,
             [list(offer_of), list(offer_of.values())],
         )
+
+
+def type_followed(present: str, offered: str, minimum: int, maximum: int) -> str:
+    """The type as which a service is sold when its first offer is like this; refresh_services says it in SQL."""
+    return offered if sellable_type(offered) and minimum <= maximum else present
 
 
 def refresh_services(provider_id: int) -> list[int]:

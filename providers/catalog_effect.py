@@ -7,7 +7,8 @@ from decimal import Decimal
 from django.utils.translation import ngettext
 
 from customers.figures import count
-from providers.change_effects import Effects, effects_of
+from providers.change_effects import ServiceEffect, effects_together
+from providers.foreseeing import Foresight
 from providers.models import CatalogChange, Provider
 from providers.pricing import charge_for
 from providers.simulating import LARGE_RISE, margin_words, profit_words, rises_words, units_sold
@@ -18,9 +19,15 @@ AMOUNT = Decimal("0.01")
 
 @dataclass(frozen=True)
 class CatalogEffect:
-    """`touched`: services on sale whose price or cost changes. `profit_change`: panel currency, on the orders of the
-    last 30 days had the changes been live then. Margins in percent, over services that stay at or above cost.
-    `leaving`: services on sale whose offer the provider no longer lists, with `leaving_orders` open orders."""
+    """What the changes would do together.
+
+    `touched`: published services of which anything changes: price, cost, the offer that sells them, on or off sale.
+    `off_sale`: of them those that go off sale; `staying_off`: those that are and stay so; `back`: those that return;
+    `moving`: those that another offer sells then. `profit_change`: panel currency, on the orders of the last 30 days
+    had the changes been live then; what would have been off sale would have earned nothing. Margins in percent, over
+    services that are on sale then, at or above cost. `leaving`: services on sale whose offer the provider no longer
+    lists, with `leaving_orders` open orders.
+    """
 
     changes: int
     touched: int
@@ -32,6 +39,9 @@ class CatalogEffect:
     profit_change: Decimal
     leaving: int = 0
     leaving_orders: int = 0
+    staying_off: int = 0
+    back: int = 0
+    moving: int = 0
 
     @property
     def sentence(self) -> str:
@@ -65,6 +75,17 @@ class CatalogEffect:
         if self.off_sale:
             off = ngettext("%(n)s would go off sale", "%(n)s would go off sale", self.off_sale)
             parts.append(off % {"n": count(self.off_sale)})
+        if self.staying_off:
+            stay = ngettext("%(n)s would stay off sale", "%(n)s would stay off sale", self.staying_off)
+            parts.append(stay % {"n": count(self.staying_off)})
+        if self.back:
+            back = ngettext("%(n)s would come back on sale", "%(n)s would come back on sale", self.back)
+            parts.append(back % {"n": count(self.back)})
+        if self.moving:
+            moving = ngettext(
+                "%(n)s would be sold by another offer", "%(n)s would be sold by another offer", self.moving
+            )
+            parts.append(moving % {"n": count(self.moving)})
         if self.large_rises:
             parts.append(rises_words(self.large_rises))
         if self.margin_before is not None and self.margin_after is not None:
@@ -93,7 +114,7 @@ class CatalogEffect:
 def effect_of(provider: Provider, external_ids: Collection[str] | None = None) -> CatalogEffect:
     """The effect of accepting the staged changes of these upstream service ids (None: all that wait).
 
-    Seven statements, however many changes.
+    A constant number of statements, however many changes.
     """
     staged = CatalogChange.objects.filter(provider=provider, state=CatalogChange.State.STAGED)
     if external_ids is not None:
@@ -103,32 +124,47 @@ def effect_of(provider: Provider, external_ids: Collection[str] | None = None) -
 
 def effect_of_changes(changes: Sequence[CatalogChange]) -> CatalogEffect:
     """The same for these changes, of one provider or several; loaded with offer and provider."""
-    return summed(effects_of(changes))
+    return summed(Foresight(changes), changes)
 
 
-def summed(effects: Effects) -> CatalogEffect:
-    touched = [row.effect for row in effects.rows if row.effect]
-    sold = units_sold() if touched else {}
-    leaving = [row for row in effects.rows if row.change.kind == CatalogChange.Kind.MISSING and row.services]
-    rises, profit = 0, ZERO
-    for effect in touched:
-        if effect.price_before and effect.price_after > effect.price_before * (100 + LARGE_RISE) / 100:
-            rises += 1
-        units, orders = sold.get(effect.service.pk, (0, 0))
-        margin = (effect.price_after - effect.cost_after) - (effect.price_before - effect.cost_before)
-        if units:
-            per_order = effect.service.per_order
-            amount = abs(margin) * orders if per_order else charge_for(abs(margin), units, per_order=False)
-            profit += amount if margin >= 0 else -amount
+def summed(foresight: Foresight, changes: Sequence[CatalogChange]) -> CatalogEffect:
+    """The same for some of the changes that the foresight was made for; one query, for what was sold."""
+    touched = [effect for effect in effects_together(foresight, changes) if effect.changes]
+    missing = {change.offer_id for change in changes if change.kind == CatalogChange.Kind.MISSING}
+    leaving = [e for e in touched if e.offer_before in missing and not e.off_sale_before]
+    on_sale = [effect for effect in touched if not effect.off_sale and not effect.below_cost]
     return CatalogEffect(
-        changes=len(effects.rows),
+        changes=len(changes),
         touched=len(touched),
-        below_cost=effects.below_cost,
-        off_sale=sum(1 for effect in touched if effect.off_sale),
-        large_rises=rises,
-        margin_before=effects.margin_before,
-        margin_after=effects.margin_after,
-        profit_change=profit.quantize(AMOUNT),
-        leaving=sum(row.services for row in leaving),
-        leaving_orders=sum(row.open_orders for row in leaving),
+        below_cost=sum(1 for effect in touched if effect.below_cost),
+        off_sale=sum(1 for effect in touched if effect.goes_off_sale),
+        large_rises=sum(1 for effect in touched if _large_rise(effect)),
+        margin_before=_average([effect.margin_before for effect in on_sale]),
+        margin_after=_average([effect.margin_after for effect in on_sale]),
+        profit_change=_profit_change(touched).quantize(AMOUNT),
+        leaving=len(leaving),
+        leaving_orders=sum(effect.open_orders for effect in leaving),
+        staying_off=sum(1 for effect in touched if effect.stays_off_sale),
+        back=sum(1 for effect in touched if effect.comes_back),
+        moving=sum(1 for effect in touched if effect.moves),
     )
+
+
+def _large_rise(effect: ServiceEffect) -> bool:
+    return bool(effect.price_before) and effect.price_after > effect.price_before * (100 + LARGE_RISE) / 100
+
+
+def _profit_change(touched: Sequence[ServiceEffect]) -> Decimal:
+    sold, profit = units_sold() if touched else {}, ZERO
+    for effect in touched:
+        units, orders = sold.get(effect.service.pk, (0, 0))
+        if units and effect.gain_change:
+            gain, per_order = abs(effect.gain_change), effect.service.per_order
+            amount = gain * orders if per_order else charge_for(gain, units, per_order=False)
+            profit += amount if effect.gain_change > 0 else -amount
+    return profit
+
+
+def _average(margins: Sequence[Decimal | None]) -> Decimal | None:
+    known = [margin for margin in margins if margin is not None]
+    return (sum(known, ZERO) / len(known)).quantize(Decimal("0.1")) if known else None

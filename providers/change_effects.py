@@ -1,31 +1,35 @@
-"""What accepting catalog changes would do to our prices. Reads only."""
+"""What accepting catalog changes would do to our prices, each change by itself. Reads only."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 
-from django.db.models import Count
+from providers.foreseeing import Foresight, Pair
+from providers.models import CatalogChange, Service
+from providers.pricing import margin_percent
 
-from providers.exchange import exchange_rates
-from providers.models import CatalogChange, Route, Service
-from providers.overview import OPEN
-from providers.pricing import converted, margin_percent
-from providers.rates import RuleBook
-from providers.repricing import Supply, price, supplies_of
-
-Kind = CatalogChange.Kind
+ZERO = Decimal(0)
 
 
 @dataclass(frozen=True)
 class ServiceEffect:
-    """One service that a change touches; rates per 1000 (or per order) and margins in percent of the price."""
+    """One service that a change touches; rates per 1000 (or per order) and margins in percent of the price.
+
+    `off_sale_before`, `off_sale`: the reason, "" while it can be ordered. `sold_by_before`, `sold_by`: the provider
+    and its number of the offer that sells it.
+    """
 
     service: Service
     cost_before: Decimal
     cost_after: Decimal
     price_before: Decimal
     price_after: Decimal
+    off_sale_before: str
     off_sale: str
+    sold_by_before: str
+    sold_by: str
+    offer_before: int | None
+    open_orders: int
 
     @property
     def margin_before(self) -> Decimal | None:
@@ -36,21 +40,81 @@ class ServiceEffect:
         return margin_percent(self.price_after, self.cost_after)
 
     @property
+    def changes(self) -> bool:
+        """Whether anything of it becomes different."""
+        before = (self.price_before, self.cost_before, self.off_sale_before, self.sold_by_before)
+        return before != (self.price_after, self.cost_after, self.off_sale, self.sold_by)
+
+    @property
     def below_cost(self) -> bool:
-        return self.price_after < self.cost_after
+        """Whether the change leaves it sold for less than it costs, or off sale for that reason."""
+        return self.changes and self.price_after < self.cost_after
+
+    @property
+    def goes_off_sale(self) -> bool:
+        return bool(self.off_sale) and not self.off_sale_before
+
+    @property
+    def stays_off_sale(self) -> bool:
+        return bool(self.off_sale) and bool(self.off_sale_before)
+
+    @property
+    def comes_back(self) -> bool:
+        return not self.off_sale and bool(self.off_sale_before)
+
+    @property
+    def moves(self) -> bool:
+        """Whether another offer sells it from then on."""
+        return not self.off_sale and self.sold_by != self.sold_by_before
+
+    @property
+    def gain_change(self) -> Decimal:
+        """How much more is left of 1000 (or of an order); what goes off sale leaves nothing."""
+        before = ZERO if self.off_sale_before and self.off_sale else self.price_before - self.cost_before
+        after = ZERO if self.off_sale else self.price_after - self.cost_after
+        return after - before
+
+    @property
+    def badness(self) -> tuple[bool, bool, bool, Decimal]:
+        """Compared, the worst is the greatest: below cost, off sale, anything at all, then what is lost."""
+        return self.below_cost, self.goes_off_sale, self.changes, -self.gain_change
 
 
 @dataclass(frozen=True)
 class Row:
-    """A staged change with what it does. `cost_*`: the provider's rate in its own currency, for prices only."""
+    """A staged change with what it does by itself. `cost_*`: the provider's rate in its own currency, for prices only.
+
+    `effects`: the published services that its offer may deliver, the worst first.
+    """
 
     change: CatalogChange
     name: str
     cost_before: Decimal | None
     cost_after: Decimal | None
-    effect: ServiceEffect | None
-    services: int
-    open_orders: int
+    effects: tuple[ServiceEffect, ...]
+
+    @property
+    def effect(self) -> ServiceEffect | None:
+        """The worst of them; None: no service on sale uses the offer."""
+        return self.effects[0] if self.effects else None
+
+    @property
+    def services(self) -> int:
+        return len(self.effects)
+
+    @property
+    def touched(self) -> int:
+        """How many of them become different in anything."""
+        return sum(1 for effect in self.effects if effect.changes)
+
+    @property
+    def more(self) -> int:
+        """How many others become different besides the worst."""
+        return max(self.touched - 1, 0)
+
+    @property
+    def open_orders(self) -> int:
+        return sum(effect.open_orders for effect in self.effects)
 
     @property
     def cost_change_percent(self) -> Decimal | None:
@@ -65,91 +129,55 @@ class Row:
 
 @dataclass(frozen=True)
 class Effects:
-    """The averages are over the services on sale that these rows touch and that would stay at or above cost."""
+    """`foresight`: for what any of these changes would do together, without another query about them."""
 
     rows: tuple[Row, ...]
-    below_cost: int
-    margin_before: Decimal | None
-    margin_after: Decimal | None
+    foresight: Foresight = field(repr=False, compare=False)
+
+    @property
+    def below_cost(self) -> int:
+        return sum(1 for row in self.rows if row.below_cost)
 
 
 def effects_of(changes: Sequence[CatalogChange]) -> Effects:
-    """The effect of each change by itself. Four queries, however many changes (loaded with offer and provider)."""
-    services = _services_by_offer([change.offer_id for change in changes if change.offer_id])
-    touched = {service.pk: service for found in services.values() for service in found}
-    supplies = {
-        supply.service_id: supply for supply in supplies_of(Service.objects.filter(pk__in=list(touched)))
-    }
-    book, exchange = RuleBook(), exchange_rates()
-    rows = []
-    for change in changes:
-        mine = services.get(change.offer_id or 0, [])
-        effect = None
-        if change.kind == Kind.PRICE:
-            for service in mine:
-                supply = supplies[service.pk]
-                if supply.offer_id == change.offer_id and effect is None:
-                    effect = _effect(service, supply, change, book, exchange)
-        rows.append(
-            Row(
-                change=change,
-                name=str(change.after.get("name") or (change.offer.name if change.offer else "")),
-                cost_before=_rate(change.before),
-                cost_after=_rate(change.after),
-                effect=effect,
-                services=len(mine),
-                open_orders=sum(getattr(service, "open_orders", 0) for service in mine),
-            )
+    """The effect of each change by itself. A constant number of queries (changes loaded with offer and provider)."""
+    foresight = Foresight(changes)
+    rows = (
+        Row(
+            change=change,
+            name=str(change.after.get("name") or (change.offer.name if change.offer else "")),
+            cost_before=_rate(change.before),
+            cost_after=_rate(change.after),
+            effects=tuple(
+                sorted(effects_together(foresight, [change]), key=lambda effect: effect.badness, reverse=True)
+            ),
         )
-    effects = [row.effect for row in rows if row.effect and not row.effect.below_cost]
-    return Effects(
-        rows=tuple(rows),
-        below_cost=sum(1 for row in rows if row.below_cost),
-        margin_before=_average([effect.margin_before for effect in effects]),
-        margin_after=_average([effect.margin_after for effect in effects]),
+        for change in changes
     )
+    return Effects(tuple(rows), foresight)
 
 
-def _effect(
-    service: Service, supply: Supply, change: CatalogChange, book: RuleBook, exchange: dict[str, Decimal]
-) -> ServiceEffect:
-    rate = Decimal(change.after["rate"])
-    after = price(replace(supply, offer_rate=rate, on_hold=""), book, exchange)
-    factor = exchange.get(supply.currency)
+def effects_together(foresight: Foresight, changes: Sequence[CatalogChange]) -> list[ServiceEffect]:
+    """The published services that these changes touch, had all of them been accepted at once; no query."""
+    return [_effect(foresight, pair) for pair in foresight.after(changes)]
+
+
+def _effect(foresight: Foresight, pair: Pair) -> ServiceEffect:
+    before, after = pair.before, pair.after
     return ServiceEffect(
-        service=service,
-        cost_before=supply.cost_rate,
-        # also where no price can be computed: what it will cost is known
-        cost_after=converted(rate, factor) if factor else after.cost_rate,
-        price_before=supply.rate,
+        service=pair.service,
+        cost_before=before.cost_rate,
+        cost_after=after.cost_rate,
+        price_before=before.rate,
         price_after=after.rate,
+        off_sale_before=before.off_sale,
         off_sale=after.off_sale,
+        sold_by_before=foresight.label(before.selling),
+        sold_by=foresight.label(after.selling),
+        offer_before=before.selling.offer_id if before.selling else None,
+        open_orders=foresight.open_orders.get(pair.service.pk, 0),
     )
-
-
-def _services_by_offer(offer_ids: Sequence[int]) -> dict[int, list[Service]]:
-    """Published services by the offers that may deliver them, each with its number of open orders."""
-    routes = Route.objects.filter(offer__in=offer_ids, service__published=True).select_related("service")
-    found: dict[int, list[Service]] = {}
-    for route in routes:
-        found.setdefault(route.offer_id, []).append(route.service)
-    ids = {service.pk for services in found.values() for service in services}
-    open_orders = _open_orders(list(ids))
-    for services in found.values():
-        for service in services:
-            service.open_orders = open_orders.get(service.pk, 0)  # type: ignore[attr-defined]
-    return found
-
-
-def _open_orders(service_ids: Sequence[int]) -> dict[int, int]:
-    rows = Service.objects.filter(pk__in=service_ids, orders__status__in=OPEN)
-    return dict(rows.values_list("pk").annotate(n=Count("orders")).order_by())
 
 
 def _rate(values: dict[str, str]) -> Decimal | None:
     return Decimal(values["rate"]) if "rate" in values else None
-
-
-def _average(margins: Sequence[Decimal | None]) -> Decimal | None:
-    known = [margin for margin in margins if margin is not None]
-    return (sum(known, Decimal(0)) / len(known)).quantize(Decimal("0.1")) if known else None

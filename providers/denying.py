@@ -130,6 +130,12 @@ class DenyList:
                 return f"{HELD}“{word.text}” is on the deny-list ({word.reason})."
         return ""
 
+    def hold_of(self, on_hold: str, name: str, category: str) -> str:
+        """Why an offer that is on hold like this ("": it is not) is on hold under this list. Other holds stay."""
+        if on_hold and not on_hold.startswith(HELD):
+            return on_hold
+        return self.objection(name, category)[:200]
+
     def objections(self, rows: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
         """By external id, for rows with `name` and `category`."""
         if not self:
@@ -227,7 +233,7 @@ def hold_denied(provider_id: int | None = None) -> int:
         holds: dict[int, str] = {}
         touched: set[int] = set()
         for pk, of_provider, name, category, on_hold in rows:
-            wanted = denied.objection(name, category)[:200]
+            wanted = denied.hold_of(on_hold, name, category)
             if wanted != on_hold:
                 holds[pk] = wanted
                 touched.add(of_provider)

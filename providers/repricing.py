@@ -1,7 +1,7 @@
 """What a service costs us and what it is sold for now. The only writer of Service.rate, cost_rate and off_sale.
 
-    cost    the rate of the route that would be used now (the same choice as orders.placing.find_service), in
-            panel currency by the latest exchange rate
+    route   the first that is usable now (Standing.selling; the same choice as orders.placing.find_service)
+    cost    the rate of that route's offer, in panel currency by the latest exchange rate
     price   the pinned rate, else the first matching markup rule; never below cost unless an admin gave a reason
     off sale  a plain reason where there is no way to deliver it, no price, or a price below cost
 
@@ -11,6 +11,8 @@ Prices that cannot be computed stay as they were: the service is off sale, and o
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from django.db import connection, transaction
@@ -50,6 +52,72 @@ class Supply:
     archived: bool
     offer_id: int | None = None
     by_hand: bool = False  # staff deliver it: it may cost nothing
+
+
+@dataclass(frozen=True)
+class Way:
+    """One route of a service: the offer that it goes by. `rate`: of the provider, in `currency`."""
+
+    offer_id: int
+    provider_id: int
+    currency: str
+    rate: Decimal
+    service_type: str
+    minimum: int
+    maximum: int
+    on_hold: str
+    gone: bool
+    archived: bool
+    by_hand: bool
+
+    @property
+    def usable(self) -> bool:
+        return not (self.gone or self.on_hold or self.archived)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A service as it stands, with the routes that are used, first to last."""
+
+    service_id: int
+    category_id: int
+    service_type: str
+    rate: Decimal
+    cost_rate: Decimal
+    pinned_rate: Decimal | None
+    below_cost_reason: str
+    off_sale: str
+    ways: tuple[Way, ...] = ()
+
+    @property
+    def selling(self) -> Way | None:
+        """The way by which it is sold now: the first usable one; without one, the first."""
+        return next((way for way in self.ways if way.usable), self.ways[0] if self.ways else None)
+
+    @property
+    def supply(self) -> Supply:
+        way = self.selling
+        return Supply(
+            service_id=self.service_id,
+            category_id=self.category_id,
+            service_type=self.service_type,
+            rate=self.rate,
+            cost_rate=self.cost_rate,
+            pinned_rate=self.pinned_rate,
+            below_cost_reason=self.below_cost_reason,
+            off_sale=self.off_sale,
+            provider_id=way.provider_id if way else None,
+            currency=way.currency if way else "",
+            offer_rate=way.rate if way else None,
+            offer_type=way.service_type if way else "",
+            minimum=way.minimum if way else 0,
+            maximum=way.maximum if way else 0,
+            on_hold=way.on_hold if way else "",
+            gone=way.gone if way else False,
+            archived=way.archived if way else False,
+            offer_id=way.offer_id if way else None,
+            by_hand=way.by_hand if way else False,
+        )
 
 
 @dataclass(frozen=True)
@@ -134,31 +202,42 @@ def undeliverable(supply: Supply) -> str:
 
 def supplies_of(services: QuerySet[Service] | None = None) -> list[Supply]:
     """The services (None: all) with their present route; two statements at most."""
+    return [standing.supply for standing in standings_of(services)]
+
+
+def standings_of(services: QuerySet[Service] | None = None) -> list[Standing]:
+    """The services (None: all) with all routes that are used; two statements at most.
+
+    OFFSET 0 has the routes looked up service by service: joined whole, fresh tables without statistics take minutes.
+    """
     ids = None if services is None else list(services.order_by().values_list("pk", flat=True))
     with connection.cursor() as cursor:
         cursor.execute(
             """
             SELECT s.id, s.category_id, s.service_type, s.rate, s.cost_rate, s.pinned_rate, s.below_cost_reason,
-                   s.off_sale, r.provider_id, coalesce(r.currency, ''), r.rate, coalesce(r.service_type, ''),
-                   coalesce(r.minimum, 0), coalesce(r.maximum, 0), coalesce(r.on_hold, ''),
-                   coalesce(r.gone, false), coalesce(r.archived, false), r.offer_id,
-                   coalesce(r.by_hand, false)
+                   s.off_sale, r.*
             FROM providers_service s LEFT JOIN LATERAL (
-                SELECT o.id AS offer_id, o.provider_id, p.currency, o.rate, o.service_type, o.minimum, o.maximum, o.on_hold,
-                       o.gone_at IS NOT NULL AS gone, p.archived_at IS NOT NULL AS archived,
-                       p.adapter = 'manual' AS by_hand
+                SELECT o.id AS offer_id, o.provider_id, p.currency, o.rate, o.service_type, o.minimum, o.maximum,
+                       o.on_hold, o.gone_at IS NOT NULL AS gone, p.archived_at IS NOT NULL AS archived,
+                       p.adapter = 'manual' AS by_hand, t.position, t.id
                 FROM providers_route t JOIN providers_offer o ON o.id = t.offer_id
                      JOIN providers_provider p ON p.id = o.provider_id
-                WHERE t.service_id = s.id AND t.enabled
-                ORDER BY o.gone_at IS NULL AND o.on_hold = '' AND p.archived_at IS NULL DESC, t.position, t.id
-                LIMIT 1
+                WHERE t.service_id = s.id AND t.enabled OFFSET 0
             ) r ON true
             WHERE %(ids)s::bigint[] IS NULL OR s.id = ANY(%(ids)s::bigint[])
-            ORDER BY s.id
+            ORDER BY s.id, r.position, r.id
             """,
             {"ids": ids},
         )
-        return [Supply(*row) for row in cursor.fetchall()]
+        found = []
+        for _service, rows in groupby(cursor.fetchall(), key=itemgetter(0)):
+            routes = list(rows)
+            values: list[Any] = [
+                *routes[0][:8],
+                tuple(Way(*row[8:19]) for row in routes if row[8] is not None),
+            ]
+            found.append(Standing(*values))
+        return found
 
 
 def _write(changed: Iterable[tuple[int, Priced]]) -> None:

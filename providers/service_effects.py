@@ -7,7 +7,7 @@ from typing import Any
 from providers.exchange import exchange_rates
 from providers.models import Offer, Service
 from providers.rates import RuleBook
-from providers.repricing import Supply, supplies_of
+from providers.repricing import Standing, Supply, Way, standings_of
 from providers.routes import Shape
 from providers.simulating import Simulation, compared
 
@@ -17,7 +17,7 @@ def effect_of_values(service: Service, values: Mapping[str, Any]) -> Simulation:
 
     `category`: a Category; None: one that is still to be made, so that no rule of a category applies.
     """
-    supply = _supply(service)
+    supply = _standing(service).supply
     return _compared(
         supply,
         replace(
@@ -30,33 +30,29 @@ def effect_of_values(service: Service, values: Mapping[str, Any]) -> Simulation:
 
 
 def effect_of_routes(service: Service, shape: Shape) -> Simulation:
-    """The effect of delivering it by these routes; the choice among them is that of repricing.supplies_of."""
+    """The effect of delivering it by these routes; the choice among them is that of repricing."""
     offers = Offer.objects.select_related("provider").in_bulk([offer_id for offer_id, _used in shape])
-    used = [offers[offer_id] for offer_id, enabled in shape if enabled]
-    usable = (offer for offer in used if offer.available and not offer.provider.archived_at)
-    supply = _supply(service)
-    return _compared(supply, _by(supply, next(usable, used[0] if used else None)))
+    ways = tuple(_way(offers[offer_id]) for offer_id, used in shape if used)
+    standing = _standing(service)
+    return _compared(standing.supply, replace(standing, ways=ways).supply)
 
 
-def _supply(service: Service) -> Supply:
-    return supplies_of(Service.objects.filter(pk=service.pk))[0]
+def _standing(service: Service) -> Standing:
+    return standings_of(Service.objects.filter(pk=service.pk))[0]
 
 
-def _by(supply: Supply, offer: Offer | None) -> Supply:
-    if offer is None:
-        return replace(supply, provider_id=None, offer_rate=None, offer_id=None)
-    return replace(
-        supply,
+def _way(offer: Offer) -> Way:
+    return Way(
+        offer_id=offer.pk,
         provider_id=offer.provider_id,
         currency=offer.provider.currency,
-        offer_rate=offer.rate,
-        offer_type=offer.service_type,
+        rate=offer.rate,
+        service_type=offer.service_type,
         minimum=offer.minimum,
         maximum=offer.maximum,
         on_hold=offer.on_hold,
         gone=offer.gone_at is not None,
         archived=offer.provider.archived_at is not None,
-        offer_id=offer.pk,
         by_hand=not offer.provider.sends_by_itself,
     )
 

@@ -1,7 +1,6 @@
 """Catalog changes that wait for a decision: of one provider on its page, of all of them on a page of their own."""
 
 import uuid
-from dataclasses import replace
 from typing import Any
 
 from django.contrib import messages
@@ -67,8 +66,7 @@ def staged_part(request: HttpRequest, provider: Provider | None) -> dict[str, An
 
 def _preselected(effects: Effects) -> CatalogEffect:
     """What accepting does as the page comes: rows that would sell below cost are not ticked."""
-    rows = tuple(row for row in effects.rows if not row.below_cost)
-    return replace(summed(replace(effects, rows=rows)), below_cost=0)
+    return summed(effects.foresight, [row.change for row in effects.rows if not row.below_cost])
 
 
 def _tab(request: HttpRequest, kind: str) -> str:

@@ -40,7 +40,7 @@ def test_the_effect_on_margins_and_on_last_months_orders(shop: Upstream, selling
     sync_catalog(selling, apply=False)
     with CaptureQueriesContext(connection) as statements:
         effect = effect_of(selling)
-    assert len(statements) <= 8
+    assert len(statements) <= 11
     assert (effect.changes, effect.touched, effect.below_cost, effect.large_rises) == (3, 2, 1, 1)
     assert (effect.margin_before, effect.margin_after) == (Decimal("33.3"), Decimal("33.3"))
     # 2,000 at a price of 3.00 instead of 1.50, at a cost of 2.00 instead of 1.00
@@ -89,6 +89,7 @@ def test_a_service_that_leaves_the_list_is_told_with_its_open_orders(
     effect = effect_of(selling)
     assert (effect.leaving, effect.leaving_orders) == (1, 1)
     assert effect.sentence == (
-        "1 change would be applied; no price of a service on sale changes. 1 service on sale would lose the offer "
-        "that delivers it; 1 open order of them would go on."
+        "1 change would touch 1 service on sale: 1 would go off sale; on the orders of the last 30 days the profit "
+        "would have been 0.50 USD lower. 1 service on sale would lose the offer that delivers it; 1 open order of "
+        "them would go on."
     )

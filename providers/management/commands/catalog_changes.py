@@ -4,7 +4,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from customers.management.command_line import Command as Base
-from providers.change_effects import Row, effects_of
+from providers.change_effects import Row, ServiceEffect, effects_of
 from providers.management.choosing import chosen
 from providers.management.staged import waiting
 from providers.models import CatalogChange
@@ -36,7 +36,8 @@ class Command(Base):
 
 
 def _as_json(row: Row) -> dict[str, Any]:
-    """`before`, `after`: the provider's values, its currency; `effect`: ours, of the service that it touches."""
+    """`before`, `after`: the provider's values, its currency; `effect`: ours, of the service that it touches worst,
+    None where nothing becomes different; `touched`: how many services do."""
     change, effect = row.change, row.effect
     return {
         "id": change.pk,
@@ -49,9 +50,11 @@ def _as_json(row: Row) -> dict[str, Any]:
         "beyond_limits": change.beyond_limits,
         "found_at": change.found_at,
         "services": row.services,
+        "touched": row.touched,
         "open_orders": row.open_orders,
-        "effect": effect
-        and {
+        "effect": None
+        if effect is None or not effect.changes
+        else {
             "service": effect.service.pk,
             "cost_before": effect.cost_before,
             "cost_after": effect.cost_after,
@@ -60,7 +63,10 @@ def _as_json(row: Row) -> dict[str, Any]:
             "margin_before": effect.margin_before,
             "margin_after": effect.margin_after,
             "below_cost": effect.below_cost,
+            "off_sale_before": effect.off_sale_before,
             "off_sale": effect.off_sale,
+            "sold_by_before": effect.sold_by_before,
+            "sold_by": effect.sold_by,
         },
     }
 
@@ -70,12 +76,22 @@ def _text(row: Row) -> str:
     words = f"{change.pk}. {change.provider.name} {change.external_id} {row.name}: {change.kind}"
     if change.kind not in (CatalogChange.Kind.NEW, CatalogChange.Kind.MISSING):
         words += f" {_values(change.before)} → {_values(change.after)}"
-    if effect:
+    if effect and effect.changes:
         words += (
             f"; our price {effect.price_before.normalize():f} → {effect.price_after.normalize():f}"
             f" at a cost of {effect.cost_after.normalize():f}{' BELOW COST' if effect.below_cost else ''}"
         )
+        words += _off_and_on(effect)
+    if row.more:
+        words += f"; {row.more} more of our services"
     return f"{words}{' (beyond the limits)' if change.beyond_limits else ''}"
+
+
+def _off_and_on(effect: ServiceEffect) -> str:
+    if effect.off_sale:
+        return f", {'goes' if effect.goes_off_sale else 'stays'} off sale: {effect.off_sale}"
+    back = ", comes back on sale" if effect.comes_back else ""
+    return f"{back}, sold by {effect.sold_by} then" if effect.moves else back
 
 
 def _values(values: Mapping[str, Any]) -> str:
