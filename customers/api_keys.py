@@ -135,15 +135,6 @@ def look_up_api_key(plain: str) -> ApiKey | None:
     return _of_digest.first(digest=_digest(plain), now=timezone.now())
 
 
-def find_api_key(plain: str) -> ApiKey | None:
-    """The key behind what a client sent; None: unknown, revoked, expired or suspended. Notes the use."""
-    key = look_up_api_key(plain)
-    if key is None or not key.user.is_active or key.user.api_suspended:
-        return None
-    note_use(key)
-    return key
-
-
 def note_use(key: ApiKey) -> None:
     """Remember when the key was last used, at most once a minute."""
     now = timezone.now()

@@ -206,11 +206,6 @@ def adjust(user: User, amount: Decimal, note: str, actor: str, key: str | None =
     return _once(_give, house, wallet, amount, cause, None, note, actor)
 
 
-def order_transfers(order_number: int) -> Sequence[Transfer]:
-    """All money of one order, oldest first."""
-    return list(Transfer.objects.filter(order_number=order_number).order_by("id"))
-
-
 # ── posting ─────────────────────────────────────────────────────────────────────────────────────────
 
 _COLUMNS = "(at, source_id, target_id, amount, cause, order_number, note, actor, balance_after)"

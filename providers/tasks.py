@@ -17,9 +17,9 @@ def sync_balances() -> None:
 @shared_task
 def sync_catalogs() -> None:
     """Every minute: the lists that are due, and exchange rates whose day has begun."""
-    rate_setting.begin_dated_rates()
     for provider_id in reading_times.due(Lane.Kind.CATALOG):
         catalog_if_due.apply_async((provider_id,), queue="sync", expires=_WORTHLESS_AFTER_S)
+    rate_setting.begin_dated_rates()  # last: what it may meet keeps no list from being read
 
 
 @shared_task

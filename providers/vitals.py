@@ -1,6 +1,5 @@
 """How a provider does: its calls by the hour, and the money that is left there for the orders that wait."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -127,9 +126,3 @@ def funds_of(provider: Provider, lasts: Runway | None = None) -> Funds:
     short = max(cost - left, ZERO) if known and waiting else ZERO
     soon = lasts.days is not None and lasts.days < RISKY_DAYS
     return Funds(provider.balance, lasts, waiting, cost, short, waiting if short > 0 or soon else 0)
-
-
-def spark(values: Sequence[Decimal | None]) -> list[int]:
-    """A series as heights from 0 to 100 for a drawing; gaps count as 0."""
-    most = max((value for value in values if value is not None), default=ZERO)
-    return [round((value or ZERO) / most * 100) if most > 0 else 0 for value in values]

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from customers import wallet
-from customers.models import User
+from customers.models import Transfer, User
 from orders.ledger_check import check_ledger
 from orders.models import Order, Submission
 from orders.placing import place_order
@@ -100,6 +100,11 @@ def order(
 
 def state_of(of: Order) -> str:
     return Submission.objects.values_list("state", flat=True).get(pk=of.pk)
+
+
+def transfers_of(order_number: int) -> list[Transfer]:
+    """All money of one order, oldest first."""
+    return list(Transfer.objects.filter(order_number=order_number).order_by("id"))
 
 
 def sane() -> None:

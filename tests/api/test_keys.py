@@ -14,7 +14,6 @@ from customers.api_keys import (
     allows_address,
     change_api_key,
     create_api_key,
-    find_api_key,
     live_keys,
     read_addresses,
     revoke_api_key,
@@ -183,13 +182,6 @@ def test_every_change_of_a_key_is_in_the_audit_log(alice: User) -> None:
     revoke_api_key(new, by=alice)
     verbs = list(AuditEntry.objects.order_by("id").values_list("verb", flat=True))
     assert verbs == ["api_key.create", "api_key.change", "api_key.create", "api_key.rotate", "api_key.revoke"]
-
-
-def test_find_api_key_is_blind_to_suspended_customers(alice: User) -> None:
-    key, plain = create_api_key(alice)
-    assert find_api_key(plain) == key
-    User.objects.update(api_suspended=True)
-    assert find_api_key(plain) is None
 
 
 def test_an_unreadable_address_is_not_allowed(alice: User) -> None:

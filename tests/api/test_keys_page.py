@@ -13,7 +13,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from customers.api_keys import create_api_key, find_api_key
+from customers.api_keys import create_api_key, look_up_api_key
 from customers.models import ApiKey, AuditEntry, User
 from orders.api.description import ERRORS, METHODS
 from orders.api.examples import LANGUAGES, example
@@ -63,7 +63,7 @@ def test_a_key_is_shown_once_and_then_only_its_beginning(browser: Client, alice:
     plain = shown_key(page)
     assert page.status_code == 200
     assert "no-store" in page["Cache-Control"]
-    assert find_api_key(plain)
+    assert look_up_api_key(plain)
     row = ApiKey.objects.get()
     assert (row.label, row.scopes, row.allowed_addresses) == ("Shop", ["read", "order"], ["203.0.113.24", "10.0.0.0/8"])  # fmt: skip
     assert row.expires_at is not None
@@ -137,16 +137,16 @@ def test_a_key_is_replaced_with_an_overlap(overlap: str, browser: Client, alice:
     page = browser.post(f"{address}/rotate", {"form": token(browser, address), "overlap": overlap})
     new = shown_key(page)
     assert new != old
-    found = find_api_key(new)
+    found = look_up_api_key(new)
     assert found
     assert (found.label, found.scopes) == ("Shop", ["read"])
-    assert bool(find_api_key(old)) == (overlap != "0")
+    assert bool(look_up_api_key(old)) == (overlap != "0")
 
 
 def test_a_revoked_key_is_gone_at_once(browser: Client, alice: User) -> None:
     key, plain = create_api_key(alice, "Shop")
     assert browser.post(f"/api/keys/{key.pk}/revoke").status_code == 302
-    assert find_api_key(plain) is None
+    assert look_up_api_key(plain) is None
     assert key.prefix not in browser.get("/api").content.decode().split('id="reference"')[0]
     assert browser.get(f"/api/keys/{key.pk}").status_code == 404
 
@@ -160,7 +160,7 @@ def test_bobs_keys_are_not_alices(browser: Client) -> None:
         ("post", f"/api/keys/{key.pk}/rotate"),
     ]:
         assert getattr(browser, method)(address, {"label": "mine"}).status_code == 404
-    assert find_api_key(plain)
+    assert look_up_api_key(plain)
     assert "Bobs" not in browser.get("/api").content.decode()
 
 

@@ -13,7 +13,6 @@ import pytest
 from django.db import connections, transaction
 from django.utils import timezone
 
-from customers import wallet
 from orders import desk
 from orders.models import Order, Request, Submission, SubmissionAttempt
 from orders.requests import AlreadyDecided, NotAllowed, ask_cancel
@@ -211,7 +210,7 @@ def test_of_two_at_the_decision_desk_exactly_one_decides(
         (word,) = [result for result in results if isinstance(result, str)]
         order.refresh_from_db()
         assert (world.state_of(order), order.refunded > 0) == (word, word != "queued")
-        assert wallet.order_transfers(order.pk)[-1].amount == order.charge
+        assert world.transfers_of(order.pk)[-1].amount == order.charge
         seen.add(word)
         if word == "queued":
             submit_lane(meridian.pk)
@@ -229,7 +228,7 @@ def test_two_refunds_without_the_orders_lock_pay_more_than_either(views: Service
     for seen, remains in zip(stale, (400, 600), strict=True):
         with transaction.atomic():
             end_partial(seen, remains, "Partial", "provider")
-    back = sum(transfer.amount for transfer in wallet.order_transfers(order.pk)[1:])
+    back = sum(transfer.amount for transfer in world.transfers_of(order.pk)[1:])
     assert back == order.charge, "0.4 and 0.6 of it, although 0.6 is owed"
 
 

@@ -125,7 +125,6 @@ def test_the_ledger_is_found_by_order_customer_kind_and_cause(browser: Client) -
     )
 
 
-<<<<<<< Updated upstream
 def test_pages_of_a_kind_hold_each_of_its_transfers_once_whichever_way_one_turns_them(
     browser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,10 +152,7 @@ def test_pages_of_a_kind_hold_each_of_its_transfers_once_whichever_way_one_turns
     assert page(before=told_back["before"])[0] == first
 
 
-@pytest.mark.parametrize("path", ["/manage/money", "/manage/money/ledger"])
-=======
 @pytest.mark.parametrize("path", ["/manage/money", "/manage/money?q=example.org", "/manage/money/ledger"])
->>>>>>> Stashed changes
 def test_the_number_of_queries_does_not_grow_with_the_rows(browser: Client, path: str) -> None:
     alice = world.customer(balance="100")
 

@@ -21,7 +21,7 @@ def admin() -> User:
 
 @pytest.fixture
 def alice() -> User:
-    return world.customer(balance=0)
+    return world.customer(balance="0")
 
 
 def paid(user: User, amount: str = "100", reference: str = "REF-1") -> DepositRequest:

@@ -12,6 +12,7 @@ from django.db.models import Q, Sum
 
 from customers import wallet
 from customers.models import Account, Transfer, User
+from tests import world
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -73,7 +74,7 @@ def test_a_deposit_a_charge_and_a_refund_leave_a_row_each_with_the_balance_after
         ("order:42:charge", Decimal("4.5"), Decimal("5.5")),
         ("order:42:refunded-to:1.25", Decimal("1.25"), Decimal("6.75")),
     ]
-    assert [row.amount for row in wallet.order_transfers(42)] == [Decimal("4.5"), Decimal("1.25")]
+    assert [row.amount for row in world.transfers_of(42)] == [Decimal("4.5"), Decimal("1.25")]
     assert books_are_right(alice)
 
 

@@ -12,7 +12,7 @@ from providers.balances import Runway
 from providers.models import ExchangeRate, Provider, ProviderHour, Service
 from providers.quality import quality_of, write_medians
 from providers.tasks import tidy
-from providers.vitals import calls_by_hour, calls_by_kind, funds_of, spark
+from providers.vitals import calls_by_hour, calls_by_kind, funds_of
 from tests import world
 
 pytestmark = pytest.mark.django_db
@@ -43,11 +43,6 @@ def test_calls_are_summed_by_hour_and_by_kind() -> None:
         "submit": (10, 200),
         "status": (14, 20),
     }
-
-
-def test_heights_of_a_series() -> None:
-    assert spark([Decimal(1), None, Decimal(4), Decimal(0)]) == [25, 0, 100, 0]
-    assert spark([]) == [] and spark([None]) == [0]
 
 
 def waiting(provider: Provider, orders: int) -> None:
