@@ -18,7 +18,7 @@ from customers.adjusting import CannotAdjust, adjust_balance, limits_of, moved_t
 from customers.deposit_finding import latest_of
 from customers.enrolling import CannotEnrol, create_customer
 from customers.figures import signed
-from customers.managing import CannotChange, Suspension, set_price_group, suspend, write_staff_note
+from customers.managing import CannotChange, Suspension, suspend, write_staff_note
 from customers.models import Account, PriceGroup, Transfer, User
 from customers.staff_forms import AdjustForm, NewCustomerForm, NoteForm, PriceGroupForm, SuspendForm
 from customers.wallet import owed_by
@@ -128,17 +128,6 @@ def note(request: HttpRequest, customer_id: int) -> HttpResponse:
         return _page(request, customer, 422, note_form=form)
     write_staff_note(customer, form.cleaned_data["staff_note"], by=staff_of(request), request=request)
     messages.success(request, _("The note is saved."))
-    return redirect("staff_customer", customer.pk)
-
-
-@allowed("customer.price")
-@require_POST
-def price_group(request: HttpRequest, customer_id: int) -> HttpResponse:
-    customer, form = _customer(customer_id), PriceGroupForm(request.POST)
-    if not form.is_valid():
-        return _page(request, customer, 422, group_form=form)
-    set_price_group(customer, form.cleaned_data["price_group"], by=staff_of(request), request=request)
-    messages.success(request, _("The price list is set; it counts for new orders."))
     return redirect("staff_customer", customer.pk)
 
 

@@ -11,7 +11,6 @@ urlpatterns = [
     path("customers/<int:customer_id>/note", staff_pages.note, name="staff_customer_note"),
     path("customers/<int:customer_id>/suspend", staff_pages.suspending, name="staff_customer_suspend"),
     path("customers/<int:customer_id>/adjust", staff_pages.adjust, name="staff_customer_adjust"),
-    path("customers/<int:customer_id>/price-list", staff_pages.price_group, name="staff_customer_price_list"),
     path("customers/<int:customer_id>/view", viewing_pages.begin, name="viewing_begin"),
     path("viewing/end", viewing_pages.end, name="viewing_end"),
 ]

@@ -68,6 +68,14 @@ class CustomerRates:
         self.special = {row.service_id: row for row in special}
         self.book = RuleBook(user.price_group_id) if user.price_group_id else None
 
+    @classmethod
+    def of(cls, special: Iterable[SpecialRate], price_group_id: int | None) -> "CustomerRates":
+        """What these terms would make of the list, saved or not; one query where there is a price group."""
+        rates = cls.__new__(cls)
+        rates.special = {row.service_id: row for row in special}
+        rates.book = RuleBook(price_group_id) if price_group_id else None
+        return rates
+
     def rate(self, service: Service, provider_id: int | None = None) -> Decimal:
         """Per 1000 (or per order), panel currency, 8 places. Never below cost unless the service allows it."""
         return self.rate_from(service, service.rate, service.cost_rate, provider_id)

@@ -160,10 +160,12 @@ def simulate_rule(
                 new_price=after.rate,
                 below_cost=after.rate < after.cost_rate,
                 off_sale=undeliverable(supply) or after.off_sale,
-                profit_change=_profit_change(supply, before.rate, after.rate, sold.get(service.pk, (0, 0))),
+                profit_change=profit_change(
+                    supply.service_type, before.rate, after.rate, sold.get(service.pk, (0, 0))
+                ),
             )
         )
-    return _summed(rows)
+    return summed(rows)
 
 
 def simulate_service_rules(rules: Sequence[MarkupRule], removed: Collection[int] = ()) -> Simulation:
@@ -200,12 +202,12 @@ def compared(
                 new_price=after.rate,
                 below_cost=after.rate < after.cost_rate,
                 off_sale=after.off_sale,
-                profit_change=_profit_change(then, gain_before, gain_after, (units, orders)),
+                profit_change=profit_change(then.service_type, gain_before, gain_after, (units, orders)),
                 cost_before=now.cost_rate,
                 units=orders if TYPES[now.service_type].per_order else units,
             )
         )
-    return _summed(rows)
+    return summed(rows)
 
 
 def _services(published_only: bool) -> QuerySet[Service]:
@@ -249,17 +251,19 @@ def units_sold() -> dict[int, tuple[int, int]]:
         return {service: (int(units), int(orders)) for service, units, orders in cursor.fetchall()}
 
 
-def _profit_change(supply: Supply, before: Decimal, after: Decimal, sold: tuple[int, int]) -> Decimal:
+def profit_change(service_type: str, before: Decimal, after: Decimal, sold: tuple[int, int]) -> Decimal:
+    """What these (units, orders) would have brought more at a rate of `after` instead of `before`; 6 places."""
     units, orders = sold
     if not units:
         return ZERO
-    per_order = TYPES[supply.service_type].per_order
+    per_order = TYPES[service_type].per_order
     change = abs(after - before)
     amount = change * orders if per_order else charge_for(change, units, per_order=False)
     return amount if after >= before else -amount
 
 
-def _summed(rows: Iterable[Effect]) -> Simulation:
+def summed(rows: Iterable[Effect]) -> Simulation:
+    """The services with their sums and averages."""
     rows = tuple(rows)
     return Simulation(
         rows=rows,

@@ -63,6 +63,24 @@ def set_special_rate(
 
     Raises InvalidRate where it is neither, both, or no price.
     """
+    check_terms(rate, discount_percent)
+    values = {"rate": rate, "discount_percent": discount_percent, "note": " ".join(note.split())[:200]}
+    with transaction.atomic():
+        earlier = SpecialRate.objects.select_for_update().filter(user=customer, service=service).first()
+        saved, _made = SpecialRate.objects.update_or_create(user=customer, service=service, defaults=values)
+        details = {
+            "service": service.pk,
+            "before": _told(earlier) if earlier else "",
+            "after": _told(saved),
+            "note": saved.note,
+        }
+        summary = f"Special rate of {customer.email} for service {service.pk}: {_told(saved)}"
+        record(by, "special_rate.set", customer, summary, details, request)
+    return saved
+
+
+def check_terms(rate: Decimal | None, discount_percent: Decimal | None) -> None:
+    """Raises InvalidRate where it is neither a price nor a discount, both, or no possible one."""
     if (rate is None) == (discount_percent is None):
         raise InvalidRate({"rate": _("Enter either a price or a discount.")})
     if rate is not None and not (0 < rate <= LARGEST_RATE and rate == rate.quantize(RATE)):
@@ -77,19 +95,6 @@ def set_special_rate(
                 )
             }
         )
-    values = {"rate": rate, "discount_percent": discount_percent, "note": " ".join(note.split())[:200]}
-    with transaction.atomic():
-        earlier = SpecialRate.objects.select_for_update().filter(user=customer, service=service).first()
-        saved, _made = SpecialRate.objects.update_or_create(user=customer, service=service, defaults=values)
-        details = {
-            "service": service.pk,
-            "before": _told(earlier) if earlier else "",
-            "after": _told(saved),
-            "note": saved.note,
-        }
-        summary = f"Special rate of {customer.email} for service {service.pk}: {_told(saved)}"
-        record(by, "special_rate.set", customer, summary, details, request)
-    return saved
 
 
 def copy_special_rates(

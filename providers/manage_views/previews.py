@@ -1,5 +1,6 @@
 """What a change would do to prices, as the pages show it before it is done: words, figures, a table."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -58,3 +59,28 @@ def touched_words(simulation: Simulation) -> str:
         told = ngettext("%d would be off sale.", "%d would be off sale.", off_sale)
         words = f"{words} {told % off_sale}"
     return words
+
+
+def before(
+    title: str,
+    simulation: Simulation | None,
+    fields: Mapping[str, str] | Iterable[tuple[str, str]],
+    *,
+    action: str,
+    back: str,
+    yes: str,
+    foot: str,
+    words: str = "",
+) -> dict[str, Any]:
+    """What manage/parts/before.html takes: an act that waits for a yes. `fields`: what its form posts then."""
+    one = simulation is not None and simulation.touched == 1
+    shown = {} if simulation is None else preview_of_one(simulation) if one else preview_of(simulation)
+    return shown | {
+        "title": title,
+        "words": words,
+        "fields": list(fields.items() if isinstance(fields, Mapping) else fields),
+        "action": action,
+        "back": back,
+        "yes": yes,
+        "foot": foot,
+    }

@@ -211,12 +211,13 @@ def test_a_staff_note_is_kept_from_the_customer(reviewer: Client, alice: User) -
 
 def test_an_admin_sets_the_price_list(admin: Client, alice: User) -> None:
     group = PriceGroup.objects.create(name="Agencies")
-    url = f"/staff/customers/{alice.pk}/price-list"
-    admin.post(url, {"price_group": group.pk})
+    url = f"/manage/prices/customer/{alice.pk}"
+    assert f'action="{url}"' in admin.get(f"/staff/customers/{alice.pk}").content.decode()
+    admin.post(url, {"act": "list", "price_group": group.pk})
     alice.refresh_from_db()
     assert alice.price_group == group
-    assert admin.post(url, {"price_group": 999}).status_code == 422
-    admin.post(url, {"price_group": ""})
+    assert admin.post(url, {"act": "list", "price_group": 999}).status_code == 422
+    admin.post(url, {"act": "list", "price_group": ""})
     alice.refresh_from_db()
     assert alice.price_group is None
     assert AuditEntry.objects.filter(verb="customer.price_group").count() == 2

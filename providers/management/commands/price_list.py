@@ -8,7 +8,9 @@ from customers.management.command_line import counted, find_user
 from customers.managing import CannotChange, set_price_group
 from customers.models import PriceGroup
 from customers.price_groups import InvalidGroup, create_group, delete_group, rename_group
+from providers.customer_effects import effect_of_price_list
 from providers.management.choosing import STANDARD, chosen_list
+from providers.management.simulations import tell_effect
 from providers.models import MarkupRule
 
 
@@ -31,14 +33,19 @@ class Command(Base):
         parser.add_argument("--to", help="rename: the new name; none: it stays")
         parser.add_argument("--note", help="add, rename: for admins; an empty one removes it")
         parser.add_argument("--on", help="put: the list; standard takes him off any")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="put: only say what it would do to what he pays"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         act, name = options["act"], options["name"]
+        if options["dry_run"] and act != "put":
+            raise CommandError("--dry-run is for put: the other acts change no price.")
         if act != "show" and not name:
             raise CommandError("Say whom." if act == "put" else "Say which list, by its name.")
         try:
             if act == "put":
-                self._put(name, options["on"])
+                self._put(name, options["on"], dry=options["dry_run"])
             elif act == "add":
                 made = create_group(name, options["note"] or "", by=self.by)
                 self._tell(made, "The list is there; without rules its customers pay the standard prices.")
@@ -59,10 +66,13 @@ class Command(Base):
         rename_group(group, options["to"] or group.name, note, by=self.by)
         self._tell(group)
 
-    def _put(self, email: str, name: str | None) -> None:
+    def _put(self, email: str, name: str | None, *, dry: bool) -> None:
         if name is None:
             raise CommandError("Say with --on which list.")
         customer, group = find_user(email), chosen_list(name)
+        if dry:
+            tell_effect(self, effect_of_price_list(customer, group))
+            return
         set_price_group(customer, group, by=self.by)
         listed = group.name if group else STANDARD
         self.say(

@@ -4,6 +4,8 @@ from django.core.management.base import CommandError, CommandParser
 
 from customers.management.command_line import Command as Base
 from customers.management.command_line import counted, decimal, find_user
+from providers.customer_effects import effect_of_copying, effect_of_ending, effect_of_special_rate
+from providers.management.simulations import tell_effect
 from providers.models import Service
 from providers.special_rates import (
     InvalidRate,
@@ -27,6 +29,9 @@ class Command(Base):
         parser.add_argument("--discount", help="percent off what he would pay")
         parser.add_argument("--from", dest="source", help="e-mail of the customer to copy from")
         parser.add_argument("--note", default="")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="only say what it would do to what he pays"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         customer = find_user(options["email"])
@@ -35,17 +40,29 @@ class Command(Base):
                 rate = decimal(options["rate"], "rate") if options["rate"] else None
                 discount = decimal(options["discount"], "discount") if options["discount"] else None
                 service = _service(options["service"])
+                if options["dry_run"]:
+                    tell_effect(
+                        self, effect_of_special_rate(customer, service, rate=rate, discount_percent=discount)
+                    )
+                    return
                 set_special_rate(
                     customer, service, rate=rate, discount_percent=discount, note=options["note"], by=self.by
                 )
             elif options["act"] == "copy":
                 if not options["source"]:
                     raise CommandError("Say with --from whose prices are to be copied.")
-                count = copy_special_rates(find_user(options["source"]), customer, by=self.by)
+                source = find_user(options["source"])
+                if options["dry_run"]:
+                    tell_effect(self, effect_of_copying(source, customer))
+                    return
+                count = copy_special_rates(source, customer, by=self.by)
                 self.say({"copied": count}, f"{counted(count, 'special rate')} copied.")
                 return
             elif options["act"] == "reset":
                 one = _service(options["service"]) if options["service"] else None
+                if options["dry_run"]:
+                    tell_effect(self, effect_of_ending(customer, one))
+                    return
                 count = reset_special_rates(customer, one, by=self.by)
                 self.say({"ended": count}, f"{counted(count, 'special rate')} ended.")
                 return
