@@ -36,6 +36,10 @@ class RuleBook:
             target = rule.service_id or rule.category_id or rule.provider_id
             self.rules.setdefault((rule.scope, target), rule)  # the lowest position wins
 
+    @property
+    def by_provider(self) -> bool:
+        return any(scope == MarkupRule.Scope.PROVIDER for scope, _target in self.rules)
+
     def rule_for(
         self, service_id: int | None, category_id: int | None, provider_id: int | None
     ) -> MarkupRule | None:
@@ -56,7 +60,8 @@ _special = CompiledQuery(
 class CustomerRates:
     """A customer's own rates for any number of services: at most two queries, then none.
 
-    `provider_of(service)` is read from an annotation `route_provider_id` where the list has one.
+    `provider_of(service)` is read from an annotation `route_provider_id` where the list has one. A service may be a row
+    of its values as well, with pk, category_id, rate, cost_rate, pinned_rate and below_cost_reason.
     """
 
     def __init__(self, user: User, service_id: int | None = None) -> None:
@@ -75,6 +80,16 @@ class CustomerRates:
         rates.special = {row.service_id: row for row in special}
         rates.book = RuleBook(price_group_id) if price_group_id else None
         return rates
+
+    @property
+    def as_listed(self) -> bool:
+        """Whether he pays the list rate for everything."""
+        return not self.book and not self.special
+
+    @property
+    def asks_for_provider(self) -> bool:
+        """Whether a rate of his may depend on who delivers."""
+        return self.book is not None and self.book.by_provider
 
     def rate(self, service: Service, provider_id: int | None = None) -> Decimal:
         """Per 1000 (or per order), panel currency, 8 places. Never below cost unless the service allows it."""

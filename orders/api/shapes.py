@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 
 from orders.models import Order, Request
-from providers.models import Service
+from providers.service_types import TYPES
 
 Answer = dict[str, Any] | list[dict[str, Any]]
 
@@ -30,18 +30,20 @@ def plain(amount: Decimal) -> str:
     return f"{whole}.{rest.rstrip('0').ljust(2, '0')}"
 
 
-def service_line(service: Service, category: str, rate: Decimal) -> dict[str, Any]:
+def service_line(service: Any, category: str, rate: Decimal) -> dict[str, Any]:
+    """`service`: a Service, or a row of its values under the same names."""
+    kind = TYPES[service.service_type]
     return {
         "service": service.pk,
         "name": service.name,
-        "type": service.type.name,
+        "type": kind.name,
         "category": category,
         "rate": plain(rate),
         "min": str(service.minimum),
         "max": str(service.maximum),
         "refill": service.refill,
         "cancel": service.cancel,
-        "dripfeed": service.dripfeed and service.type.drip_feed,
+        "dripfeed": service.dripfeed and kind.drip_feed,
     }
 
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from customers.models import User
+from customers.models import PriceGroup, User
 from orders.models import Order, Request, Submission
 from orders.settlement import end_partial, end_with_full_refund, lock_order
-from providers.models import Provider, Service, SpecialRate
+from providers.models import MarkupRule, Provider, Service, SpecialRate
 from providers.service_types import TYPES
 from tests import world
 from tests.api.conftest import Caller
@@ -59,6 +59,32 @@ def test_services_have_the_documented_fields_in_the_documented_order(call: Calle
 def test_services_show_the_callers_own_rate(call: Caller, shop: Service, alice: User) -> None:
     SpecialRate.objects.create(user=alice, service=shop, rate=Decimal("1.2345"))
     assert call("services")[0]["rate"] == "1.2345"
+
+
+@pytest.mark.parametrize("scope", ["provider", "category", "service", "everything"])
+def test_services_show_the_rate_of_the_callers_price_list_and_what_is_charged(
+    call: Caller, shop: Service, alice: User, meridian: Provider, scope: str
+) -> None:
+    """By whichever rule of the list: one of a provider needs to know who delivers."""
+    alice.price_group = PriceGroup.objects.create(name="Resellers")
+    alice.save()
+    target = {"provider": meridian, "category": shop.category, "service": shop}
+    on = {scope: target[scope]} if scope in target else {}
+    MarkupRule.objects.create(price_group=alice.price_group, scope=scope, percent=30, **on)
+    assert call("services")[0]["rate"] == "1.30"
+    call("add", service=shop.pk, link="x", quantity=1000)
+    assert Order.objects.get().charge == Decimal("1.3")
+
+
+def test_a_changed_price_is_in_the_next_list(call: Caller, shop: Service, alice: User) -> None:
+    """The list rate, a rule and a special rate, each at once."""
+    assert call("services")[0]["rate"] == "2.00"
+    Service.objects.filter(pk=shop.pk).update(rate=Decimal("2.25"))
+    assert call("services")[0]["rate"] == "2.25"
+    special = SpecialRate.objects.create(user=alice, service=shop, discount_percent=10)
+    assert call("services")[0]["rate"] == "2.025"
+    special.delete()
+    assert call("services")[0]["rate"] == "2.25"
 
 
 def test_services_that_cannot_be_ordered_are_not_listed(
