@@ -15,10 +15,48 @@
   var change = form.querySelector("[data-picker-change]");
   var chosenText = find.value;
 
+  /* ---- what failed is said where it was asked, with a button that asks again; nothing is ordered by asking ---- */
+  var SLOW_MS = 250; // a quick answer shows no loading
+  var askers = {}; // by the part that failed: how it is asked again
+  function failed(what, error) {
+    var note = form.querySelector("#" + what + "-failed");
+    var out = error.message === "signed out";
+    note.querySelector("[data-why]").hidden = out;
+    note.querySelector("[data-out]").hidden = !out;
+    note.querySelector("[data-ask-again]").hidden = out;
+    note.hidden = false;
+    if (what !== "search") unpriced(true);
+    if (sendWhenKnown) note.scrollIntoView({ block: "center" }); // on a phone the button is far from it
+    sendWhenKnown = null; // the note says that nothing was ordered
+  }
+  function mended(what, focus) {
+    var note = form.querySelector("#" + what + "-failed");
+    var pressed = note.contains(document.activeElement);
+    note.hidden = true;
+    if (pressed && focus) focus.focus();
+  }
+  function unpriced(yes) { // a charge of other entries must not stand beside these
+    form.querySelector("#quote").classList.toggle("unpriced", yes);
+    if (yes) panel.all("#quote .bigc, #bar-charge", form).forEach(function (e) { e.textContent = "–"; });
+  }
+  function whole(answer) {
+    if (answer.redirected) throw new Error("signed out");
+    if (!answer.ok) throw new Error(String(answer.status));
+    return answer.text();
+  }
+  form.addEventListener("click", function (event) {
+    var button = event.target.closest("[data-ask-again]");
+    if (button) askers[button.dataset.askAgain]();
+  });
+  window.addEventListener("online", function () {
+    panel.all("[data-ask-again]", form).forEach(function (b) { if (!b.closest(".note").hidden) askers[b.dataset.askAgain](); });
+  });
+
   function options() { return panel.all("li[role=option]", list); }
 
   /* ---- searching: the newest answer counts; Enter before it arrives takes its first row ---- */
-  var searchTimer = 0, searching = null, takeFirst = false;
+  var searchTimer = 0, slowTimer = 0, searching = null, takeFirst = false;
+  function quick() { clearTimeout(slowTimer); picker.classList.remove("slow"); list.removeAttribute("aria-busy"); }
   function search() {
     clearTimeout(searchTimer);
     searchTimer = 0;
@@ -30,13 +68,13 @@
     asked.set("category", form.querySelector("#category").value);
     panel.all("[data-picker-toggle][aria-pressed=true]", form).forEach(function (b) { asked.set(b.dataset.pickerToggle, "1"); });
     list.setAttribute("aria-busy", "true");
-    fetch(form.dataset.servicesUrl + "?" + asked, { signal: mine.signal, headers: { "HX-Request": "true" } }).then(function (answer) {
-      if (!answer.ok) throw new Error(String(answer.status));
-      return answer.text();
-    }).then(function (html) {
+    clearTimeout(slowTimer);
+    slowTimer = setTimeout(function () { picker.classList.add("slow"); }, SLOW_MS);
+    fetch(form.dataset.servicesUrl + "?" + asked, { signal: mine.signal, headers: { "HX-Request": "true" } }).then(whole).then(function (html) {
       if (mine !== searching) return;
       searching = null;
-      list.removeAttribute("aria-busy");
+      quick();
+      mended("search", find);
       var box = document.createElement("template");
       box.innerHTML = html; // our own autoescaped partial, parsed in an inert template
       var counted = box.content.querySelector("#picker-count");
@@ -53,10 +91,11 @@
       if (error.name === "AbortError" || mine !== searching) return;
       searching = null;
       takeFirst = false;
-      list.removeAttribute("aria-busy");
-      if (sendWhenKnown && !waitingFor) send();
+      quick();
+      failed("search", error);
     });
   }
+  askers.search = search;
   function soon() { clearTimeout(searchTimer); searchTimer = setTimeout(search, SEARCH_MS); }
   function pending() { return !!(searchTimer || searching); }
 
@@ -142,19 +181,26 @@
     if (asking[target]) asking[target].abort();
     var mine = asking[target] = new AbortController();
     waitingFor += 1;
-    fetch(url, { method: "POST", body: new FormData(form), signal: mine.signal, headers: { "HX-Request": "true" } }).then(function (answer) {
-      if (!answer.ok) throw new Error(String(answer.status));
-      return answer.text();
-    }).then(function (html) {
+    var part = document.getElementById(target);
+    var what = target === "quote" ? "quote" : "details";
+    part.setAttribute("aria-busy", "true");
+    fetch(url, { method: "POST", body: new FormData(form), signal: mine.signal, headers: { "HX-Request": "true" } }).then(whole).then(function (html) {
       if (mine !== asking[target]) return;
-      var part = document.getElementById(target);
+      if (what === "quote") unpriced(false);
       if (before) before();
       // our own autoescaped partial, from our own address
       window.htmx.swap(part, html, { swapStyle: "innerHTML", swapDelay: 0, settleDelay: 0 }, { eventInfo: { target: part, elt: part } });
+      mended(what, what === "quote" ? form.querySelector("[data-place]") : part.querySelector("input, textarea, select"));
       if (shown) shown();
-    }).catch(function () {}).then(function () {
-      if (target === "order-details" && mine === asking[target]) detailsDue = false;
-    }).then(function () { // failed: the next change asks again, and sending asks the server
+    }).catch(function (error) {
+      if (error.name === "AbortError" || mine !== asking[target]) return;
+      priced = ""; // the same entries may be asked about again
+      failed(what, error);
+    }).then(function () {
+      if (mine === asking[target]) {
+        part.removeAttribute("aria-busy");
+        if (what === "details") detailsDue = false;
+      }
       waitingFor -= 1;
       if (!waitingFor && sendWhenKnown) send();
     });
@@ -207,6 +253,8 @@
     priced = key();
     ask(form.dataset.quoteUrl, "quote");
   }
+  askers.quote = price;
+  askers.details = details;
   conditions();
   function priceSoon() { clearTimeout(quoteTimer); quoteTimer = setTimeout(price, QUOTE_MS); }
   form.addEventListener("input", function (event) { if (event.target.closest("#order-details") && event.target.name !== "reference") priceSoon(); });

@@ -117,7 +117,8 @@ class Open:
     def _listen(self, message: ConsoleMessage) -> None:
         # A live part that was asking when its page was left; a request that failed says htmx:sendError as well.
         left = message.text.startswith(("htmx:afterRequest", "htmx:sendAbort"))
-        if message.type != "error" or left:
+        offline = "ERR_INTERNET_DISCONNECTED" in message.text  # only where a test takes the connection away
+        if message.type != "error" or left or offline:
             return
         if failed := FAILED.search(message.text):
             status = int(failed[1] or failed[2])
