@@ -17,10 +17,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from customers.figures import count, money, span
+from orders.at_risk import daily_sales_at, daily_sales_off_sale, waiting_at
 from orders.earnings import moved
 from orders.models import Order, Request, Submission, Tally
 from orders.stuck import delayed, measure
-from orders.watching import SHOWN_BY_DASHBOARD, WAITS_TOO_LONG
+from orders.watching import PAID_FOR, SHOWN_BY_DASHBOARD, WAITS_TOO_LONG
 from providers.models import Alert, Service
 from providers.overview import Standing
 from providers.pricing import margin_percent
@@ -158,7 +159,7 @@ class Attention:
 
 
 def needs_attention(standings: Sequence[Standing]) -> list[Attention]:
-    """Everything that waits for somebody, the most money at risk first, then by how bad it is."""
+    """Everything that waits for somebody, the most money at risk first (orders.at_risk), then by how bad it is."""
     found = [
         *_orders_in_doubt(),
         *_open_alerts(standings),
@@ -265,23 +266,36 @@ def _alert_place(alert: Alert) -> tuple[str, str]:
 
 
 def _low_runways(standings: Sequence[Standing]) -> list[Attention]:
-    return [
-        Attention(
-            "err" if row.runway_tone == "neg" else "warn",
-            "wallet",
-            _("%(name)s has %(days)s days of balance") % {"name": row.provider.name, "days": row.runway.days},
-            _("%(left)s left, %(spend)s a day")
-            % {
-                "left": money(row.provider.balance, row.provider.currency),
-                "spend": money(row.runway.daily_spend, row.provider.currency),
-            },
-            ZERO,
-            f"/manage/providers/{row.provider.pk}",
-            _("Open provider"),
+    low = [(row, row.low) for row in standings if row.low]
+    ids = [row.provider.pk for row, _low in low]
+    waiting, sales = waiting_at(ids), daily_sales_at(ids)
+    found = []
+    for row, runs_out in low:
+        said, left = row.low_words
+        number, charged = waiting.get(row.provider.pk, (0, ZERO))
+        sold = sales.get(row.provider.pk, ZERO)
+        waits = ngettext(
+            "%(n)s order of %(sum)s waits to be sent there.",
+            "%(n)s orders of %(sum)s wait to be sent there.",
+            number,
         )
-        for row in standings
-        if row.runway_tone
-    ]
+        parts = (
+            f"{left}.",
+            waits % {"n": count(number), "sum": money(charged)} if number else "",
+            _("%s of sales a day depend on it.") % money(sold) if sold else "",
+        )
+        found.append(
+            Attention(
+                "err" if runs_out.critical else "warn",
+                "wallet",
+                said,
+                " ".join(part for part in parts if part),
+                charged + sold,
+                f"/manage/providers/{row.provider.pk}",
+                _("Open provider"),
+            )
+        )
+    return found
 
 
 def _services_off_sale() -> list[Attention]:
@@ -289,14 +303,17 @@ def _services_off_sale() -> list[Attention]:
     counted = Service.objects.aggregate(n=Count("pk", filter=off), reason=Min("off_sale", filter=off))
     if not counted["n"]:
         return []
+    sold = daily_sales_off_sale()
+    why = counted["reason"] if counted["n"] == 1 else _("For example: %s") % counted["reason"]
+    brought = _("%s of sales a day before, on average of 30 days.") % money(sold) if sold else ""
     return [
         Attention(
             "warn",
             "percentage",
             ngettext("%d published service is off sale", "%d published services are off sale", counted["n"])
             % counted["n"],
-            counted["reason"] if counted["n"] == 1 else _("For example: %s") % counted["reason"],
-            ZERO,
+            f"{brought} {why}".strip(),
+            sold,
             "/manage/services?state=off",
             _("Show services"),
         )
@@ -306,7 +323,7 @@ def _services_off_sale() -> list[Attention]:
 def _late_requests() -> list[Attention]:
     late = Request.objects.filter(
         state=Request.State.REQUESTED, created_at__lt=timezone.now() - WAITS_TOO_LONG
-    ).aggregate(n=Count("pk"), since=Min("created_at"))
+    ).aggregate(n=Count("pk"), since=Min("created_at"), sum=Sum(PAID_FOR, default=ZERO))
     if not late["n"]:
         return []
     return [
@@ -314,8 +331,9 @@ def _late_requests() -> list[Attention]:
             "info",
             "inbox",
             ngettext("%d request waits over 24 h", "%d requests wait over 24 h", late["n"]) % late["n"],
-            _("The oldest for %s") % span(timezone.now() - late["since"]),
-            ZERO,
+            _("%(sum)s paid for their orders, the oldest for %(age)s")
+            % {"sum": money(late["sum"]), "age": span(timezone.now() - late["since"])},
+            late["sum"],
             "/staff/review",
             _("Open queue"),
         )

@@ -93,17 +93,8 @@ def _not_read(provider: Provider, why: str) -> BalanceRead:
 
 
 def _tell(provider: Provider, currency: str) -> str:
-    """Open or close the alerts that a reading is about; returns what is wrong with the reading itself."""
-    key, balance = f"balance:{provider.pk}", provider.balance or ZERO
-    if provider.low_balance is not None and balance < provider.low_balance:
-        raise_alert(
-            key,
-            f"{provider.name} has {balance:.2f} {currency} left, less than {provider.low_balance:.2f}. Top it up.",
-            level=Alert.Level.CRITICAL if balance <= 0 else Alert.Level.WARNING,
-            provider_id=provider.pk,
-        )
-    else:
-        close_alert(key)
+    """Open or close the alert that a reading is about; returns what is wrong with the reading itself. That the money
+    runs out is a state and told by the watcher (providers.running_out)."""
     key = f"currency:{provider.pk}"
     if currency == provider.currency:
         close_alert(key)

@@ -18,10 +18,10 @@ from providers.balances import Runway, runways
 from providers.exchange import exchange_rates
 from providers.models import Alert, CatalogChange, Offer, Provider, Route
 from providers.reaching import Outage, outages
+from providers.running_out import LOW_DAYS, VERY_LOW_DAYS, RunningOut, running_out
 from providers.sending import Hour, hours_of_sending
 
 ZERO = Decimal(0)
-LOW_DAYS, VERY_LOW_DAYS = Decimal(3), Decimal("1.5")
 MANY = 3  # failures within two hours that are no accident
 OPEN = ("Pending", "Processing", "In progress")
 
@@ -73,6 +73,27 @@ class Standing:
         if days is None or days >= LOW_DAYS:
             return ""
         return "neg" if days < VERY_LOW_DAYS else "cau"
+
+    @property
+    def low(self) -> RunningOut | None:
+        return running_out(self.provider, self.runway)
+
+    @property
+    def low_words(self) -> tuple[str, str]:
+        """(that the money runs out, what is left there), of one that is `low`; no full stop."""
+        low, name, currency = self.low, self.provider.name, self.provider.currency
+        if low is None:
+            return "", ""
+        if low.days is not None:
+            said = _("%(name)s has %(days)s days of balance left") % {"name": name, "days": low.days}
+        else:
+            said = _("%(name)s has less than its limit left") % {"name": name}
+        left = [_("%s left") % money(low.balance, currency)]
+        if low.limit is not None:
+            left.append(_("less than the limit of %s") % money(low.limit, currency))
+        if low.daily_spend:
+            left.append(_("%s spent a day") % money(low.daily_spend, currency))
+        return said, ", ".join(left)
 
     @property
     def last_sync(self) -> datetime | None:
@@ -136,14 +157,10 @@ class Standing:
             return "err", text % {"name": provider.name, "failed": failed, "sent": sent}, waits
         if self.catalog_alert:
             return "warn", *self.catalog_alert
-        if self.runway_tone and self.runway.daily_spend is not None:
-            text = _("%(name)s has %(days)s days of balance left.") % {
-                "name": provider.name,
-                "days": self.runway.days,
-            }
-            spend = money(self.runway.daily_spend, provider.currency)
-            means = _("It spends %s a day. Orders wait once the balance is used up.") % spend
-            return ("err" if self.runway_tone == "neg" else "warn"), text, means
+        if self.low:
+            said, left = self.low_words
+            means = _("%s. Orders wait once the balance is used up.") % left
+            return ("err" if self.low.critical else "warn"), f"{said}.", means
         return None
 
     def _waiting_words(self) -> str:

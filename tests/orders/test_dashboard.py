@@ -6,8 +6,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from customers.charting import chart
@@ -15,10 +16,10 @@ from customers.models import AuditEntry, Transfer
 from orders import dashboard
 from orders.dashboard import Slot
 from orders.earnings import Totals, totals
-from orders.models import DispatchSwitch, Order, Submission
+from orders.models import DispatchSwitch, Order, Request, Submission
 from orders.settlement import end_partial, end_with_full_refund, lock_order
 from providers.alerts import raise_alert
-from providers.models import Service
+from providers.models import Provider, Service
 from providers.overview import standings
 from tests import staff_world, world
 from tests.customers.test_team import just_confirmed, text_of
@@ -159,6 +160,62 @@ def test_what_needs_attention_stands_by_money_at_risk_with_one_way_out(
     for item in items:
         assert f'href="{item.link}"' in html
         assert browser.get(item.link).status_code == 200
+
+
+def test_money_that_runs_out_services_off_sale_and_late_requests_have_their_figure_of_money_at_risk(
+    service: Service,
+) -> None:
+    """Sales: 3 orders of $200 five days ago at the one provider, one of them with half back: $500 in 30 days."""
+    alice = world.customer(balance="10000")
+    other = world.service(world.offer(world.provider(name="Other"), external_id="9"))
+    sold = [
+        staff_world.accepted(world.order(alice, service, f"https://example.org/{n}", quantity=100_000))
+        for n in range(3)
+    ]
+    for order in sold:
+        moved(order, 5)
+    with transaction.atomic():
+        end_partial(lock_order(sold[0].pk), 50_000, "Half", "test")
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("ALTER TABLE customers_transfer DISABLE TRIGGER USER")
+        cursor.execute("UPDATE customers_transfer SET at = at - interval '5 days' WHERE source_id = 2")
+        cursor.execute("ALTER TABLE customers_transfer ENABLE TRIGGER USER")
+    a_day = Decimal("16.67")
+    Provider.objects.filter(name="Meridian").update(balance=5, low_balance=10)
+    world.order(alice, service, "https://example.org/waits", quantity=5000)
+    late = staff_world.cancel_asked(staff_world.accepted(world.order(alice, other, quantity=20_000)))
+    Request.objects.filter(pk=late.pk).update(created_at=timezone.now() - timedelta(hours=25))
+    Service.objects.filter(pk=service.pk).update(off_sale="The price rose")
+    found = {item.link: item for item in dashboard.needs_attention(standings())}
+    (runs_out,) = (item for link, item in found.items() if link.startswith("/manage/providers/"))
+    assert runs_out.at_risk == 10 + a_day
+    assert "1 order of $10.00 waits to be sent there. $16.67 of sales a day depend on it." in runs_out.text
+    assert found["/manage/services?state=off"].at_risk == a_day
+    assert found["/manage/services?state=off"].text.startswith("$16.67 of sales a day before")
+    assert found["/staff/review"].at_risk == 40
+    in_order = [item.at_risk for item in dashboard.needs_attention(standings())]
+    assert in_order == sorted(in_order, reverse=True)
+
+
+def test_money_at_risk_costs_the_same_queries_whatever_there_is(service: Service) -> None:
+    Provider.objects.update(balance=5, low_balance=10)
+    Service.objects.update(off_sale="The price rose")
+
+    def queries() -> int:
+        rows = standings()
+        with CaptureQueriesContext(connection) as captured:
+            dashboard.needs_attention(rows)
+        return len(captured)
+
+    few = queries()
+    alice = world.customer()
+    for number in range(4):
+        by = world.provider(name=f"P{number}", balance=1, low_balance=2)
+        more = world.service(world.offer(by, external_id=str(number)))
+        world.order(alice, more, f"https://example.org/{number}")
+        Service.objects.filter(pk=more.pk).update(off_sale="Gone")
+    assert queries() == few <= 10
 
 
 def test_top_services_are_those_that_bring_most_after_refunds(service: Service) -> None:

@@ -21,6 +21,7 @@ from orders.dispatch import pause_dispatch, resume_dispatch
 from orders.models import DispatchSwitch, Request, Submission
 from orders.tasks import watch_without_clock
 from orders.watching import silent_parts, watch
+from providers.alerts import raise_alert
 from providers.models import Alert, BalanceReading, Provider, Service
 from providers.telling import plan, tell_due
 from tests import world
@@ -99,6 +100,55 @@ def test_a_short_runway_is_an_alert_until_the_top_up(shop: Service, days_left: s
     assert open_keys() == set()
 
 
+def test_the_money_runs_out_by_limit_and_by_days_as_one_incident_told_once_and_recovered_once(
+    shop: Service, by_mail: None
+) -> None:
+    """The limit is met first, then the days, then only the days: one notice, and one that it is over."""
+    provider = Provider.objects.get()
+    Provider.objects.update(low_balance=60)
+    read(provider, "90", "80", "70", "60", "50")
+    alerts = set()
+    for balance, says in (
+        ("50", "$50.00 left, less than its limit of $60.00. Top it up."),
+        ("20", "less than its limit of $60.00, enough for 2.0 days at $10.00 a day"),
+        ("5", "enough for 0.5 days"),
+        ("29", "less than its limit"),
+    ):
+        Provider.objects.update(balance=balance)
+        watch()
+        alert = Alert.objects.get(closed_at=None)
+        alerts.add(alert.pk)
+        assert says in alert.text
+        assert alert.level == ("critical" if balance == "5" else "warning")
+        plan()
+        tell_due()
+    Provider.objects.update(low_balance=None)  # the limit is gone, the days are not enough
+    watch()
+    assert open_keys() == {f"watch:runway:{provider.pk}"} and len(alerts) == 1
+    Provider.objects.update(balance=1000)
+    watch()
+    plan()
+    tell_due()
+    assert open_keys() == set()
+    assert [message.subject.split(": ")[1] for message in mail.outbox] == ["Warning", "Over"]
+
+
+def test_a_limit_is_told_without_any_days_of_readings_and_not_of_an_archived_provider(shop: Service) -> None:
+    Provider.objects.update(low_balance=60, balance=60)
+    assert watch() == []
+    Provider.objects.update(balance="59.99")
+    assert [trouble.provider_id for trouble in watch()] == [Provider.objects.get().pk]
+    Provider.objects.update(archived_at=timezone.now())
+    assert watch() == []
+    assert open_keys() == set()
+
+
+def test_an_alert_of_the_limit_from_an_earlier_version_is_over_with_the_first_look(shop: Service) -> None:
+    raise_alert(f"balance:{Provider.objects.get().pk}", "Low")
+    watch()
+    assert open_keys() == set()
+
+
 def test_paused_sending_is_an_alert_and_a_restored_database_too() -> None:
     pause_dispatch("adam@example.org", "Looking at something")
     watch()
@@ -123,10 +173,13 @@ def test_what_waits_for_staff_for_a_day_is_an_alert(shop: Service) -> None:
     DepositRequest.objects.update(created_at=timezone.now() - DAY)
     watch()
     assert open_keys() == {"watch:deposits"}
+    assert Alert.objects.get().at_risk == 10
     Request.objects.update(created_at=timezone.now() - DAY)
     Submission.objects.filter(pk=held.pk).update(state_at=timezone.now() - DAY)
     watch()
     assert open_keys() == {"watch:deposits", "watch:requests", "watch:reviews"}
+    risk = dict(Alert.objects.values_list("key", "at_risk"))
+    assert (risk["watch:requests"], risk["watch:reviews"]) == (2, held.charge)
 
 
 # ── heartbeats ──────────────────────────────────────────────────────────────────────────────────────
@@ -201,13 +254,14 @@ def test_the_number_of_queries_depends_on_nothing(shop: Service) -> None:
             list(watching.troubles(timezone.now()))
         return len(captured)
 
+    read(Provider.objects.get(), "50", "40", "30", "20", "10")
     few = queries()
     alice = world.customer()
     for number in range(4):
         read(world.provider(name=f"P{number}"), "50", "40", "30", "20", "10")
         heard(f"w{number}", ago=timedelta(minutes=5))
         doubtful(world.order(alice, shop, link=f"https://example.org/{number}"), age=DAY)
-    assert queries() == few <= 10
+    assert queries() == few <= 12
 
 
 @pytest.mark.django_db(transaction=True)

@@ -71,17 +71,14 @@ def test_a_pause_by_hand_is_not_replaced_by_an_automatic_one(shop: Upstream) -> 
     assert (provider.pause_kind, provider.pause_reason) == ("manual", "Holiday")
 
 
-def test_a_low_balance_raises_an_alert_that_ends_with_the_next_top_up(shop: Upstream) -> None:
+def test_a_low_balance_is_no_alert_of_the_readings_own(shop: Upstream) -> None:
+    """It is one incident with the runway, and told by who looks at both (tests/orders/test_watching.py)."""
     provider = connected(shop)
     provider.low_balance = Decimal(50)
     provider.save(update_fields=["low_balance"])
     shop.balance = {"balance": "49.99", "currency": "USD"}
-    read_balance(provider)
-    read_balance(provider)
-    assert Alert.objects.get(key=f"balance:{provider.pk}").count == 2
-    shop.balance = {"balance": "50", "currency": "USD"}
-    read_balance(provider)
-    assert not open_alert(f"balance:{provider.pk}")
+    assert read_balance(provider).error == ""
+    assert not Alert.objects.exists()
 
 
 def test_another_currency_than_ours_is_an_alarm(shop: Upstream) -> None:
