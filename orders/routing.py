@@ -5,6 +5,9 @@ quantity and keeps what was sold (refill, cancel), at a present cost within the 
 by hand makes the order wait for them as held.
 """
 
+from typing import Any
+
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from orders.models import Order, OrderEvent, Submission, SubmissionAttempt
@@ -16,6 +19,22 @@ from providers.models import Provider, Route
 WORTH_ANOTHER_ROUTE = frozenset({"service", "quantity", "provider_funds", "auth", "not_sent", "breaker"})
 
 
+def fitting_routes(service: Any, service_type: Any, quantity: Any) -> QuerySet[Route]:
+    """The routes of a service by which this quantity could be sent now. Values, or OuterRefs in a subquery."""
+    return Route.objects.filter(
+        service=service,
+        enabled=True,
+        offer__gone_at=None,
+        offer__on_hold="",
+        offer__service_type=service_type,
+        offer__minimum__lte=quantity,
+        offer__maximum__gte=quantity,
+        offer__provider__archived_at=None,
+        offer__provider__paused_at=None,
+        offer__provider__breaker=Provider.Breaker.CLOSED,
+    )
+
+
 def other_route(order: Order, submission: Submission) -> Route | None:
     """The next route in order that may take this order, or None."""
     tried = SubmissionAttempt.objects.filter(submission=submission)
@@ -23,18 +42,7 @@ def other_route(order: Order, submission: Submission) -> Route | None:
         return None
     refused_by = set(tried.values_list("offer_id", flat=True)) | {submission.offer_id}
     service = order.service
-    routes = Route.objects.filter(
-        service=service,
-        enabled=True,
-        offer__gone_at=None,
-        offer__on_hold="",
-        offer__service_type=service.service_type,
-        offer__minimum__lte=order.quantity,
-        offer__maximum__gte=order.quantity,
-        offer__provider__archived_at=None,
-        offer__provider__paused_at=None,
-        offer__provider__breaker=Provider.Breaker.CLOSED,
-    ).exclude(offer_id__in=refused_by)
+    routes = fitting_routes(service, service.service_type, order.quantity).exclude(offer_id__in=refused_by)
     for route in routes.select_related("offer__provider", "service").order_by("position", "id"):
         keeps_promises = (route.offer.refill or not service.refill) and (
             route.offer.cancel or not service.cancel
@@ -49,19 +57,22 @@ def other_route(order: Order, submission: Submission) -> Route | None:
     return None
 
 
-def take_route(order: Order, submission: Submission, route: Route, why: str) -> None:
-    """Point a submission at another route; it is sent from there next. The caller holds the order's lock and
-    has made (or is making) the submission queued."""
+def take_route(order: Order, submission: Submission, route: Route, why: str) -> bool:
+    """Point a queued submission at another route; it is sent from there next. The caller holds the order's lock.
+
+    False, and nothing changed, where the submission is not queued where it was any more.
+    """
     exchange = exchange_to_panel(route.offer.provider.currency)
     if exchange is None:
         raise ValueError(
             f"{route.offer.provider} has no exchange rate"
         )  # other_route() never offers such a route
-    order.cost = present_cost(route, order.total, exchange)
-    order.save(update_fields=["cost"])
     now = timezone.now()
     by_hand = {} if route.offer.provider.sends_by_itself else {"state": Submission.State.HELD}
-    Submission.objects.filter(pk=submission.pk).update(
+    there = Submission.objects.filter(
+        pk=submission.pk, state=Submission.State.QUEUED, offer_id=submission.offer_id
+    )
+    moved = there.update(
         provider_id=route.offer.provider_id,
         offer=route.offer,
         route=route,
@@ -70,6 +81,10 @@ def take_route(order: Order, submission: Submission, route: Route, why: str) -> 
         state_at=now,
         **by_hand,
     )
+    if not moved:
+        return False
+    order.cost = present_cost(route, order.total, exchange)
+    order.save(update_fields=["cost"])
     OrderEvent.objects.create(
         order=order,
         kind=OrderEvent.Kind.SUBMISSION,
@@ -79,3 +94,4 @@ def take_route(order: Order, submission: Submission, route: Route, why: str) -> 
         why=f"Sent to another provider: {why}"[:500],
         staff_only=True,
     )
+    return True

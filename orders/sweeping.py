@@ -9,21 +9,19 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from orders.dispatch import notice_a_restore, went_back
+from orders.dispatch import notice_a_restore
 from orders.models import Order, Request, Submission
-from orders.routing import other_route, take_route
+from orders.rerouting import reroute_waiting
 from orders.settlement import lock_order, withdraw
-from providers.models import Provider
 
 LONG_UNSENT = timedelta(hours=24)
-TRY_ELSEWHERE_AFTER = timedelta(minutes=10)
 
 
 @dataclass
 class Swept:
     released: int = 0  # claimed → queued
     unknown: int = 0  # sending → unknown
-    rerouted: int = 0
+    rerouted: int = 0  # queued where nothing can be sent, moved to another route
     overdue: int = 0  # newly on the staff list
     withdrawn: int = 0  # back in the queue while a cancel waits
     requests: int = 0
@@ -35,7 +33,7 @@ def sweep() -> Swept:
     return Swept(
         released=_release_expired_claims(),
         unknown=_doubt_expired_sends(),
-        rerouted=_reroute_what_cannot_be_sent(),
+        rerouted=reroute_waiting(),
         overdue=_flag_overdue(),
         withdrawn=_withdraw_what_was_canceled_meanwhile(),
         requests=_sweep_requests(),
@@ -71,34 +69,6 @@ def _doubt_expired_sends() -> int:
     with connection.cursor() as cursor:
         cursor.execute(_DOUBT)
         return len(cursor.fetchall())
-
-
-def _reroute_what_cannot_be_sent() -> int:
-    """Queued for long because nothing could be sent, or because the breaker is open: another route, where one fits."""
-    if went_back():
-        return 0  # it may have been sent by its present route already
-    now = timezone.now()
-    waiting = Submission.objects.filter(
-        state=Submission.State.QUEUED, queued_since__lt=now - TRY_ELSEWHERE_AFTER
-    )
-    stuck = waiting.filter(waits_for="not_sent") | waiting.exclude(provider__breaker=Provider.Breaker.CLOSED)
-    moved = 0
-    for order_id in (
-        stuck.filter(order__service__routes__enabled=True).distinct().values_list("order_id", flat=True)[:100]
-    ):
-        with transaction.atomic():
-            order = lock_order(order_id)
-            submission = (
-                Submission.objects.select_for_update(of=("self",))
-                .select_related("provider")
-                .filter(order_id=order_id, state=Submission.State.QUEUED)
-                .first()
-            )
-            route = other_route(order, submission) if submission else None
-            if submission and route:
-                take_route(order, submission, route, "the first provider could not be reached")
-                moved += 1
-    return moved
 
 
 def _withdraw_what_was_canceled_meanwhile() -> int:

@@ -57,6 +57,9 @@ class Provider(models.Model):
     last_catalog_at = models.DateTimeField(null=True, blank=True)
     last_status_at = models.DateTimeField(null=True, blank=True)
     last_submit_at = models.DateTimeField(null=True, blank=True)
+    # How far its waiting orders were looked at for another route (orders.rerouting); null: from the first on.
+    looked_from_at = models.DateTimeField(null=True, blank=True)
+    looked_from_order = models.BigIntegerField(null=True, blank=True)
 
     class Meta:
         ordering = ["name"]
