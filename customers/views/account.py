@@ -4,11 +4,12 @@ from typing import Any
 from urllib.parse import quote
 
 from allauth.mfa.utils import is_mfa_enabled
+from allauth.usersessions.adapter import get_adapter as sessions_adapter
 from allauth.usersessions.models import UserSession
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -19,6 +20,7 @@ from customers import site_settings
 from customers.access import staff_of as signed_in
 from customers.api_keys import live_keys
 from customers.erasing import ask_for_deletion
+from customers.figures import browser_name
 from customers.models import User
 from customers.profile_forms import NoticesForm, ProfileForm
 
@@ -46,6 +48,21 @@ def notices(request: HttpRequest) -> HttpResponse:
         messages.success(request, _("Saved. It counts from the next mail on."))
         return redirect("account_notices")
     return render(request, "account/notices.html", {"form": form}, status=422 if form.is_bound else 200)
+
+
+@require_POST
+def end_session(request: HttpRequest, session_id: int) -> HttpResponse:
+    """Sign one other place out, at once. The place where this is asked signs out by its own button."""
+    others = UserSession.objects.filter(user=signed_in(request)).exclude(
+        session_key=request.session.session_key
+    )
+    ended = get_object_or_404(others, pk=session_id)
+    sessions_adapter().end_sessions([ended])
+    where = f"{browser_name(ended.user_agent)}, {ended.ip}"
+    messages.success(
+        request, _("Signed out there: %(where)s. Other places stay signed in.") % {"where": where}
+    )
+    return redirect("usersessions_list")
 
 
 @require_safe

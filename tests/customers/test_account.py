@@ -10,7 +10,7 @@ from django.core import mail
 from django.test import Client
 
 from customers import site_settings
-from customers.models import User
+from customers.models import AuditEntry, User
 from customers.notices import low_below, wants
 from providers.models import Service
 from tests import world
@@ -117,6 +117,23 @@ def test_it_signs_out_the_other_places(alice: User) -> None:
     here.post("/account/sessions/")
     assert there.get("/account/").status_code == 302
     assert here.get("/account/").status_code == 200
+
+
+def test_it_signs_out_one_other_place_and_leaves_the_rest(alice: User) -> None:
+    here, there, third = Client(), Client(HTTP_USER_AGENT="Mozilla/5.0 (X11; Linux) Firefox/130.0"), Client()
+    for client in (here, there, third):
+        client.post("/account/login/", {"login": alice.email, "password": world.PASSWORD})
+        client.get("/account/")
+    page = here.get("/account/sessions/").content.decode()
+    assert page.count("This one") == 1 and page.count("/end") == 2
+    lost = UserSession.objects.get(session_key=there.session.session_key)
+    answer = here.post(f"/account/sessions/{lost.pk}/end", follow=True).content.decode()
+    assert "Signed out there: Firefox, Linux" in answer
+    assert [client.get("/account/").status_code for client in (here, there, third)] == [200, 302, 200]
+    assert AuditEntry.objects.latest("pk").summary == f"1 session of {alice.email} ended from the list"
+    own = UserSession.objects.get(session_key=here.session.session_key)
+    assert here.post(f"/account/sessions/{own.pk}/end").status_code == 404  # its own button signs it out
+    assert here.post(f"/account/sessions/{lost.pk}/end").status_code == 404  # ended already
 
 
 def test_newer_terms_are_asked_for_once_and_lead_back(alice: User) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 import pytest
+from allauth.usersessions.models import UserSession
 from django.test import Client
 
 from customers.api_keys import create_api_key
@@ -33,7 +34,7 @@ from tests.panel.access_matrix import ROLES, TABLE, Address, expected_of, matche
 pytestmark = pytest.mark.django_db
 
 # Arguments that name something of one customer's: the crawler asks for them as another.
-OWNED = {"order_id", "request_id", "key_id", "deposit_id", "customer_id"}
+OWNED = {"order_id", "request_id", "key_id", "deposit_id", "customer_id", "session_id"}
 
 
 class Stage:
@@ -60,6 +61,9 @@ class Stage:
             "order_id": self.order.pk,
             "request_id": request.pk,
             "key_id": _key_of(self.alice),
+            "session_id": UserSession.objects.create(
+                user=self.alice, ip="203.0.113.7", session_key="alices-session", user_agent="alices-browser"
+            ).pk,
             "deposit_id": deposit.pk,
             "customer_id": self.alice.pk,
             "user_id": self.reviewer.pk,
