@@ -168,21 +168,28 @@ def undo_together(
     applied = CatalogChange.objects.filter(revision=revision, state=State.APPLIED)
     with transaction.atomic():
         providers = _locked(applied.values_list("provider", flat=True))
-        undone = {provider.name: _undo(provider, revision, by, request) for provider in providers}
+        withdrawn = _unpublish_new(applied.filter(kind=Kind.NEW), by, request)
+        undone = {
+            provider.name: _undo(
+                provider, revision, [one for one in withdrawn if one.provider_id == provider.pk], by, request
+            )
+            for provider in providers
+        }
         if not any(undone.values()):
             raise CannotUndo(_("There is nothing to undo in this revision."))
     return {name: number for name, number in undone.items() if number}
 
 
-def _undo(provider: Provider, revision: uuid.UUID, by: User | None, request: HttpRequest | None) -> int:
+def _undo(
+    provider: Provider,
+    revision: uuid.UUID,
+    withdrawn: Sequence[CatalogChange],
+    by: User | None,
+    request: HttpRequest | None,
+) -> int:
     now = timezone.now()
-    applied = list(
-        CatalogChange.objects.filter(
-            provider=provider, revision=revision, state=State.APPLIED
-        ).select_related("offer")
-    )
-    changes = [change for change in applied if change.kind != Kind.NEW]
-    withdrawn = _unpublish_new([change for change in applied if change.kind == Kind.NEW], by, request)
+    applied = CatalogChange.objects.filter(provider=provider, revision=revision, state=State.APPLIED)
+    changes = list(applied.exclude(kind=Kind.NEW).select_related("offer"))
     if not changes and not withdrawn:
         return 0
     _refuse_if_overtaken(changes)
@@ -205,15 +212,17 @@ def _undo(provider: Provider, revision: uuid.UUID, by: User | None, request: Htt
 def _unpublish_new(
     new: Iterable[CatalogChange], by: User | None, request: HttpRequest | None
 ) -> list[CatalogChange]:
-    """Take off the list what is delivered by these new offers only; returns the changes that were on sale by it."""
+    """Take off the list what is delivered by these new offers only, of whichever providers they are.
+
+    Returns the changes that it was on sale by.
+    """
     by_offer = {change.offer_id: change for change in new if change.offer_id}
     routes = Route.objects.filter(offer__in=by_offer, service__published=True)
     elsewhere = Route.objects.filter(service=OuterRef("service"), enabled=True).exclude(offer__in=by_offer)
-    only = dict(routes.exclude(Exists(elsewhere)).values_list("service_id", "offer_id"))
-    if not only:
-        return []
-    unpublish(list(only), by=by, request=request)
-    return [by_offer[offer_id] for offer_id in set(only.values())]
+    only = list(routes.exclude(Exists(elsewhere)).values_list("service_id", "offer_id"))
+    if only:
+        unpublish(sorted({service_id for service_id, _offer in only}), by=by, request=request)
+    return [by_offer[offer_id] for offer_id in sorted({offer_id for _service, offer_id in only})]
 
 
 def _staged(

@@ -1,13 +1,18 @@
 """The loss lock: which reported charges are losses, and what is told about them."""
 
+import json
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 from orders.loss_lock import Sold, alert_losses, loss_on
 from orders.models import Submission
+from orders.status_lane import status_lane
 from providers.models import Alert, ExchangeRate
 from tests import staff_world, world
 
@@ -69,3 +74,36 @@ def test_one_alert_for_a_service_however_many_orders_lose() -> None:
     assert f'href="/manage/services/{service.pk}"' in page
     assert '<span class="tx">Alerts</span><span class="cnt hot">1<' in page, "the navigation counts it"
     assert Submission.objects.count() == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_status_that_reports_a_loss_raises_one_alert_however_often_it_is_read(
+    httpserver: HTTPServer, settings: Any
+) -> None:
+    """The whole way of an answer, from the provider's words to the alert."""
+    reported = {"charge": "1.80"}
+
+    def status(request: Request) -> Response:
+        row = {"status": "In progress", "remains": "500", "currency": "USD", **reported}
+        ids = (request.form.get("orders") or request.form["order"]).split(",")
+        return Response(json.dumps(dict.fromkeys(ids, row)), content_type="application/json")
+
+    httpserver.expect_request("/api/v2", method="POST").respond_with_handler(status)
+    settings.PROVIDER_ALLOWED_PRIVATE = frozenset({f"{httpserver.host}:{httpserver.port}"})
+    provider = world.provider(httpserver.url_for("/api/v2"))
+    service = world.service(world.offer(provider))
+    order = staff_world.accepted(world.order(world.customer(), service))
+    assert (order.cost, order.charge) == (1, 2)
+
+    def read() -> list[tuple[str, int, Decimal | None]]:
+        status_lane(provider.pk, force=True)
+        return list(Alert.objects.filter(key__startswith="loss:").values_list("key", "count", "at_risk"))
+
+    assert read() == [], "above the cost, within the margin"
+    reported["charge"] = "2.50"
+    told = [(f"loss:{provider.pk}:{service.pk}", 1, Decimal("0.500000"))]
+    assert [read(), read(), read()] == [told] * 3
+    assert Submission.objects.get(pk=order.pk).reported_charge == Decimal("2.50")
+    order.refresh_from_db()
+    assert (order.cost, order.refunded) == (1, 0), "evidence only"
+    world.sane()

@@ -12,11 +12,19 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from providers.catalog import Synced, sync_catalog
-from providers.deciding import CannotUndo, NothingWaits, accept_changes, refuse_changes, undo_together
+from providers.deciding import (
+    CannotUndo,
+    NothingWaits,
+    accept_changes,
+    decide_together,
+    refuse_changes,
+    undo_together,
+)
 from providers.lanes import hold
-from providers.models import Alert, CatalogChange, Lane, Offer, Provider
+from providers.models import Alert, CatalogChange, Lane, Offer, Provider, Service
 from providers.publishing import publish
 from providers.repricing import reprice
+from providers.routes import add_route
 from tests.providers.shop import Upstream, connected, everything_at, offer_of, service_of
 
 pytestmark = pytest.mark.django_db
@@ -215,6 +223,30 @@ def test_limits_and_names_follow_the_provider_but_not_over_an_admins_own_name(
     mine.refresh_from_db()
     assert (theirs.name, mine.name) == ("Renamed", "Our own words")
     assert (mine.minimum, mine.maximum, mine.cancel) == (20, 50, False)
+
+
+def test_an_admins_own_name_and_description_outlast_a_list_that_changes_both(
+    shop: Upstream, selling: Provider
+) -> None:
+    both, name_only, words_only, neither = (service_of(selling, number) for number in (4, 5, 6, 7))
+    for service in (both, name_only):
+        service.name, service.own_name = "Our own name", True
+    for service in (both, words_only):
+        service.description, service.own_description = "Our own words", True
+    for service in (both, name_only, words_only):
+        service.save()
+    for number in (4, 5, 6, 7):
+        shop.list(number, name="Renamed", description="Described anew")
+    assert sync_catalog(selling, apply=True).changed == 4
+    ours = [(Service.objects.get(pk=one.pk).name, Service.objects.get(pk=one.pk).description)
+            for one in (both, name_only, words_only, neither)]  # fmt: skip
+    assert ours == [
+        ("Our own name", "Our own words"),
+        ("Our own name", "Described anew"),
+        ("Renamed", "Our own words"),
+        ("Renamed", "Described anew"),
+    ]
+    assert offer_of(selling, 4).description == "Described anew", "the provider's own words are kept beside it"
 
 
 def test_limits_that_make_no_sense_take_the_service_off_sale(shop: Upstream, selling: Provider) -> None:
@@ -479,3 +511,32 @@ def test_names_are_stored_without_control_and_bidi_characters(shop: Upstream) ->
     offer = offer_of(provider, 1)
     assert (offer.name, offer.category, offer.description) == ("Safe text", "Ab", "One\ntwo")
     assert (offer.type_raw, offer.service_type) == ("Default", "default")
+
+
+@pytest.mark.parametrize("known_before", [False, True])
+def test_undoing_new_services_of_two_providers_leaves_nothing_on_sale_that_only_they_deliver(
+    shop: Upstream, selling: Provider, known_before: bool
+) -> None:
+    atlas = connected(shop, name="Atlas")
+    sync_catalog(atlas, apply=True)
+    shop.list(91)
+    for provider in (selling, atlas):
+        sync_catalog(provider, apply=False)
+    both = CatalogChange.objects.filter(external_id="91", state="staged")
+    revision = decide_together(list(both.values_list("pk", flat=True))).revision
+    publish(selling, ["91"])
+    service = service_of(selling, 91)
+    add_route(service, offer_of(atlas, 91))
+    if known_before:
+        add_route(service, offer_of(atlas, 1))
+    if known_before:
+        with pytest.raises(CannotUndo):  # there is another way: nothing has to be taken back
+            undo_together(revision)
+    else:
+        assert undo_together(revision) == {selling.name: 1, "Atlas": 1}
+        with pytest.raises(CannotUndo):
+            undo_together(revision)
+    service.refresh_from_db()
+    assert service.published == known_before
+    state = "applied" if known_before else "undone"
+    assert set(CatalogChange.objects.filter(revision=revision).values_list("state", flat=True)) == {state}
