@@ -6,6 +6,7 @@ sent and can be taken back until then. Two reviewers never both decide: orders.r
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -29,6 +30,7 @@ from orders.requests import undo as take_back
 from orders.staff.review_queue import (
     UNDO_S,
     Pane,
+    Place,
     Queue,
     read_answered,
     read_pane,
@@ -173,15 +175,17 @@ def _page(request: HttpRequest, shown: Queue, at: int | None, status: int = 200,
 def _with_pane(request: HttpRequest, shown: Queue, pane: Pane | None, stands: str) -> dict[str, Any]:
     """`stands`: in the "list" page or as a "page" of its own; forms lead back to where they stood."""
     at = pane.request.pk if pane else 0
-    place = shown.place(at)
+    place, following, before = shown.place(at), shown.next_to(at), shown.before_it(at)
     return _replies(request) | {
         "queue": shown,
         "tabs": _tabs(shown),
         "pane": pane,
         "current": at,
-        "place": None if place is None else place + 1,
-        "next": shown.after(at),
-        "previous": shown.before(at),
+        "place": None if place is None else shown.first + place,
+        "next": following,
+        "next_query": shown.query_after if following and following == shown.following else shown.query,
+        "previous": before,
+        "previous_query": shown.query_before if place == 0 else shown.query,
         "stands": stands,
         "undo_s": UNDO_S,
     }
@@ -207,7 +211,12 @@ def _tabs(shown: Queue) -> list[dict[str, Any]]:
 
 def _queue(request: HttpRequest) -> Queue:
     asked = request.POST if request.method == "POST" else request.GET
-    return read_queue(staff_of(request), asked.get("tab", "all"), _number(asked.get("provider")))
+    return read_queue(
+        staff_of(request),
+        asked.get("tab", "all"),
+        _number(asked.get("provider")),
+        Place.read(asked.get("after")),
+    )
 
 
 def _pane(request: HttpRequest, request_id: int) -> Pane:
@@ -254,9 +263,19 @@ def _back(request: HttpRequest, at: int | None = None) -> HttpResponse:
     """To the list as it was filtered, or to the next request's page where the form stood on one."""
     following = at or _number(request.POST.get("next"))
     if request.POST.get("stands") == "page" and following:
-        return redirect("staff_review_one", following)
-    asked = [("tab", request.POST.get("tab")), ("provider", request.POST.get("provider")), ("at", following)]
-    query = "&".join(f"{name}={value}" for name, value in asked if value and str(value).isalnum())
+        after = Place.read(request.POST.get("after"))
+        return redirect(
+            reverse("staff_review_one", args=[following])
+            + (f"?{urlencode({'after': after})}" if after else "")
+        )
+    given = request.POST
+    asked = {
+        "tab": given.get("tab") if given.get("tab") in TAB_LABELS else None,
+        "provider": _number(given.get("provider")),
+        "after": Place.read(given.get("after")),
+        "at": following,
+    }
+    query = urlencode({name: value for name, value in asked.items() if value})
     return redirect(reverse("staff_review") + (f"?{query}" if query else ""))
 
 

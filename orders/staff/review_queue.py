@@ -1,12 +1,15 @@
 """What the review queue shows: reading only. The number of queries does not grow with the queue.
 
-Order: what the provider refused and refills without a clear answer first, then the longest waiting.
+Order: what the provider refused and refills without a clear answer first, then the longest waiting. A page is what comes
+after a place in this order (`after`, a Place as text), so that decisions of others move nothing past its reader; what was
+decided on it is made good for by the next ones.
 """
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -69,10 +72,39 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a request stands in the queue, whatever becomes of it."""
+
+    calm: bool  # False for those that come first
+    asked_at: datetime
+    pk: int
+
+    def __str__(self) -> str:
+        return f"{int(self.calm)}-{round(self.asked_at.timestamp() * 1_000_000)}-{self.pk}"
+
+    @classmethod
+    def read(cls, text: str | None) -> "Place | None":
+        """From an address; None for what is no place."""
+        match = re.fullmatch(r"([01])-(\d{1,17})-(\d{1,18})", text or "", re.ASCII)
+        if match is None:
+            return None
+        at = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=int(match[2]))
+        return cls(match[1] == "1", at, int(match[3]))
+
+    @classmethod
+    def of(cls, request: Request) -> "Place":
+        return cls(_is_calm(request), request.created_at, request.pk)
+
+
+@dataclass(frozen=True)
 class Queue:
     tab: str
     provider_id: int | None
+    after: Place | None  # the page begins behind it; None: the first page
+    before: int  # how many requests of this list stand before the page
     rows: list[Row]
+    following: int | None  # the first request of the next page
+    previous: tuple[Place | None, int] | None  # where the page before this one begins, and its last request
     counts: Mapping[str, int]
     providers: list[Provider]
     undoable: list[Request]
@@ -86,14 +118,41 @@ class Queue:
         return self.counts[self.tab]
 
     @property
+    def first(self) -> int:
+        return self.before + 1
+
+    @property
+    def last(self) -> int:
+        return self.before + self.shown
+
+    @property
     def query(self) -> str:
-        asked = {"tab": self.tab if self.tab != "all" else "", "provider": self.provider_id or ""}
+        return self._query(self.after)
+
+    @property
+    def query_after(self) -> str:
+        """Of the next page; "" where this is the last one."""
+        return self._query(Place.of(self.rows[-1].request)) if self.following else ""
+
+    @property
+    def query_before(self) -> str:
+        """Of the page before, with its last request: K goes on from there. "" on the first page."""
+        return self._query(self.previous[0], self.previous[1]) if self.previous else ""
+
+    def _query(self, after: Place | None, at: int | None = None) -> str:
+        tab = self.tab if self.tab != "all" else ""
+        asked = {"tab": tab, "provider": self.provider_id, "after": after, "at": at}
         return urlencode({name: value for name, value in asked.items() if value})
 
     @property
     def digest(self) -> str:
         """Changes with whatever the rows show, so that a live refresh of an unchanged queue answers 204."""
-        shown: list[Any] = [sorted(self.counts.items()), [request.pk for request in self.undoable]]
+        shown: list[Any] = [
+            sorted(self.counts.items()),
+            self.before,
+            self.following,
+            [request.pk for request in self.undoable],
+        ]
         shown += [(r.request.pk, r.request.state, r.request.upstream_message, span(r.waiting), r.stake, r.looking, r.order.remains)
                   for r in self.rows]  # fmt: skip
         return hashlib.sha256(repr(shown).encode()).hexdigest()[:20]
@@ -101,16 +160,20 @@ class Queue:
     def place(self, request_id: int) -> int | None:
         return next((at for at, row in enumerate(self.rows) if row.request.pk == request_id), None)
 
-    def after(self, request_id: int) -> int | None:
-        """The request to look at once this one is decided: the next in the list, or the first."""
+    def next_to(self, request_id: int) -> int | None:
+        """The request to look at once this one is decided: the next in the list, also of the next page, or the first."""
         at = self.place(request_id)
         others = [row.request.pk for row in self.rows if row.request.pk != request_id]
+        if at is not None and at == len(self.rows) - 1 and self.following:
+            return self.following
         if not others:
             return None
         return others[at] if at is not None and at < len(others) else others[0]
 
-    def before(self, request_id: int) -> int | None:
+    def before_it(self, request_id: int) -> int | None:
         at = self.place(request_id)
+        if at == 0 and self.previous:
+            return self.previous[1]
         return self.rows[at - 1].request.pk if at else None
 
 
@@ -129,7 +192,8 @@ class Pane:
         return self.row.request
 
 
-def read_queue(user: User, tab: str, provider_id: int | None) -> Queue:
+def read_queue(user: User, tab: str, provider_id: int | None, after: Place | None = None) -> Queue:
+    """One page of a list. Behind `after`, or the first page where nothing is behind it any more."""
     now = timezone.now()
     tab = tab if tab in TABS else "all"
     open_requests = Request.objects.filter(open_ones)
@@ -139,20 +203,59 @@ def read_queue(user: User, tab: str, provider_id: int | None) -> Queue:
     counts = open_requests.aggregate(
         **{name: Count("pk", filter=condition) for name, condition in tabs.items()}
     )
-    first = Case(
-        When(Q(state=Request.State.UNKNOWN) | ~Q(upstream_message=""), then=Value(False)),
-        default=Value(True),
-        output_field=BooleanField(),
-    )
-    found = _loaded(open_requests.filter(tabs[tab])).order_by(first, "created_at", "pk")[:MOST_AT_ONCE]
+    listed = open_requests.filter(tabs[tab]).annotate(calm=CALM)
+    found: list[Request] = []
+    if after:
+        found = _page(listed.filter(_behind(after)))
+        after = after if found else None
+    if after is None:
+        found = _page(listed)
+    rows = found[:MOST_AT_ONCE]
     return Queue(
         tab=tab,
         provider_id=provider_id,
-        rows=_rows(list(found), user, now),
+        after=after,
+        before=listed.exclude(_behind(after)).count() if after else 0,
+        rows=_rows(rows, user, now),
+        following=found[MOST_AT_ONCE].pk if len(found) > MOST_AT_ONCE else None,
+        previous=_page_before(listed, after) if after else None,
         counts=counts,
         providers=list(_providers()),
         undoable=list(undoable(user).select_related("order").order_by("next_at")),
     )
+
+
+CALM = Case(
+    When(Q(state=Request.State.UNKNOWN) | ~Q(upstream_message=""), then=Value(False)),
+    default=Value(True),
+    output_field=BooleanField(),
+)
+ORDER = ("calm", "created_at", "pk")
+
+
+def _is_calm(request: Request) -> bool:
+    """CALM of one row."""
+    return request.state != Request.State.UNKNOWN and not request.upstream_message
+
+
+def _behind(place: Place) -> Q:
+    same = Q(calm=place.calm)
+    later = Q(created_at__gt=place.asked_at) | Q(created_at=place.asked_at, pk__gt=place.pk)
+    return (same & later) if place.calm else Q(calm=True) | (same & later)
+
+
+def _page(listed: QuerySet[Request]) -> list[Request]:
+    """The first of them, one more than a page."""
+    return list(_loaded(listed).order_by(*ORDER)[: MOST_AT_ONCE + 1])
+
+
+def _page_before(listed: QuerySet[Request], after: Place) -> tuple[Place | None, int] | None:
+    """(behind what it begins, its last request); None where nothing stands before."""
+    back = listed.exclude(_behind(after)).order_by(*(f"-{name}" for name in ORDER))
+    keys = list(back.values_list(*ORDER)[: MOST_AT_ONCE + 1])
+    if not keys:
+        return None
+    return (Place(*keys[MOST_AT_ONCE]) if len(keys) > MOST_AT_ONCE else None), keys[0][2]
 
 
 def read_answered(after: int | None) -> tuple[list[Request], int | None]:

@@ -53,7 +53,10 @@
   /* After a decision the next request is at hand: the keys J, K, A and R go on from its row. */
   document.addEventListener("DOMContentLoaded", function () {
     var row = pane() && document.querySelector("[data-review] tr.cur a[data-open]");
-    if (row && location.search.indexOf("at=") >= 0 && !document.querySelector("[data-focus]")) row.focus({ preventScroll: true });
+    if (row && /[?&](at|after)=/.test(location.search) && !document.querySelector("[data-focus]")) {
+      row.focus({ preventScroll: true });
+      row.closest("tr").scrollIntoView({ block: "nearest" });
+    }
     tick();
   });
 
@@ -62,6 +65,18 @@
     var row = event.key === "Escape" && event.target.matches("#pane textarea") && document.querySelector("[data-review] tr.cur a[data-open]");
     if (row) row.focus({ preventScroll: true });
   });
+
+  /* J on the last row opens the next page, K on the first one the page before, whose last row it shows. Before rows.js,
+     which would stay where it is. */
+  document.addEventListener("keydown", function (event) {
+    var key = event.key.toLowerCase();
+    if ((key !== "j" && key !== "k") || event.ctrlKey || event.metaKey || event.altKey || document.body.dataset.keys === "off" || panel.inField() || panel.openDialog()) return;
+    var row = document.querySelector("[data-review] tr.cur");
+    var link = row && !row[key === "j" ? "nextElementSibling" : "previousElementSibling"] && document.querySelector("[data-review] a[rel=" + (key === "j" ? "next" : "prev") + "]");
+    if (!link) return;
+    event.preventDefault();
+    link.click();
+  }, true);
 
   /* A page that loads itself again keeps the focus in its row. */
   function again() {

@@ -14,6 +14,7 @@ from customers import wallet
 from customers.models import User
 from orders.models import Order, OrderEvent, Request
 from orders.requests import decide
+from orders.staff import review_queue
 from providers.models import Service
 from tests import staff_world, world
 
@@ -145,6 +146,94 @@ def test_tabs_count_and_filter(client: Client, refill: Request, cancel: Request,
     assert counts == ["2", "1", "1", "1", "1"]
     provider = cancel.order.submission.provider_id
     assert len(ids(client.get(f"/staff/review?provider={provider}").content.decode())) == 2
+
+
+@pytest.fixture
+def pages_of_three(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(review_queue, "MOST_AT_ONCE", 3)
+
+
+@pytest.fixture
+def eight(alice: User, impressions: Service, pages_of_three: None) -> list[int]:
+    """As the queue lists them: two that the provider refused, then the longest waiting; two were asked at one moment."""
+    made = [
+        staff_world.cancel_asked(
+            staff_world.accepted(world.order(alice, impressions, f"https://example.org/{at}")), 30 - at
+        )
+        for at in range(8)
+    ]
+    Request.objects.filter(pk__in=[made[5].pk, made[7].pk]).update(upstream_message="Not now")
+    Request.objects.filter(pk__in=[made[1].pk, made[2].pk]).update(created_at=made[1].created_at)
+    return [made[at].pk for at in (5, 7, 0, 1, 2, 3, 4, 6)]
+
+
+def link(html: str, rel: str) -> str:
+    found = re.search(rf'href="(/staff/review\?[^"]*)" rel="{rel}"', html)
+    return found[1].replace("&amp;", "&") if found else ""
+
+
+def test_the_queue_goes_on_page_by_page_in_its_order_and_back(client: Client, eight: list[int]) -> None:
+    html, seen, pages = client.get("/staff/review?tab=cancel").content.decode(), [], []
+    while True:
+        seen += ids(html)
+        pages.append(html)
+        if not link(html, "next"):
+            break
+        html = client.get(link(html, "next")).content.decode()
+    assert seen == eight
+    assert [re.findall(r"\d+ to \d+ of \d+", text(page))[0] for page in pages] == [
+        "1 to 3 of 8",
+        "4 to 6 of 8",
+        "7 to 8 of 8",
+    ]
+    assert all("tab=cancel" in link(page, "next") for page in pages[:-1])
+    back = client.get(link(pages[2], "prev")).content.decode()
+    assert ids(back) == eight[3:6]
+    assert f'id="request-{eight[5]}" class="cur"' in back  # K goes on upwards from its last row
+    first = client.get(link(back, "prev")).content.decode()
+    assert ids(first) == eight[:3] and not link(first, "prev")
+
+
+def test_a_decision_leads_to_the_next_request_also_over_the_end_of_a_page(
+    client: Client, eight: list[int]
+) -> None:
+    second = link(client.get("/staff/review").content.decode(), "next")
+    page = client.get(f"{second}&at={eight[5]}").content.decode()
+    after = re.findall(r'name="after" value="([^"]*)"', page)[0]
+    assert f'name="next" value="{eight[6]}"' in page
+    answer = client.post(
+        "/staff/review/decide",
+        {"ids": eight[5], "decision": "approve", "next": eight[6], "after": after, "stands": "list"},
+        follow=True,
+    )
+    html = answer.content.decode()
+    assert ids(html) == [*eight[3:5], eight[6]]
+    assert f'id="request-{eight[6]}" class="cur"' in html
+    # all of the page at once: the next ones take their place; when nothing follows, the list begins again
+    many = {"ids": [*eight[3:5], eight[6]], "decision": "approve", "after": after}
+    assert ids(client.post("/staff/review/decide", many, follow=True).content.decode()) == [eight[7]]
+    last = {"ids": [eight[7]], "decision": "approve", "after": after}
+    assert ids(client.post("/staff/review/decide", last, follow=True).content.decode()) == eight[:3]
+
+
+def test_requests_on_pages_of_their_own_lead_over_the_end_of_a_list_page(
+    client: Client, eight: list[int]
+) -> None:
+    seen, at = [eight[0]], f"/staff/review/{eight[0]}"
+    while found := re.search(
+        r'href="(/staff/review/(\d+)[^"]*)" rel="next"', client.get(at).content.decode()
+    ):
+        if int(found[2]) in seen:
+            break
+        seen.append(int(found[2]))
+        at = found[1].replace("&amp;", "&")
+    assert seen == eight
+    assert "8 of 8" in text(client.get(at).content.decode())
+
+
+@pytest.mark.parametrize("after", ["1", "2-5-5", "1-99999999999999999-1", "1-x-1", "1-5-٣", "'"])
+def test_a_place_that_is_none_is_the_first_page(client: Client, eight: list[int], after: str) -> None:
+    assert ids(client.get("/staff/review", {"after": after}).content.decode()) == eight[:3]
 
 
 def test_approving_waits_ten_seconds_and_can_be_undone(client: Client, refill: Request, rita: User) -> None:
