@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import connection
 
 from panel.local.places import free_port, port_is_free
+from tests import emptying
 
 pytest_plugins = ["tests.fixtures_sandbox"]
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,6 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.STATE_DIR = settings.STATE_DIR / f"gw{number}"
     settings.STATE_DIR.mkdir(exist_ok=True)
     os.environ["STATE_DIR"] = str(settings.STATE_DIR)
+    emptying.install()
     # hashing is meant to be slow; no test is about its speed
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *settings.PASSWORD_HASHERS]
 
