@@ -1,5 +1,6 @@
 """The statements that benches/catalog.py shows, asserted; they are the same for any length of the list."""
 
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -89,3 +90,32 @@ def test_the_counting_sees_a_single_row_that_changed(shop: Upstream) -> None:
     after = rows_written()
     changed = {table: after[table] - before.get(table, 0) for table in TABLES}
     assert (changed["providers_offer"], changed["providers_catalogchange"]) == (1, 1)
+
+
+def test_ten_times_the_list_takes_as_many_statements_and_bounded_memory(shop: Upstream) -> None:
+    """First, unchanged, all prices changed. benches/catalog.py shows the same at 8,000."""
+    everything_at(50)
+
+    def counts(size: int) -> list[int]:
+        shop.rows.clear()
+        shop.list_many(size)
+        provider = connected(shop, name=f"{size} services")
+        first, _ = asked(lambda: sync_catalog(provider, apply=True))
+        publish(provider)
+        tracemalloc.start()
+        try:
+            unchanged, writes = asked(lambda: sync_catalog(provider, apply=True))
+            peak = tracemalloc.get_traced_memory()[
+                1
+            ]  # with what the upstream in this process takes to answer
+        finally:
+            tracemalloc.stop()
+        assert writes == 0
+        if size > 1000:
+            assert peak < size * 8_000, "8 kB for each service, of what Python objects took at once"
+        shop.list_many(size, rate="1.05")
+        changed, _ = asked(lambda: sync_catalog(provider, apply=True))
+        assert Service.objects.filter(routes__offer__provider=provider, cost_rate="1.05").count() == size
+        return [first, unchanged, changed]
+
+    assert counts(300) == counts(3000)
