@@ -156,6 +156,8 @@ def _hours_wanting(cursor: Any, day: datetime, end: datetime) -> list[datetime]:
 
 
 KEPT = f"of, hours, start, key, provider, {', '.join(FIGURES).replace('placed', 'orders', 1)}"
+# As their key has them, so that the sums of a span lie side by side: a reader of thousands then visits each page once.
+_IN_ORDER = "ORDER BY 1, 2, 3, 4, 5"
 _SUMS = ", ".join(f"sum({figure})" for figure in FIGURES)
 _SUMS_OF_SUMS = _SUMS.replace("placed", "orders", 1)
 _KEYED_SUMS = _SUMS.replace("sum(failed)", "0")
@@ -205,7 +207,7 @@ def _tally_hours(cursor: Any, day: datetime, start: datetime, end: datetime) -> 
         WITH span AS (SELECT %(start)s::timestamptz AS lo, %(end)s::timestamptz AS hi),
         seen AS (DELETE FROM orders_stalehour WHERE hour >= %(start)s AND hour < %(end)s),
         {facts()}
-        INSERT INTO orders_tally ({KEPT}) {sums_by_hour()}
+        INSERT INTO orders_tally ({KEPT}) {sums_by_hour()} {_IN_ORDER}
         """,
         values,
     )
@@ -243,6 +245,7 @@ def _sum_up(cursor: Any, start: datetime, hours: int, part: int) -> None:
         INSERT INTO orders_tally ({KEPT})
         SELECT of, %(hours)s, %(start)s, key, provider, {", ".join(KEPT.split(", ")[5:])}
         FROM ({summed_up(parts_of_it)}) AS summed (of, key, provider, {", ".join(KEPT.split(", ")[5:])})
+        {_IN_ORDER}
         """,
         values,
     )

@@ -155,7 +155,8 @@ def _large_rise(effect: ServiceEffect) -> bool:
 
 
 def _profit_change(touched: Sequence[ServiceEffect]) -> Decimal:
-    sold, profit = units_sold() if touched else {}, ZERO
+    sold = units_sold([effect.service.pk for effect in touched]) if touched else {}
+    profit = ZERO
     for effect in touched:
         units, orders = sold.get(effect.service.pk, (0, 0))
         if units and effect.gain_change:

@@ -12,7 +12,7 @@ from django.db import connection
 from django.utils import timezone
 
 from providers.models import Provider
-from providers.tallied import ALWAYS, asked, hour_of, tallies, units_and_gaps
+from providers.tallied import ALWAYS, asked, day_of, tallies, units_and_gaps
 
 LAST = 20  # completed orders that a median looks at
 ENOUGH = 5  # fewer say nothing
@@ -54,8 +54,8 @@ class Quality:
 
 # How orders ended, by service; of the finished hours and days from tallies.
 _COUNTS = f"""
-    WITH {units_and_gaps(keyed=True)},
-    ended AS (
+    WITH {units_and_gaps(keyed=True)}
+    SELECT service_id, sum(completed), sum(partial), sum(canceled) FROM (
         SELECT r.key AS service_id, r.completed, r.partial, r.canceled
         FROM {tallies(1)}
         WHERE r.provider = %(provider)s
@@ -65,8 +65,7 @@ _COUNTS = f"""
             SELECT id, service_id, status FROM orders_order WHERE ended_at >= gaps.lo AND ended_at < gaps.hi OFFSET 0) o
         CROSS JOIN LATERAL (SELECT provider_id, state FROM orders_submission WHERE order_id = o.id OFFSET 0) s
         WHERE s.provider_id = %(provider)s AND s.state = 'accepted'
-    )
-    SELECT service_id, sum(completed), sum(partial), sum(canceled) FROM ended GROUP BY service_id
+    ) AS ended GROUP BY service_id
     HAVING sum(completed) + sum(partial) + sum(canceled) > 0
 """
 # The last completed orders of a provider are looked for where they will be found: among the last that ended of all
@@ -101,12 +100,12 @@ _MEDIANS = f"""
 def quality_of(provider: Provider, most: int = 10) -> tuple[Quality, list[Quality]]:
     """All of a provider's orders that ended within 30 days, and those of its `most` busiest services; two queries.
 
-    The counts are of all orders since a whole hour 30 days ago. A median is of the last 20 completed among the last 100
+    The counts are of all orders since the midnight (UTC) before 30 days ago. A median is of the last 20 completed among the last 100
     orders of the service, the last 500 sent to the provider and the last 1,000 that ended anywhere; where more are open
     at once than that, an older completed order may be left out. So the cost does not grow with what was ordered.
     """
     with connection.cursor() as cursor:
-        values = asked(hour_of(timezone.now() - WINDOW), ALWAYS) | {"provider": provider.pk}
+        values = asked(day_of(timezone.now() - WINDOW), ALWAYS) | {"provider": provider.pk}
         cursor.execute(_COUNTS, values)
         counts = [(service, tuple(map(int, ended))) for service, *ended in cursor.fetchall()]
         counts.sort(key=lambda row: (-sum(row[1]), row[0]))

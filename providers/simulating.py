@@ -22,7 +22,7 @@ from providers.pricing import charge_for, margin_percent
 from providers.rates import RuleBook
 from providers.repricing import Supply, price, supplies_of, undeliverable
 from providers.service_types import TYPES
-from providers.tallied import ALWAYS, asked, hour_of, tallies, units_and_gaps
+from providers.tallied import ALWAYS, asked, day_of, tallies, units_and_gaps
 
 ZERO = Decimal(0)
 LARGE_RISE = Decimal(20)  # percent
@@ -187,7 +187,7 @@ def compared(
     names = dict(
         Service.objects.filter(pk__in=[now.service_id for now, _ in pairs]).values_list("pk", "name")
     )
-    sold = units_sold() if pairs else {}
+    sold = units_sold([now.service_id for now, _ in pairs]) if pairs else {}
     rows = []
     for now, then in pairs:
         after = price(then, book, exchange)
@@ -225,29 +225,38 @@ def _rules_then(rule: MarkupRule, replaces: MarkupRule | None, removed: bool) ->
 
 
 # Tallies keep what was placed; what was canceled of it since, whenever that was, has an index of its own (order_canceled).
-_SOLD = f"""
-    WITH {units_and_gaps(keyed=True)},
-    counted AS (
-        SELECT r.key AS service_id, r.units, r.orders
-        FROM {tallies(1)} WHERE r.orders > 0
-        UNION ALL
-        SELECT o.service_id, o.total, 1 FROM gaps CROSS JOIN LATERAL (
-            SELECT service_id, total FROM orders_order WHERE created_at >= gaps.lo AND created_at < gaps.hi OFFSET 0) o
-        UNION ALL
-        SELECT service_id, -total, -1 FROM orders_order WHERE status = 'Canceled' AND created_at >= %(start)s
-    )
-    SELECT service_id, sum(units), sum(orders) FROM counted GROUP BY service_id HAVING sum(orders) > 0
-"""
-
-
-def units_sold() -> dict[int, tuple[int, int]]:
-    """service id → (units, orders) of the last 30 days, from a whole hour on, that were not canceled. One query.
-
-    It adds up tallies and the last hour or so, so that its cost follows the number of services, not of orders.
+def _sold(key: str = "", service: str = "") -> str:
+    """SQL: (service, units, orders). `key`, `service`: narrow the tallies and the orders to some services."""
+    return f"""
+        WITH {units_and_gaps(keyed=True)}
+        SELECT service_id, sum(units), sum(orders) FROM (
+            SELECT r.key AS service_id, r.units, r.orders
+            FROM {tallies(1, key)} WHERE r.orders > 0
+            UNION ALL
+            SELECT o.service_id, o.total, 1 FROM gaps CROSS JOIN LATERAL (
+                SELECT service_id, total FROM orders_order
+                WHERE created_at >= gaps.lo AND created_at < gaps.hi {service} OFFSET 0) o
+            UNION ALL
+            SELECT service_id, -total, -1 FROM orders_order WHERE status = 'Canceled' AND created_at >= %(start)s {service}
+        ) AS counted GROUP BY service_id HAVING sum(orders) > 0
     """
-    since = hour_of(timezone.now() - timedelta(days=SOLD_DAYS))
+
+
+_SOLD = _sold()
+_SOLD_OF_SOME = _sold("AND t.key = ANY(%(services)s)", "AND service_id = ANY(%(services)s)")
+_FEW = 500  # services; above that the tallies of all are read quicker than those of each
+
+
+def units_sold(services: Collection[int] | None = None) -> dict[int, tuple[int, int]]:
+    """service id → (units, orders) of the last 30 days, from a midnight (UTC) on, that were not canceled. One query.
+
+    `services`: only those are wanted. It adds up tallies and the last hour or so, so that its cost follows the number of
+    services, not of orders.
+    """
+    values = asked(day_of(timezone.now() - timedelta(days=SOLD_DAYS)), ALWAYS)
+    few = services is not None and len(services) <= _FEW
     with connection.cursor() as cursor:
-        cursor.execute(_SOLD, asked(since, ALWAYS))
+        cursor.execute(_SOLD_OF_SOME if few else _SOLD, values | {"services": list(services or ())})
         return {service: (int(units), int(orders)) for service, units, orders in cursor.fetchall()}
 
 

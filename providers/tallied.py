@@ -57,3 +57,8 @@ def asked(start: datetime, end: datetime, cuts: Iterable[datetime] = ()) -> dict
 def hour_of(at: datetime) -> datetime:
     """The beginning of its hour by UTC, as tallies have it."""
     return at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def day_of(at: datetime) -> datetime:
+    """The beginning of its day by UTC: a range of days that begins there reads no hours of its first day."""
+    return at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -30,7 +30,7 @@ from providers.models import Alert, Provider, Service
 from providers.quality import quality_of
 from providers.sending import hours_of_sending, last_trouble
 from providers.simulating import units_sold
-from providers.tallied import hour_of
+from providers.tallied import day_of
 from tests import staff_world, world
 
 SALES, WRITE_OFF = (Account.HOUSE_IDS[kind] for kind in (Account.Kind.SALES, Account.Kind.WRITE_OFF))
@@ -241,14 +241,17 @@ def same_slots(period: dashboard.Period) -> None:
 
 
 def same_sold() -> None:
+    """Of all services, and of some of them asked for alone."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT service_id, sum(total), count(*) FROM orders_order WHERE created_at >= %s AND status <> 'Canceled' GROUP BY 1",
-            [hour_of(timezone.now() - 30 * DAY)],
+            [day_of(timezone.now() - 30 * DAY)],
         )
-        assert units_sold() == {
-            service: (int(units), int(orders)) for service, units, orders in cursor.fetchall()
-        }
+        sold = {service: (int(units), int(orders)) for service, units, orders in cursor.fetchall()}
+    assert units_sold() == sold
+    some = sorted(sold)[::2]
+    assert units_sold(some) == {service: sold[service] for service in some}
+    assert units_sold([]) == {}
 
 
 def same_sending(providers: list[Provider]) -> None:
@@ -279,7 +282,7 @@ def same_quality(provider: Provider) -> None:
             FROM orders_order o JOIN orders_submission s ON s.order_id = o.id
             WHERE provider_id = %s AND state = 'accepted' AND ended_at >= %s GROUP BY 1 ORDER BY 2 DESC, 1
             """,
-            [provider.pk, hour_of(timezone.now() - 30 * DAY)],
+            [provider.pk, day_of(timezone.now() - 30 * DAY)],
         )
         expected = cursor.fetchall()
         cursor.execute(
@@ -290,7 +293,7 @@ def same_quality(provider: Provider) -> None:
                 WHERE provider_id = %s AND state = 'accepted' AND status = 'Completed' AND ended_at >= %s
                 ORDER BY ended_at DESC LIMIT 20) AS newest HAVING count(*) >= 5
             """,
-            [provider.pk, hour_of(timezone.now() - 30 * DAY)],
+            [provider.pk, day_of(timezone.now() - 30 * DAY)],
         )
         median = cursor.fetchone()
     whole, services = quality_of(provider)
