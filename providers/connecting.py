@@ -22,7 +22,9 @@ from providers.adapters import OPTIONS, REGISTRY, Adapter, Option, read_options
 from providers.adapters.errors import Misconfigured, ProviderError
 from providers.adapters.http import Door
 from providers.health import note_error
+from providers.locking import lock_offers, lock_prices
 from providers.models import Provider
+from providers.repricing import reprice_provider
 
 MANUAL = "manual"  # no API: staff work its orders by hand
 
@@ -127,7 +129,8 @@ def change_connection(
     request: HttpRequest | None = None,
 ) -> None:
     """Change what is given. A new address without a new key clears the key: whoever runs the other server
-    must not be handed it. Raises InvalidProvider and then changes nothing."""
+    must not be handed it. Prices follow another currency at once; without a rate for it the provider's services go
+    off sale (supply_effects.effect_of_currency). Raises InvalidProvider and then changes nothing."""
     fresh = Provider.objects.get(pk=provider.pk)
     changed = []
     if api_url is not None and api_url.strip() != fresh.api_url:
@@ -154,12 +157,19 @@ def change_connection(
     if not changed:
         return
     with transaction.atomic():
+        if "currency" in changed:
+            lock_offers(fresh.pk)
+            lock_prices()
         # It was about the connection as it was; the next reading says how this one does.
         fresh.last_error = ""
         fresh.save(update_fields=["api_url", "key", "currency", "adapter", "options", "last_error"])
         details = {"changed": changed, "api_url": fresh.api_url, "key_cleared": not fresh.key}
+        if "currency" in changed:
+            details["currency"] = {"before": provider.currency, "after": fresh.currency}
         summary = f"Connection of {fresh.name} changed: {', '.join(changed)}"
         record(by, "provider.connection", fresh, summary, details, request)
+        if "currency" in changed:
+            reprice_provider(fresh.pk)
     provider.refresh_from_db()
 
 

@@ -161,9 +161,9 @@ def _fit(
 ) -> tuple[list[Offer], list[str], dict[int, Service]]:
     """(what can be sold, a sentence for each that cannot, offer id → the service that it delivers)."""
     offers = _offers(provider, external_ids)
-    service_of = _services_of(offers)
+    service_of = services_of(offers)
     skipped, chosen = [], []
-    objections = _Objections(provider, service_of, priced_by_rule=priced_by_rule)
+    objections = Objections(provider, service_of, priced_by_rule=priced_by_rule)
     for offer in offers:
         if reason := objections.to(offer):
             skipped.append(f"{offer.external_id} {offer.name}: {reason}")
@@ -201,13 +201,13 @@ def _offers(provider: Provider, external_ids: Collection[str] | None) -> list[Of
     return found
 
 
-def _services_of(offers: Iterable[Offer]) -> dict[int, Service]:
+def services_of(offers: Iterable[Offer]) -> dict[int, Service]:
     """offer id → the service that it delivers, the oldest where it delivers several."""
     routes = Route.objects.filter(offer__in=list(offers)).select_related("service").order_by("-id")
     return {route.offer_id: route.service for route in routes}
 
 
-class _Objections:
+class Objections:
     """Why an offer cannot be put on sale."""
 
     def __init__(

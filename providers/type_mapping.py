@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -50,6 +51,24 @@ def map_type(
     `external_ids` narrows it to single services, which an empty word needs: it stands for no type at all.
     Their services are priced anew; those still unpublished can be published now. Raises CannotMap.
     """
+    with transaction.atomic():
+        lock_offers(provider.pk)
+        offers = offers_meant(provider, word, code, external_ids)
+        changed = offers.exclude(service_type=code).update(service_type=code, changed_at=timezone.now())
+        if external_ids is None:
+            _map_staged(provider, word, code)
+        if changed:
+            refresh_services(provider.pk)
+            reprice_provider(provider.pk)
+        summary = f"{provider.name}: type {word!r} is {TYPES[code].name if code else 'unknown'}"
+        record(by, "provider.map_type", provider, summary[:300], {"type": code, "offers": changed}, request)
+    return changed
+
+
+def offers_meant(
+    provider: Provider, word: str, code: str, external_ids: Collection[str] | None = None
+) -> QuerySet[Offer]:
+    """The offers whose type map_type would set. Raises CannotMap where there are none, or it cannot be."""
     if fold(word) is not None:
         raise CannotMap(
             _("The type %(word)s is known already, as %(name)s.")
@@ -63,35 +82,26 @@ def map_type(
         )
     if not word and not external_ids:
         raise CannotMap(_("These services have no type at all: name the ones that are meant."))
-    with transaction.atomic():
-        lock_offers(provider.pk)
-        offers = Offer.objects.filter(provider=provider, type_raw=word)
-        if external_ids is not None:
-            offers = offers.filter(external_id__in=list(external_ids))
-            if missing := set(external_ids) - set(offers.values_list("external_id", flat=True)):
-                raise CannotMap(
-                    _("%(provider)s has no service %(services)s of the type %(word)s.")
-                    % {"provider": provider.name, "services": ", ".join(sorted(missing)), "word": repr(word)}
-                )
-        elif not offers.exists() and not _staged(provider, word):
+    offers = Offer.objects.filter(provider=provider, type_raw=word)
+    if external_ids is not None:
+        offers = offers.filter(external_id__in=list(external_ids))
+        if missing := set(external_ids) - set(offers.values_list("external_id", flat=True)):
             raise CannotMap(
-                _("%(provider)s has no service of the type %(word)s.")
-                % {"provider": provider.name, "word": repr(word)}
+                _("%(provider)s has no service %(services)s of the type %(word)s.")
+                % {"provider": provider.name, "services": ", ".join(sorted(missing)), "word": repr(word)}
             )
-        changed = offers.exclude(service_type=code).update(service_type=code, changed_at=timezone.now())
-        if external_ids is None:
-            _map_staged(provider, word, code)
-        if changed:
-            refresh_services(provider.pk)
-            reprice_provider(provider.pk)
-        summary = f"{provider.name}: type {word!r} is {TYPES[code].name if code else 'unknown'}"
-        record(by, "provider.map_type", provider, summary[:300], {"type": code, "offers": changed}, request)
-    return changed
+    elif not offers.exists() and not waiting_of(provider, word).exists():
+        raise CannotMap(
+            _("%(provider)s has no service of the type %(word)s.")
+            % {"provider": provider.name, "word": repr(word)}
+        )
+    return offers
 
 
-def _staged(provider: Provider, word: str) -> bool:
+def waiting_of(provider: Provider, word: str) -> QuerySet[CatalogChange]:
+    """New services of this type that wait for a decision."""
     waiting = CatalogChange.objects.filter(provider=provider, state=CatalogChange.State.STAGED)
-    return waiting.filter(kind=CatalogChange.Kind.NEW, after__type_raw=word).exists()
+    return waiting.filter(kind=CatalogChange.Kind.NEW, after__type_raw=word)
 
 
 def _map_staged(provider: Provider, word: str, code: str) -> None:

@@ -24,11 +24,13 @@ from providers.deciding import CannotUndo, undo_together
 from providers.grading import Found, test_connection
 from providers.manage_forms import ConnectionForm, DetailsForm, OptionsForm
 from providers.manage_views.changes import say_undone, staged_part
+from providers.manage_views.previews import preview_of, preview_of_one
 from providers.manage_views.provider_health import health_part
 from providers.models import Alert, CatalogChange, Provider
 from providers.overview import Standing, standings
 from providers.pausing import pause_by_hand, resume_by_hand
 from providers.sending import answering
+from providers.supply_effects import effect_of_currency
 
 EVENTS = 8
 
@@ -36,12 +38,17 @@ EVENTS = 8
 @allowed("catalog.see")
 @require_safe
 def provider_page(request: HttpRequest, pk: int) -> HttpResponse:
-    return _page(request, get_object_or_404(Provider, pk=pk))
+    return page_of(request, get_object_or_404(Provider, pk=pk))
 
 
-def _page(
-    request: HttpRequest, provider: Provider, status: int = 200, found: Found | None = None
+def page_of(
+    request: HttpRequest,
+    provider: Provider,
+    *,
+    found: Found | None = None,
+    asked: dict[str, Any] | None = None,
 ) -> HttpResponse:
+    """`found`: what a test of the connection said. `asked`: an act that waits for a yes (previews.before)."""
     row = standings(only=provider.pk)[0]
     context = {
         "provider": provider,
@@ -53,9 +60,10 @@ def _page(
         "revisions": _revisions(provider),
         "options": options_of(provider),
         "found": found,
+        "asked": asked,
     }
     context |= staged_part(request, provider) | health_part(row)
-    return render(request, "manage/provider.html", context, status=status)
+    return render(request, "manage/provider.html", context)
 
 
 def _stats(row: Standing) -> list[dict[str, Any]]:
@@ -208,7 +216,7 @@ def connection_test(request: HttpRequest, pk: int) -> HttpResponse:
     record(staff_of(request), "provider.test", provider, summary, {"works": found.works}, request)
     if request.headers.get("HX-Request"):
         return render(request, "manage/parts/found.html", {"found": found, "provider": provider})
-    return _page(request, Provider.objects.get(pk=pk), found=found)
+    return page_of(request, Provider.objects.get(pk=pk), found=found)
 
 
 # ── changing ────────────────────────────────────────────────────────────────────────────────────────
@@ -235,10 +243,25 @@ def connection(request: HttpRequest, pk: int) -> HttpResponse:
     options = OptionsForm(data, adapter=adapter, present=provider.options)
     # every form is asked, so that all of their errors show at once
     valid = data is not None and all([form.is_valid(), details.is_valid(), options.is_valid()])
-    if valid and _save(request, provider, form, details, options):
+    asked = _before_saving(request, provider, form) if valid else {}
+    if valid and not asked and _save(request, provider, form, details, options):
         return redirect("manage_provider", provider.pk)
-    context = {"provider": provider, "form": form, "details": details, "options": options}
-    return render(request, "manage/connection.html", context, status=200 if data is None else 422)
+    context = {"provider": provider, "form": form, "details": details, "options": options} | asked
+    return render(request, "manage/connection.html", context, status=200 if data is None or asked else 422)
+
+
+def _before_saving(request: HttpRequest, provider: Provider, form: ConnectionForm) -> dict[str, Any]:
+    """What another currency would do to prices, for a page that waits for a yes to that currency; else nothing."""
+    currency = form.cleaned_data["currency"].strip().upper()
+    if "preview" not in request.POST or request.POST.get("sure") == currency or currency == provider.currency:
+        return {}
+    effect = effect_of_currency(provider, currency)
+    if not effect.touched:
+        return {}
+    if form.cleaned_data["key"]:
+        form.add_error("key", _("Enter the key again: it is not kept while the page waits for your answer."))
+    one = effect.touched == 1
+    return (preview_of_one(effect) if one else preview_of(effect)) | {"sure": currency}
 
 
 def _save(

@@ -1,6 +1,7 @@
 """Setting a provider up: taking what the test proposes, saying what its types mean, replacing its key."""
 
 import re
+from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -15,9 +16,13 @@ from customers.figures import money
 from providers import balances
 from providers.connecting import InvalidProvider
 from providers.manage_forms import KeyForm
+from providers.manage_views.markup import SHOWN
+from providers.manage_views.previews import before
+from providers.manage_views.provider_page import page_of
 from providers.models import Provider
 from providers.rotating import problem_with_key, rotate_key
 from providers.service_types import TYPES
+from providers.supply_effects import MappingEffect, effect_of_mapping
 from providers.taking import proposals_of, take_proposals
 from providers.type_mapping import CannotMap, map_type
 
@@ -49,6 +54,10 @@ def types(request: HttpRequest, pk: int) -> HttpResponse:
     word, code = request.POST.get("word", ""), request.POST.get("type", "")
     ids = [part for part in re.split(r"[\s,;]+", request.POST.get("ids", "")) if part]
     try:
+        if "preview" in request.POST:
+            effect = effect_of_mapping(provider, word, code, ids or None)
+            if effect.offers:
+                return page_of(request, provider, asked=_before_mapping(provider, word, code, ids, effect))
         changed = map_type(provider, word, code, ids or None, by=staff_of(request), request=request)
     except CannotMap as error:
         messages.error(request, str(error))
@@ -60,6 +69,44 @@ def types(request: HttpRequest, pk: int) -> HttpResponse:
         else:
             messages.success(request, _("%s without a known type now; that is not sold.") % services)
     return redirect(reverse("manage_provider", args=[pk]) + "#types")
+
+
+def _before_mapping(
+    provider: Provider, word: str, code: str, ids: list[str], effect: MappingEffect
+) -> dict[str, Any]:
+    page = reverse("manage_provider", args=[provider.pk])
+    gets = ngettext(
+        "%d service of theirs gets the type.", "%d services of theirs get the type.", effect.offers
+    )
+    words = [gets % effect.offers]
+    if effect.waiting:
+        waits = ngettext(
+            "%d that waits among the changes of the catalog gets it, too.",
+            "%d that wait among the changes of the catalog get it, too.",
+            effect.waiting,
+        )
+        words.append(waits % effect.waiting)
+    if code:
+        fit = sum(1 for one in effect.sellable if not one.why_not)
+        could = ngettext(
+            "%d that is not on sale could be published then.",
+            "%d that are not on sale could be published then.",
+            fit,
+        )
+        words.append(could % fit)
+    name = TYPES[code].name if code else _("not known, not sold")
+    asked = before(
+        _("“%(word)s” means: %(name)s") % {"word": word or _("no type given"), "name": name},
+        effect.simulation if effect.simulation.touched else None,
+        {"word": word, "type": code, "ids": ", ".join(ids)},
+        action=reverse("manage_provider_types", args=[provider.pk]),
+        back=f"{page}#types",
+        yes=_("Say so"),
+        foot=_("Open orders go on as they were placed. Nothing is published by it."),
+        words=" ".join(words),
+    )
+    more = max(len(effect.sellable) - SHOWN, 0)
+    return asked | {"sellable": effect.sellable[:SHOWN], "sellable_more": more}
 
 
 @allowed("catalog.see", changes="provider.edit")

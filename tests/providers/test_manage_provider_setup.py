@@ -14,9 +14,10 @@ from providers import breaker
 from providers.adapters import REGISTRY
 from providers.catalog import sync_catalog
 from providers.manage_forms import SPEAKS
-from providers.models import BalanceReading, Lane, Offer, Provider, ProviderHour
+from providers.models import BalanceReading, ExchangeRate, Lane, Offer, Provider, ProviderHour, Service
+from providers.publishing import publish
 from tests import staff_world, world
-from tests.providers.shop import KEY, Upstream, connected
+from tests.providers.shop import KEY, Upstream, connected, everything_at
 from tests.providers.test_manage_providers import text_of
 
 pytestmark = pytest.mark.django_db
@@ -102,6 +103,55 @@ def test_an_unknown_type_is_mapped_on_the_page(browser: Client, shop: Upstream) 
     refused = text_of(browser.post(types, {"word": "", "type": "default"}, follow=True))
     assert "name the ones that are meant" in refused
     assert AuditEntry.objects.filter(verb="provider.map_type").count() == 2
+
+
+def test_what_a_type_would_bring_on_sale_is_shown_first_and_mapped_on_a_yes(
+    browser: Client, shop: Upstream
+) -> None:
+    everything_at(50)
+    shop.list(1, type="Guided Seats")
+    shop.list(2, type="Guided Seats")
+    provider = connected(shop)
+    sync_catalog(provider, apply=True)
+    types = f"/manage/providers/{provider.pk}/types"
+    shown = text_of(
+        browser.post(types, {"word": "Guided Seats", "type": "default", "ids": "", "preview": "1"})
+    )
+    assert "“Guided Seats” means: Default" in shown
+    assert "2 services of theirs get the type." in shown and "Placement 1 1 1.00 1.50 33.3%" in shown
+    assert set(Offer.objects.values_list("service_type", flat=True)) == {""}
+    browser.post(types, {"word": "Guided Seats", "type": "default", "ids": ""})
+    publish(provider)
+    shown = text_of(browser.post(types, {"word": "Guided Seats", "type": "", "ids": "1", "preview": "1"}))
+    assert "It would be off sale: The provider" in shown and "type of it cannot be sold." in shown
+
+
+def test_another_currency_is_shown_by_its_prices_and_saved_on_a_yes(browser: Client, shop: Upstream) -> None:
+    everything_at(50)
+    shop.list(1)
+    provider = connected(shop)
+    sync_catalog(provider, apply=True)
+    publish(provider)
+    ExchangeRate.objects.create(currency="EUR", rate=Decimal("1.2"), date=timezone.now().date())
+    page = f"/manage/providers/{provider.pk}/connection"
+    values = {
+        "name": provider.name, "adapter": provider.adapter, "api_url": provider.api_url, "key": "",
+        "currency": "EUR", "preview": "1", "note": "Typed already",
+    }  # fmt: skip
+    shown = browser.post(page, values)
+    assert "Count its rates in EUR?" in text_of(shown)
+    assert "Cost $1.00 → $1.20, price $1.50 → $1.80, margin 33.3%." in text_of(shown)
+    assert "Typed already" in shown.content.decode(), "nothing is lost"
+    provider.refresh_from_db()
+    assert (provider.currency, Service.objects.get().rate) == ("USD", Decimal("1.50"))
+    assert "Enter the key again" in text_of(browser.post(page, values | {"key": "rotated"}))
+    assert "Count its rates in CHF?" in text_of(
+        browser.post(page, values | {"currency": "CHF", "sure": "EUR"})
+    )
+    browser.post(page, values | {"sure": "EUR"})
+    provider.refresh_from_db()
+    assert (provider.currency, provider.note) == ("EUR", "Typed already")
+    assert Service.objects.get().rate == Decimal("1.80")
 
 
 def test_a_provider_with_known_types_only_shows_no_mapping(browser: Client, shop: Upstream) -> None:

@@ -4,12 +4,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from customers.models import AuditEntry
-from providers.models import Provider
+from providers.models import ExchangeRate, Provider, Service
+from providers.publishing import publish
 from tests import world
 from tests.providers.command_line import audited, refused, run
-from tests.providers.shop import KEY, Upstream, connected
+from tests.providers.shop import KEY, Upstream, connected, everything_at
 
 pytestmark = pytest.mark.django_db
 
@@ -40,6 +42,27 @@ def test_a_key_that_does_not_work_is_tried_and_not_kept(shop: Upstream) -> None:
     run("provider_change", "Meridian", "--key", KEY, "--try-key")
     assert shop.actions == ["balance", "balance"]
     assert "tries a new --key" in refused("provider_change", "Meridian", "--try-key")
+
+
+def test_another_currency_is_told_first_and_prices_follow_it_at_once(shop: Upstream) -> None:
+    everything_at(50)
+    shop.list_many(2)
+    provider = connected(shop)
+    run("sync_catalog", "--apply")
+    publish(provider)
+    ExchangeRate.objects.create(currency="EUR", rate=Decimal("1.2"), date=timezone.now().date())
+    sums, first, _second = run("provider_change", "Meridian", "--currency", "eur", "--dry-run")
+    assert (sums["touched"], first["price_now"], first["new_price"]) == (2, "1.50000000", "1.80000000")
+    assert row()["currency"] == "USD" and not audited("provider.connection")
+    run("provider_change", "Meridian", "--currency", "EUR")
+    assert {service.rate for service in Service.objects.all()} == {Decimal("1.80")}
+    entry = AuditEntry.objects.get(verb="provider.connection")
+    assert entry.details["currency"] == {"before": "USD", "after": "EUR"}
+    _sums, first, _second = run("provider_change", "Meridian", "--currency", "CHF", "--dry-run")
+    assert first["off_sale"] == "There is no exchange rate for CHF."
+    run("provider_change", "Meridian", "--currency", "CHF")
+    assert {service.off_sale for service in Service.objects.all()} == {"There is no exchange rate for CHF."}
+    assert "nothing else changes a price" in refused("provider_change", "Meridian", "--dry-run")
 
 
 @pytest.mark.parametrize(

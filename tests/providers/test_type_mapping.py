@@ -1,6 +1,7 @@
 """Mapping a provider's unknown service types by hand."""
 
 import json
+from decimal import Decimal
 from io import StringIO
 
 import pytest
@@ -8,10 +9,11 @@ from django.core.management import CommandError, call_command
 
 from customers.models import AuditEntry
 from providers.catalog import sync_catalog
-from providers.models import Offer, Provider
+from providers.models import Offer, Provider, Service
 from providers.publishing import publish
+from providers.supply_effects import effect_of_mapping
 from providers.type_mapping import CannotMap, map_type, unknown_types
-from tests.providers.shop import Upstream, connected, everything_at, offer_of
+from tests.providers.shop import Upstream, connected, everything_at, offer_of, service_of
 
 pytestmark = pytest.mark.django_db
 
@@ -92,6 +94,39 @@ def test_what_cannot_be_mapped_is_said(
     assert types(seats) == before
 
 
+def test_what_a_mapping_would_do_is_told_before_and_is_what_it_does(shop: Upstream, seats: Provider) -> None:
+    before = types(seats)
+    effect = effect_of_mapping(seats, "Guided Seats", "default")
+    assert (effect.offers, effect.waiting, effect.simulation.touched) == (2, 0, 0)
+    assert [(one.external_id, one.cost, one.price, one.why_not) for one in effect.sellable] == [
+        ("2", Decimal(1), Decimal("1.5"), ""),
+        ("3", Decimal(1), Decimal("1.5"), ""),
+    ]
+    assert types(seats) == before
+    map_type(seats, "Guided Seats", "default")
+    publish(seats)
+    assert service_of(seats, 2).rate == Decimal("1.5")
+    again = effect_of_mapping(seats, "Guided Seats", "package")
+    assert (again.offers, again.sellable) == (2, ()), "they are on sale"
+    assert again.simulation.touched == 2
+    gone = effect_of_mapping(seats, "Guided Seats", "", ["2"])
+    (row,) = gone.simulation.rows
+    map_type(seats, "Guided Seats", "", ["2"])
+    assert row.off_sale == service_of(seats, 2).off_sale == "The provider's type of it cannot be sold."
+
+
+@pytest.mark.parametrize("code", ["package", "custom comments", ""])
+def test_a_mapping_of_what_is_on_sale_is_foretold(seats: Provider, code: str) -> None:
+    map_type(seats, "Guided Seats", "default")
+    publish(seats)
+    effect = effect_of_mapping(seats, "Guided Seats", code)
+    map_type(seats, "Guided Seats", code)
+    told = {row.service_id: (row.new_price, row.off_sale) for row in effect.simulation.rows}
+    rows = Service.objects.filter(pk__in=told).values_list("pk", "rate", "off_sale")
+    assert len(told) == 2
+    assert {pk: (rate, off_sale) for pk, rate, off_sale in rows} == told
+
+
 def said(*arguments: str) -> list[str]:
     out = StringIO()
     call_command("map_type", *arguments, stdout=out)
@@ -100,6 +135,12 @@ def said(*arguments: str) -> list[str]:
 
 def test_the_command_lists_and_maps(seats: Provider) -> None:
     assert said("Meridian") == ["'Guided Seats': 2, not mapped", "'': 1, not mapped"]
+    told = json.loads(said("Meridian", "Guided Seats", "Package", "--dry-run", "--json")[0])
+    assert (told["offers"], [one["price"] for one in told["sellable"]]) == (2, ["1.50000000"] * 2)
+    assert (
+        "could be published: cost $1.00, price $1.50"
+        in said("Meridian", "Guided Seats", "Package", "--dry-run")[2]
+    )
     answer = json.loads(said("Meridian", "Guided Seats", "Package", "--json")[0])
     assert answer == {"provider": "Meridian", "changed": 2}
     assert said("Meridian", "Guided Seats", "unknown", "--ids", "2") == ["1 service of another type now."]

@@ -8,8 +8,10 @@ from customers.management.command_line import decimal
 from providers.archiving import CannotArchive, archive, bring_back, change_details
 from providers.connecting import InvalidProvider, change_connection
 from providers.management.choosing import chosen
+from providers.management.simulations import tell_effect
 from providers.models import Provider
 from providers.rotating import problem_with_key
+from providers.supply_effects import effect_of_currency
 
 
 class Command(Base):
@@ -37,12 +39,24 @@ class Command(Base):
         parser.add_argument("--adapter")
         parser.add_argument("--currency")
         parser.add_argument("--option", action="append", default=[], metavar="k=v", help="repeat for several")
+        parser.add_argument(
+            "--dry-run",
+            action="store_true",
+            help="only say what another --currency would do to prices and profit",
+        )
         end = parser.add_mutually_exclusive_group()
         end.add_argument("--archive", action="store_true")
         end.add_argument("--bring-back", action="store_true")
 
     def handle(self, *args: Any, **options: Any) -> None:
         provider = chosen(options["provider"])
+        if options["dry_run"]:
+            if not options["currency"]:
+                raise CommandError(
+                    "--dry-run says what another --currency would do; nothing else changes a price."
+                )
+            tell_effect(self, effect_of_currency(provider, options["currency"].strip().upper()))
+            return
         key = input() if options["key"] == "-" else options["key"]
         pairs = [text.partition("=") for text in options["option"]]
         if any(not name or not sign for name, sign, _ in pairs):
