@@ -83,14 +83,19 @@ def choose_columns(request: HttpRequest) -> HttpResponseBase:
 
 @require_POST
 def bulk(request: HttpRequest) -> HttpResponseBase:
-    """Refill, cancel or export the picked orders, or all that match the list's filters."""
+    """Refill, cancel or export the picked orders, or all that match the list's filters; `ask-cancel` asks first."""
     user, act = signed_in(request), request.POST.get("act", "")
     back = _back_to_list(request.POST.get("query", ""))
     picked = _picked(user, request.POST)
     if act == "export":
         return csv_download("orders", EXPORT_HEADER, listing.exported(picked))
-    if act not in ("refill", "cancel"):
+    if act not in ("refill", "cancel", "ask-cancel"):
         return redirect(back)
+    if not picked.exists() and "id" not in request.POST:
+        messages.info(request, _("No order is selected. Nothing was asked for."))
+        return redirect(back)
+    if act == "ask-cancel":
+        return _ask_first(request, picked, back)
     left = picked.count() - MOST_AT_ONCE  # before asking: what is asked for may match no more
     _tell(request, act, *_ask_all(picked[:MOST_AT_ONCE], act))
     if left > 0:
@@ -99,6 +104,19 @@ def bulk(request: HttpRequest) -> HttpResponseBase:
         )
         messages.warning(request, text % {"n": count(left), "most": count(MOST_AT_ONCE)})
     return redirect(back)
+
+
+def _ask_first(request: HttpRequest, picked: QuerySet[Order], back: str) -> HttpResponse:
+    """What the dialog asks where there is script, as a page. All that match are found again when it is confirmed."""
+    every = request.POST.getlist("all_matching")[-1:] == ["1"]
+    context = {
+        "picked": picked.count(),
+        "numbers": [] if every else list(picked.values_list("pk", flat=True)),
+        "all_matching": "1" if every else "",
+        "query": request.POST.get("query", ""),
+        "back": back,
+    }
+    return render(request, "orders/bulk_cancel.html", context)
 
 
 def _picked(user: User, post: QueryDict) -> QuerySet[Order]:

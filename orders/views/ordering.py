@@ -63,8 +63,8 @@ def new_order(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return _page(request, _started(user, request.GET))
     draft = _continued(user, request.POST)
-    if "show" in request.POST:
-        return _page(request, draft)
+    if "show" in request.POST:  # only a browser without script has this button
+        return _page(request, _shown_again(draft, request.POST))
     return _place(request, draft)
 
 
@@ -162,6 +162,14 @@ def _started(user: User, query: QueryDict) -> Draft:
     return draft
 
 
+def _shown_again(draft: Draft, post: QueryDict) -> Draft:
+    """Without script, after Show: another category than the service's means that a service of it is wanted now."""
+    if draft.line is None or draft.category in (None, draft.line.service.category_id):
+        return draft
+    draft.form = OrderForm(None, post)
+    return draft
+
+
 def _entries_of(order: Order) -> dict[str, Any]:
     entries = {"link": order.link, "quantity": order.quantity, "reference": order.reference, **order.fields}
     if order.runs:
@@ -205,9 +213,10 @@ def _picker(draft: Draft) -> dict[str, Any]:
     categories = shelves()
     size = sum(shelf.size for shelf in categories)
     plain = offered()
-    if size > SELECT_ROWS:
-        category = draft.category or (draft.line.service.category_id if draft.line else None)
-        plain = plain.filter(category_id=category) if category else plain.none()
+    if draft.category:
+        plain = plain.filter(category_id=draft.category)
+    elif size > SELECT_ROWS:
+        plain = plain.filter(category_id=draft.line.service.category_id) if draft.line else plain.none()
     options: list[Line] = []
     if draft.line is None:
         wanted = Wanted(category=draft.category)

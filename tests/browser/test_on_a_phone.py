@@ -119,3 +119,13 @@ def test_an_order_from_the_price_list_to_its_end(open_page: Open, alice: User, s
     fits(page)
     shot(page, "phone-wallet")
     world.sane()
+
+
+def test_the_wallet_shows_the_balance_after_each_entry(open_page: Open, alice: User, shop: Service) -> None:
+    order = world.order(alice, shop, quantity=1000)
+    page = open_page("/wallet/", user=alice, width=390, touch=True)
+    entry = page.locator("tr[id^=entry-]", has_text=str(order.pk))
+    expect(entry.locator("td[data-l='Balance after']")).to_be_visible()
+    expect(entry.locator("td[data-l='Balance after']")).to_have_text("490.00")
+    fits(page)
+    shot(page, "wallet-phone")

@@ -290,6 +290,20 @@ def test_bulk_cancel_returns_what_was_not_sent_yet(browser: Client, alice: User,
     world.sane()
 
 
+def test_without_script_a_bulk_cancel_asks_first_also_for_all_that_match(
+    browser: Client, alice: User, views: Service
+) -> None:
+    orders = [world.order(alice, views) for _ in range(3)]
+    asked = {"act": "ask-cancel", "all_matching": ["", "1"], "query": "status=Pending"}
+    page = browser.post("/orders/bulk", asked)
+    assert "3 orders" in text_of(page) and not Order.objects.filter(status="Canceled").exists()
+    fields = dict(re.findall(r'name="(query|all_matching)" value="([^"]*)"', page.content.decode()))
+    assert "3 of 3 cancels requested." in text_of(bulk(browser, "cancel", **fields))
+    some = browser.post("/orders/bulk", {"act": "ask-cancel", "id": [orders[0].pk]}).content.decode()
+    assert re.findall(r'name="id" value="(\d+)"', some) == [str(orders[0].pk)]
+    assert "No order is selected." in text_of(bulk(browser, "ask-cancel"))
+
+
 def test_more_than_go_at_once_are_told_of_and_left_as_they_are(
     browser: Client, alice: User, views: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
