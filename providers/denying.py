@@ -98,12 +98,16 @@ class _Word:
 
 
 class DenyList:
-    """The entries that hold today, ready to answer for any number of rows; one query."""
+    """The entries that hold today, ready to answer for any number of rows; one query.
 
-    def __init__(self) -> None:
+    `also`: entries that are not saved; `without`: one that is looked away from.
+    """
+
+    def __init__(self, *, also: Iterable[Denial] = (), without: Denial | None = None) -> None:
         today = timezone.now().date()
         scopes = [Denial.Scope.ALL, Denial.Scope.CATALOG]
-        entries = list(Denial.objects.filter(Q(until=None) | Q(until__gte=today), scope__in=scopes))
+        saved = Denial.objects.filter(Q(until=None) | Q(until__gte=today), scope__in=scopes)
+        entries = [*(saved.exclude(pk=without.pk) if without else saved), *also]
         # Folded again: an entry may be older than the way in which texts are compared.
         self.categories = {
             folded(row.text): row.reason for row in entries if row.kind == Denial.Kind.CATEGORY
@@ -158,6 +162,34 @@ def deny(
 
     It holds for orders and sign-ups from the next one on; orders that were placed before go on.
     """
+    entry = checked_entry(kind, text, reason, until=until, scope=scope)
+    entry.created_by = by
+    try:
+        with transaction.atomic():
+            entry.save()
+            details = {
+                "kind": kind,
+                "text": entry.text,
+                "scope": scope,
+                "reason": entry.reason,
+                "until": str(until or ""),
+            }
+            record(
+                by, "deny_list.add", entry, f"Deny-list: {kind} “{entry.text}” added"[:300], details, request
+            )
+            if concerns_catalog(entry):
+                hold_denied()
+    except IntegrityError:
+        raise ValueError(
+            _("The %(kind)s “%(text)s” is on the list already.") % {"kind": kind, "text": entry.text}
+        ) from None
+    return entry
+
+
+def checked_entry(
+    kind: str, text: str, reason: str, *, until: date | None = None, scope: str = Denial.Scope.ALL
+) -> Denial:
+    """The entry as deny would save it, in memory. ValueError with a sentence where it cannot be."""
     reason = " ".join(reason.split())
     if kind not in Denial.Kind.values:
         raise ValueError(
@@ -178,26 +210,7 @@ def deny(
         raise ValueError(
             _("%(until)s has passed; an entry must hold until today or later.") % {"until": until}
         )
-    try:
-        with transaction.atomic():
-            entry = Denial.objects.create(
-                kind=kind, text=text, scope=scope, reason=reason, until=until, created_by=by
-            )
-            details = {
-                "kind": kind,
-                "text": text,
-                "scope": scope,
-                "reason": reason,
-                "until": str(until or ""),
-            }
-            record(by, "deny_list.add", entry, f"Deny-list: {kind} “{text}” added"[:300], details, request)
-            if _concerns_catalog(entry):
-                hold_denied()
-    except IntegrityError:
-        raise ValueError(
-            _("The %(kind)s “%(text)s” is on the list already.") % {"kind": kind, "text": text}
-        ) from None
-    return entry
+    return Denial(kind=kind, text=text, scope=scope, reason=reason, until=until)
 
 
 def allow(entry: Denial, *, by: User | None = None, request: HttpRequest | None = None) -> None:
@@ -206,11 +219,12 @@ def allow(entry: Denial, *, by: User | None = None, request: HttpRequest | None 
         summary = f"Deny-list: {entry.kind} “{entry.text}” removed"
         record(by, "deny_list.remove", entry, summary[:300], {"reason": entry.reason}, request)
         entry.delete()
-        if _concerns_catalog(entry):
+        if concerns_catalog(entry):
             hold_denied()
 
 
-def _concerns_catalog(entry: Denial) -> bool:
+def concerns_catalog(entry: Denial) -> bool:
+    """Whether it is held against lists, so that offers go off sale by it."""
     kinds, scopes = (Denial.Kind.WORD, Denial.Kind.CATEGORY), (Denial.Scope.ALL, Denial.Scope.CATALOG)
     return entry.kind in kinds and entry.scope in scopes
 
@@ -223,25 +237,27 @@ def hold_denied(provider_id: int | None = None) -> int:
     with transaction.atomic():
         for pk in [provider_id] if provider_id else _providers():
             lock_offers(pk)
-        denied = DenyList()
-        offers = Offer.objects.filter(Q(on_hold="") | Q(on_hold__startswith=HELD))
-        if provider_id:
-            offers = offers.filter(provider_id=provider_id)
-        if not denied:
-            offers = offers.filter(on_hold__startswith=HELD)
-        rows = offers.values_list("pk", "provider_id", "name", "category", "on_hold").iterator(2000)
-        holds: dict[int, str] = {}
-        touched: set[int] = set()
-        for pk, of_provider, name, category, on_hold in rows:
-            wanted = denied.hold_of(on_hold, name, category)
-            if wanted != on_hold:
-                holds[pk] = wanted
-                touched.add(of_provider)
+        holds = holds_wanted(DenyList(), provider_id)
         if holds:
             set_holds(holds, timezone.now())
-            for pk in sorted(touched):
+            touched = Offer.objects.filter(pk__in=list(holds)).order_by("provider_id")
+            for pk in list(touched.values_list("provider_id", flat=True).distinct()):
                 reprice_provider(pk)
     return len(holds)
+
+
+def holds_wanted(denied: DenyList, provider_id: int | None = None) -> dict[int, str]:
+    """offer → the hold that it should have under this list ("": none), for those that have another one."""
+    offers = Offer.objects.filter(Q(on_hold="") | Q(on_hold__startswith=HELD))
+    if provider_id:
+        offers = offers.filter(provider_id=provider_id)
+    if not denied:
+        offers = offers.filter(on_hold__startswith=HELD)
+    holds = {}
+    for pk, name, category, on_hold in offers.values_list("pk", "name", "category", "on_hold").iterator(2000):
+        if (wanted := denied.hold_of(on_hold, name, category)) != on_hold:
+            holds[pk] = wanted
+    return holds
 
 
 def _providers() -> Iterable[int]:

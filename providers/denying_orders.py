@@ -49,11 +49,26 @@ class OrderDenials:
         named = Q(kind=Denial.Kind.HOST, text__in=hosts) | Q(kind=Denial.Kind.CUSTOMER, text__in=names)
         rows = entries_for_orders().filter(named | Q(kind__in=[Denial.Kind.LINK, Denial.Kind.WORD]))
         found = list(rows.values_list("kind", "text"))
-        self.customer = any(kind == Denial.Kind.CUSTOMER for kind, _text in found)
+        self._take(found)
+
+    @classmethod
+    def of(cls, entries: Iterable[tuple[str, str]]) -> "OrderDenials":
+        """These entries (kind, text) and no others, for orders of anybody; no query."""
+        denials = cls.__new__(cls)
+        denials._take(list(entries))
+        return denials
+
+    def _take(self, found: list[tuple[str, str]]) -> None:
+        self._customers = {text for kind, text in found if kind == Denial.Kind.CUSTOMER}
+        self.customer = bool(self._customers)
         self._hosts = {text for kind, text in found if kind == Denial.Kind.HOST}
         self._parts = [folded(text) for kind, text in found if kind == Denial.Kind.LINK]
         words = [folded(text) for kind, text in found if kind == Denial.Kind.WORD]
         self._words = [(word, whole_word(word)) for word in words]
+
+    def names_customer(self, user_id: int, email: str) -> bool:
+        """Whether an entry means the account of this number and address."""
+        return not self._customers.isdisjoint([*_names_of(email), f"#{user_id}"])
 
     def objections(self, link: str, texts: Mapping[str, str]) -> dict[str, str]:
         """Sentences for the customer by parameter (link, comments, …); empty where the order may be placed."""

@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from decimal import Decimal
 from io import StringIO
 
 import pytest
@@ -13,9 +14,11 @@ from django.utils import timezone
 from customers.models import AuditEntry
 from providers.catalog import sync_catalog
 from providers.deciding import accept_changes
-from providers.denying import DenyList, allow, deny
+from providers.denying import DenyList, allow, checked_entry, deny
+from providers.denying_effects import effect_of_allowing, effect_of_denying
 from providers.models import Alert, Denial, Offer, Provider, Service
 from providers.publishing import publish
+from providers.routes import add_route
 from tests import world
 from tests.providers.shop import Upstream, connected, everything_at, offer_of, service_of
 
@@ -131,6 +134,52 @@ def test_an_unchanged_list_writes_nothing_and_an_empty_deny_list_costs_one_state
     assert list(Offer.objects.order_by("pk").values()) == before
 
 
+@pytest.mark.parametrize("kind", ["word", "category"])
+def test_what_an_entry_would_do_is_what_it_does_and_its_end_too(selling: Provider, kind: str) -> None:
+    world.order(world.customer(), service_of(selling, 4))
+    text = "Lottery" if kind == "word" else "Games"
+    effect = effect_of_denying(checked_entry(kind, text, "a complaint"))
+    assert (effect.held, effect.freed, effect.left_out, effect.open_orders) == (1, 0, 0, 1)
+    assert not Denial.objects.exists() and service_of(selling, 4).off_sale == ""
+    entry = deny(kind, text, "a complaint")
+    (row,) = effect.simulation.rows
+    assert (row.service_id, row.off_sale) == (service_of(selling, 4).pk, service_of(selling, 4).off_sale)
+    again = effect_of_allowing(entry)
+    assert (again.held, again.freed) == (0, 1)
+    assert [row.off_sale for row in again.simulation.rows] == [""]
+    deny("word", "banners", "of all kinds")
+    still = effect_of_allowing(entry)
+    assert (still.held, still.freed, still.asks) == (0, 0, False), "another entry holds it back"
+
+
+def test_a_denied_offer_leaves_its_service_to_the_next_route(shop: Upstream, selling: Provider) -> None:
+    other = world.provider(name="Second")
+    add_route(service_of(selling, 4), world.offer(other, "9", name="Plain banners", rate=Decimal("1.20")))
+    effect = effect_of_denying(checked_entry("word", "lottery", "no"))
+    (row,) = effect.simulation.rows
+    deny("word", "lottery", "no")
+    service = service_of(selling, 4)
+    assert (row.new_price, row.off_sale) == (service.rate, service.off_sale) == (Decimal("1.80"), "")
+
+
+def test_new_services_that_wait_and_the_latest_orders_are_counted(shop: Upstream, selling: Provider) -> None:
+    alice, service = world.customer(), service_of(selling, 1)
+    shop.list(5, name="Casino tables")
+    sync_catalog(selling, apply=False)
+    assert effect_of_denying(checked_entry("word", "casino", "no")).left_out == 1
+    for link in ("https://www.Example.org/a", "https://shop.example.org/b", "https://other.example"):
+        world.order(alice, service, link=link)
+    world.order(world.bob(), service, link="https://other.example/casino")
+    for kind, text, refused in (
+        ("host", "example.org", 2), ("link", "/casino", 1), ("word", "casino", 1), ("customer", "@example.org", 4),
+        ("customer", alice.email, 3), ("customer", f"#{alice.pk}", 3), ("host", "nobody.example", 0),
+    ):  # fmt: skip
+        found = effect_of_denying(checked_entry(kind, text, "no"))
+        assert (found.looked_at, found.refused, found.refused_open) == (4, refused, refused), (kind, text)
+    signup = effect_of_denying(checked_entry("customer", "@example.org", "no", scope="signup"))
+    assert (signup.looked_at, signup.asks) == (0, False)
+
+
 def said(*arguments: str) -> list[str]:
     out = StringIO()
     call_command("deny_list", *arguments, stdout=out)
@@ -139,9 +188,15 @@ def said(*arguments: str) -> list[str]:
 
 def test_the_command_adds_shows_and_removes() -> None:
     until = (TODAY + timedelta(days=9)).isoformat()
+    told = json.loads(said("add", "word", "Lottery", "--reason", "no", "--dry-run", "--json")[0])
+    assert told == {
+        "held": 0, "freed": 0, "left_out": 0, "open_orders": 0, "looked_at": 0, "refused": 0, "refused_open": 0,
+    }  # fmt: skip
+    assert said() == []
     added = json.loads(said("add", "word", "Lottery", "--reason", "no", "--until", until, "--json")[0])
     assert (added["kind"], added["text"], added["reason"], added["until"]) == ("word", "lottery", "no", until)
     assert said() == [f"{added['id']} word lottery: no, until {until}"]
+    said("remove", str(added["id"]), "--dry-run")
     said("remove", str(added["id"]))
     assert said("show") == []
 

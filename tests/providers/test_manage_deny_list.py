@@ -56,6 +56,29 @@ def test_a_denied_word_takes_its_offers_off_sale_at_once_and_says_how_many(
     assert AuditEntry.objects.filter(verb="deny_list.add", actor__email="adam@example.org").exists()
 
 
+def test_what_an_entry_holds_back_is_shown_first_and_held_on_a_yes(
+    browser: Client, meridian: Provider
+) -> None:
+    world.order(world.customer(), service_of(meridian, 3))
+    shown = browser.post(PAGE, entry(preview="1"))
+    said = text_of(shown)
+    assert "Deny “casino”?" in said
+    assert "1 offer goes off sale. 1 open order of a service that goes off sale goes on." in said
+    assert "It would be off sale: Held back: “casino” is on the deny-list (No gambling here)." in said
+    assert 'value="No gambling here"' in shown.content.decode(), "nothing is lost"
+    assert not Denial.objects.exists() and service_of(meridian, 3).off_sale == ""
+    browser.post(PAGE, entry())
+    denial = Denial.objects.get()
+    asked = text_of(browser.post(f"{PAGE}/{denial.pk}/remove", {"preview": "1"}))
+    assert "Take “casino” off the list?" in asked and "1 offer may be sold again." in asked
+    assert service_of(meridian, 3).off_sale
+    world.order(world.bob(), service_of(meridian, 1), link="https://tube.example/x")
+    host = text_of(browser.post(PAGE, entry(kind="host", text="tube.example", preview="1")))
+    assert "Of the last 2 orders it would have refused 1; 1 of these are open and go on." in host
+    plain = browser.post(PAGE, entry(text="lottery", preview="1"))
+    assert plain.status_code == 302, "nothing follows from it: it is put on the list at once"
+
+
 def test_removing_the_entry_gives_them_back(browser: Client, meridian: Provider) -> None:
     browser.post(PAGE, entry(), follow=True)
     denial = Denial.objects.get()
