@@ -44,12 +44,11 @@ class RuleBook:
         self, service_id: int | None, category_id: int | None, provider_id: int | None
     ) -> MarkupRule | None:
         """The first match of service → category → provider → everything; None: there is no rule for it."""
-        for scope, target in zip(self.SCOPES, (service_id, category_id, provider_id, None), strict=True):
-            if scope != "everything" and target is None:
-                continue
-            if rule := self.rules.get((scope, target)):
+        rules = self.rules
+        for key in (("service", service_id), ("category", category_id), ("provider", provider_id)):
+            if key[1] is not None and (rule := rules.get(key)):
                 return rule
-        return None
+        return rules.get(("everything", None))
 
 
 _special = CompiledQuery(

@@ -21,7 +21,7 @@ from django.db.models import QuerySet
 from providers.comparing import LARGEST_RATE, limits_fit, sellable_type
 from providers.exchange import exchange_rates
 from providers.locking import lock_prices
-from providers.models import Service
+from providers.models import MarkupRule, Service
 from providers.pricing import converted, sell_rate
 from providers.rates import RuleBook, terms_of
 
@@ -157,6 +157,13 @@ def reprice_provider(provider_id: int) -> int:
 
 def price(supply: Supply, book: RuleBook, exchange: Mapping[str, Decimal]) -> Priced:
     """What the service would be sold for under these rules and exchange rates (panel currency for one unit)."""
+    return priced_by(
+        supply, book.rule_for(supply.service_id, supply.category_id, supply.provider_id), exchange
+    )
+
+
+def priced_by(supply: Supply, rule: MarkupRule | None, exchange: Mapping[str, Decimal]) -> Priced:
+    """As price, where it is known which rule counts."""
     stays = Priced(supply.rate, supply.cost_rate)
     if reason := undeliverable(supply):
         return Priced(stays.rate, stays.cost_rate, reason)
@@ -169,7 +176,6 @@ def price(supply: Supply, book: RuleBook, exchange: Mapping[str, Decimal]) -> Pr
         below = supply.pinned_rate < cost and not supply.below_cost_reason
         why = f"The pinned price {supply.pinned_rate:f} is below the cost {cost:f}." if below else ""
         return Priced(supply.pinned_rate, cost, why)
-    rule = book.rule_for(supply.service_id, supply.category_id, supply.provider_id)
     if rule is None:
         return Priced(stays.rate, cost, NO_RULE)
     rate = sell_rate(cost, terms_of(rule), below_cost=bool(supply.below_cost_reason))

@@ -20,7 +20,7 @@ from providers.exchange import exchange_rates
 from providers.models import MarkupRule, Service
 from providers.pricing import charge_for, margin_percent
 from providers.rates import RuleBook
-from providers.repricing import Supply, price, supplies_of, undeliverable
+from providers.repricing import Supply, price, priced_by, supplies_of
 from providers.service_types import TYPES
 from providers.tallied import ALWAYS, asked, day_of, tallies, units_and_gaps
 
@@ -141,27 +141,27 @@ def simulate_rule(
     then_book = RuleBook.of(_rules_then(rule, replaces, removed))
     list_book = RuleBook() if rule.price_group_id else None
     exchange, sold = exchange_rates(), units_sold()
-    services = {service.pk: service for service in _services(published_only)}
+    names = dict(_services(published_only).order_by().values_list("pk", "name"))
     rows = []
     for supply in supplies_of(_services(published_only)):
         place = (supply.service_id, supply.category_id, supply.provider_id)
         before_rule, after_rule = now_book.rule_for(*place), then_book.rule_for(*place)
         if after_rule is not rule and (before_rule is None or before_rule.pk not in (rule.pk, _pk(replaces))):
             continue
-        before = price(supply, now_book if before_rule or not list_book else list_book, exchange)
-        after = price(supply, then_book if after_rule or not list_book else list_book, exchange)
-        service = services[supply.service_id]
+        elsewhere = list_book.rule_for(*place) if list_book else None
+        before = priced_by(supply, before_rule or elsewhere, exchange)
+        after = priced_by(supply, after_rule or elsewhere, exchange)
         rows.append(
             Effect(
-                service_id=service.pk,
-                name=service.name,
+                service_id=supply.service_id,
+                name=names.get(supply.service_id, ""),
                 cost=after.cost_rate,
                 price_now=supply.rate if not list_book else before.rate,
                 new_price=after.rate,
                 below_cost=after.rate < after.cost_rate,
-                off_sale=undeliverable(supply) or after.off_sale,
+                off_sale=after.off_sale,
                 profit_change=profit_change(
-                    supply.service_type, before.rate, after.rate, sold.get(service.pk, (0, 0))
+                    supply.service_type, before.rate, after.rate, sold.get(supply.service_id, (0, 0))
                 ),
             )
         )
