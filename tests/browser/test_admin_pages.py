@@ -112,11 +112,8 @@ def vital_signs(provider: Provider) -> None:
     Provider.objects.filter(pk=provider.pk).update(balance=Decimal(40), balance_at=timezone.now())
 
 
-@pytest.mark.parametrize(("width", "dark"), [(1440, False), (390, True)])
-def test_nothing_is_out_of_reach(
-    open_page: Open, adam: User, pages: list[str], width: int, dark: bool
-) -> None:
-    found = look_at(open_page, adam, named(pages), width, dark)
+def test_nothing_is_out_of_reach(open_page: Open, adam: User, pages: list[str]) -> None:
+    found = look_at(open_page, adam, named(pages))
     assert not found, "\n".join(found)
 
 

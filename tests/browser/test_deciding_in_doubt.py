@@ -22,7 +22,7 @@ from orders.status_lane import status_lane
 from orders.submission import submit_lane
 from tests import staff_world, world
 from tests.browser.conftest import Open, shots
-from tests.browser.test_accessibility import faults
+from tests.browser.looking import faults
 from tests.browser.test_the_whole_job import on_sale, status
 from tests.sandbox import Sandbox
 

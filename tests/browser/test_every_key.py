@@ -66,6 +66,46 @@ def test_removed_duplicates_come_back_with_ctrl_z(open_page: Open, alice: User) 
     expect(page.get_by_text("2 lines", exact=True)).to_be_visible()
 
 
+def test_up_and_down_the_list_picking_and_letting_go(open_page: Open, alice: User, shop: Service) -> None:
+    """J and K stop at the ends; a range goes either way; Esc first closes what is open, then clears what is picked."""
+    placed = [world.order(alice, shop, f"https://example.org/{n}", 10) for n in range(4)]
+    rows = [f"row-{order.pk}" for order in reversed(placed)]
+    page = open_page("/orders/", user=alice)
+    present, bulk = page.locator("tr.cur"), page.get_by_role("toolbar", name="Bulk actions")
+    for key, at in zip("kjjjjjkK", (0, 1, 2, 3, 3, 3, 2, 1), strict=True):
+        page.keyboard.press(key)
+        expect(present).to_have_attribute("id", rows[at])
+        expect(page.locator(f"#{rows[at]} a[data-open]")).to_be_focused()
+    page.keyboard.press("x")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("Shift+X")
+    expect(bulk).to_contain_text("3 selected")
+    page.keyboard.press("x")
+    expect(bulk).to_contain_text("2 selected")
+
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(bulk).to_contain_text("2 selected")
+    page.keyboard.press("Escape")
+    expect(bulk).to_be_hidden()
+    expect(page.locator("input[data-pick]:checked")).to_have_count(0)
+    expect(present).to_have_attribute("id", rows[3])  # still where she was
+    page.keyboard.press("k")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/orders/{placed[1].pk}")
+
+    page.goto("/orders/")
+    menu = page.locator("main details.menu").first
+    menu.locator("summary").press("Enter")
+    expect(menu).to_have_attribute("open", "")
+    page.keyboard.press("Escape")
+    expect(menu).not_to_have_attribute("open", "")
+    expect(menu.locator("summary")).to_be_focused()
+
+
 @pytest.fixture
 def many(alice: User, shop: Service) -> list[int]:
     """One more than a page of 25."""
