@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -27,13 +27,11 @@ def unknown_types(provider: Provider) -> list[tuple[str, int, str]]:
 
     Words that our own table knows are not among them.
     """
-    counts: dict[tuple[str, str], int] = {}
     rows = Offer.objects.filter(provider=provider, gone_at=None).values_list("type_raw", "service_type")
-    for word, code in rows.iterator(2000):
-        if fold(word) is None:
-            counts[word, code] = counts.get((word, code), 0) + 1
+    counts = rows.annotate(n=Count("pk")).order_by()
     return sorted(
-        ((word, n, code) for (word, code), n in counts.items()), key=lambda row: (-row[1], row[0], row[2])
+        ((word, n, code) for word, code, n in counts if fold(word) is None),
+        key=lambda row: (-row[1], row[0], row[2]),
     )
 
 
