@@ -214,7 +214,8 @@ def supplies_of(services: QuerySet[Service] | None = None) -> list[Supply]:
 def standings_of(services: QuerySet[Service] | None = None) -> list[Standing]:
     """The services (None: all) with all routes that are used; two statements at most.
 
-    OFFSET 0 has the routes looked up service by service: joined whole, fresh tables without statistics take minutes.
+    OFFSET 0 has routes looked up service by service, and offers route by route: right after a first import, when the
+    tables have no statistics yet, 8,000 services took 6 s and more joined freely, and take 0.2 s so.
     """
     ids = None if services is None else list(services.order_by().values_list("pk", flat=True))
     with connection.cursor() as cursor:
@@ -226,7 +227,8 @@ def standings_of(services: QuerySet[Service] | None = None) -> list[Standing]:
                 SELECT o.id AS offer_id, o.provider_id, p.currency, o.rate, o.service_type, o.minimum, o.maximum,
                        o.on_hold, o.gone_at IS NOT NULL AS gone, p.archived_at IS NOT NULL AS archived,
                        p.adapter = 'manual' AS by_hand, t.position, t.id
-                FROM providers_route t JOIN providers_offer o ON o.id = t.offer_id
+                FROM providers_route t
+                     CROSS JOIN LATERAL (SELECT * FROM providers_offer WHERE id = t.offer_id OFFSET 0) o
                      JOIN providers_provider p ON p.id = o.provider_id
                 WHERE t.service_id = s.id AND t.enabled OFFSET 0
             ) r ON true
