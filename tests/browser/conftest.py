@@ -165,12 +165,11 @@ def one_time_code_of(secret: str) -> str:
 
 
 def shot(page: Page, name: str) -> None:
-    """Keep a picture of the whole page where SHOTS says. JPEG, because it is written in half the time."""
+    """Keep a picture of the whole page where SHOTS says."""
     if folder := os.environ.get("SHOTS"):
         Path(folder).mkdir(parents=True, exist_ok=True)
         # hiding the caret would put a style into the page, which our policy refuses and reports
-        file = str(Path(folder) / f"{name}.jpg")
-        page.screenshot(path=file, type="jpeg", quality=80, full_page=True, caret="initial")
+        page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=True, caret="initial")
 
 
 def shots(page: Page, name: str) -> None:
