@@ -11,12 +11,13 @@ which nobody knows is decided at the desk. Every act locks the order, then the s
 that was quicker wins, because claiming skips locked rows and these look at the state again. Each is audited.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -107,11 +108,19 @@ def edit_link(
 
 
 def change_route(
-    order_id: int, route_id: int, *, seen: int, reason: str, by: User, request: HttpRequest | None = None
+    order_id: int,
+    route_id: int,
+    *,
+    seen: int,
+    reason: str,
+    by: User,
+    most: Decimal | None = None,
+    request: HttpRequest | None = None,
 ) -> None:
-    """Send the order by another offer of its service. `seen`: the offer that the person saw.
+    """Send the order by another offer of its service. `seen`: the offer that the person saw; `most`: the cost by the new
+    one that he saw, None where he saw none.
 
-    Its cost is that of the new route now, and never more than the charge. Raises CannotCorrect.
+    Its cost is that of the new route now, and never more than the charge or `most`. Raises CannotCorrect.
     """
     reason = _needed(reason)
     with transaction.atomic():
@@ -119,6 +128,8 @@ def change_route(
         chosen = _way(order, submission, route_id, seen)
         if chosen.why_not or chosen.cost is None:
             raise CannotCorrect(chosen.why_not)
+        if most is not None and chosen.cost > most:
+            raise CannotCorrect(_("This route costs more now than was shown. Look at it again."))
         why = f"Route changed: {reason}"  # stored in English, whoever writes it
         cost = _reroute(order, submission, chosen.route, chosen.cost, why, by)
         summary = f"Route of order {order_id} changed: {reason}"
@@ -229,10 +240,32 @@ class Way:
 
 def ways_of(order: Order, submission: Submission) -> list[Way]:
     """The other routes of an unsent order, each with the reason why it may not take it; two queries."""
-    routes = Route.objects.filter(service=order.service, enabled=True).exclude(offer_id=submission.offer_id)
+    routes = _routes().filter(service=order.service)
+    return _ways(order, submission.offer_id, list(routes), exchange_rates())
+
+
+def ways_of_many(orders: Sequence[Order]) -> dict[int, list[Way]]:
+    """The same for several orders with their submissions loaded, by number; two queries."""
+    routes: dict[int, list[Route]] = {}
+    for route in _routes().filter(service__in={order.service_id for order in orders}):
+        routes.setdefault(route.service_id, []).append(route)
     exchange = exchange_rates()
+    return {
+        order.pk: _ways(order, order.submission.offer_id, routes.get(order.service_id, []), exchange)
+        for order in orders
+    }
+
+
+def _routes() -> QuerySet[Route]:
+    enabled = Route.objects.filter(enabled=True)
+    return enabled.select_related("offer__provider", "service").order_by("position", "id")
+
+
+def _ways(order: Order, offer_id: int, routes: Sequence[Route], exchange: Mapping[str, Decimal]) -> list[Way]:
     ways = []
-    for route in routes.select_related("offer__provider", "service").order_by("position", "id"):
+    for route in routes:
+        if route.offer_id == offer_id:
+            continue
         factor = exchange.get(route.offer.provider.currency)
         cost = present_cost(route, order.total, factor) if factor is not None else None
         why_not, loss = _objection(order, route, cost), None

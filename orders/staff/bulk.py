@@ -1,12 +1,17 @@
 """The same act on up to 100 orders of the list, row by row: each is a transaction of its own with its own sentence.
 
+What gives money back by hand, or sends by another route, is shown before it is done (orders.staff.previewing): the form
+of that page names the orders that it can be done to, each with what was seen. Ending orders in part is no act for many:
+each has its own remains, and what goes back follows from them.
+
 One that is refused or fails stops none of the others. The results are kept with the session, so that the page can be
 read again; what was done also stands in each order's timeline and in the audit log.
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
@@ -18,23 +23,31 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
+from customers import site_settings
 from customers.access import allowed, require, staff_of
+from customers.figures import money
 from customers.models import User
+from customers.permissions import may
 from orders import correcting, staff_decisions
-from orders.models import Order
+from orders.models import Order, Submission
+from orders.staff.previewing import plan_refunds, plan_routes
 from orders.staff.refusals import REFUSALS
 from orders.staff.search import number
+from orders.views.ordering import amount_of
 
 log = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 100
-VERB_OF = {
-    "hold": "order.hold",
-    "release": "order.hold",
-    "reject": "order.reject",
-    "send_now": "order.resend",
-    "cancel": "order.ask",
-    "note": "order.note",
+# What the role must allow; for more than one thing where rows differ.
+VERBS_OF = {
+    "hold": ("order.hold",),
+    "release": ("order.hold",),
+    "reject": ("order.reject",),
+    "refund": ("order.settle", "order.reject"),
+    "route": ("order.correct",),
+    "send_now": ("order.resend",),
+    "cancel": ("order.ask",),
+    "note": ("order.note",),
 }
 
 
@@ -77,11 +90,38 @@ def _note(order_id: int, reason: str, by: User, _request: HttpRequest) -> str:
     return _("Noted.")
 
 
+def _refund(order_id: int, reason: str, by: User, request: HttpRequest) -> str:
+    """An unsent order is canceled, an accepted one settled with everything back; `seen` is the order as it was shown."""
+    order = Order.objects.select_related("submission").get(pk=order_id)
+    seen = request.POST.get(f"seen-{order_id}", "")
+    if order.submission.state in Submission.NOTHING_SENT_YET:
+        staff_decisions.refuse_if_changed(order, order.submission, seen)
+        correcting.reject(order_id, reason=reason, by=by, request=request)
+        return _("Canceled unsent; the whole charge went back.")
+    paid = staff_decisions.refund_in_full(order_id, reason=reason, by=by, seen=seen, request=request)
+    return _("The order is Canceled; %(amount)s went back to the customer.") % {"amount": money(paid)}
+
+
+def _route(order_id: int, reason: str, by: User, request: HttpRequest) -> str:
+    """By the route that was shown; for the cost that was shown or less, to whom costs are shown."""
+    offer, _colon, rest = request.POST.get(f"seen-{order_id}", "").partition(":")
+    route, _colon, cost = rest.partition(":")
+    offer_id, route_id, most = number(offer), number(route), amount_of(cost) if cost else None
+    if offer_id is None or route_id is None:
+        raise correcting.CannotCorrect(_("Choose a route."))
+    correcting.change_route(
+        order_id, route_id, seen=offer_id, most=most, reason=reason, by=by, request=request
+    )
+    return _("The route is changed, and the cost with it. The customer's charge stays.")
+
+
 Act = Callable[[int, str, User, HttpRequest], str]
 ACTS: dict[str, tuple[Any, Act]] = {
     "hold": (gettext_lazy("Hold"), _hold),
     "release": (gettext_lazy("Release"), _release),
     "reject": (gettext_lazy("Cancel unsent and return the charge"), _reject),
+    "refund": (gettext_lazy("Cancel and return the charge"), _refund),
+    "route": (gettext_lazy("Change the route"), _route),
     "send_now": (gettext_lazy("Send without waiting"), _send_now),
     "cancel": (gettext_lazy("Ask for a cancel"), _cancel),
     "note": (gettext_lazy("Write an internal note"), _note),
@@ -108,7 +148,10 @@ def run(name: str, order_ids: Iterable[int], reason: str, by: User, request: Htt
     return results
 
 
-@allowed(*dict.fromkeys(VERB_OF.values()))
+SHOWN_FIRST = ("refund", "route")
+
+
+@allowed(*dict.fromkeys(verb for verbs in VERBS_OF.values() for verb in verbs))
 @require_POST
 def act_on_many(request: HttpRequest) -> HttpResponse:
     ids = [found for text in request.POST.getlist("id") if (found := number(text))]
@@ -124,7 +167,10 @@ def act_on_many(request: HttpRequest) -> HttpResponse:
         messages.error(request, wrong + " " + _("Nothing was changed."))
         return redirect(back)
     by = staff_of(request)
-    require(by, VERB_OF[name])
+    for verb in VERBS_OF[name]:
+        require(by, verb)
+    if name in SHOWN_FIRST and "confirmed" not in request.POST:
+        return _preview(request, name, ids, reason)
     results = run(name, ids, reason, by, request)
     request.session["bulk_results"] = {
         "act": name,
@@ -134,6 +180,33 @@ def act_on_many(request: HttpRequest) -> HttpResponse:
         "rows": [[row.order_id, row.done, row.sentence] for row in results],
     }
     return redirect("staff_orders_results")
+
+
+def _preview(request: HttpRequest, name: str, ids: Sequence[int], reason: str) -> HttpResponse:
+    """What would happen to each order; nothing has. The form of the page has those alone that it can be done to."""
+    to, providers = number(request.POST.get("to")), dict[int, str]()
+    if name == "route":
+        planned, providers = plan_routes(ids, to)
+    else:
+        planned = plan_refunds(ids, site_settings.of(request))
+    doable = [row for row in planned if not row.why_not]
+    context = {
+        "name": name,
+        "act": ACTS[name][0],
+        "reason": reason,
+        "ids": ids,
+        "back": request.POST.get("back", ""),
+        "back_to": _list(request.POST.get("back", "")),
+        "doable": doable,
+        "refused": [row for row in planned if row.why_not],
+        "comes_back": sum((row.comes_back for row in doable), Decimal(0)),
+        "cost_before": sum((row.cost_before or 0 for row in doable), Decimal(0)),
+        "cost": sum((row.cost or 0 for row in doable), Decimal(0)),
+        "providers": sorted(providers.items(), key=lambda row: row[1].lower()),
+        "to": to,
+        "see_costs": may(staff_of(request), "money.see"),
+    }
+    return render(request, "orders/staff/orders_preview.html", context)
 
 
 @allowed("orders.see")

@@ -21,7 +21,7 @@ from orders.correcting import ways_of
 from orders.dispatch import went_back
 from orders.models import Order, Request, Submission
 from orders.staff.attempts import shown_attempts
-from orders.staff.bulk import ACTS, VERB_OF
+from orders.staff.bulk import ACTS, VERBS_OF
 from orders.staff.refusals import REFUSALS
 from orders.staff.search import Filters, count_tabs, find, number, page, page_by_charge, read_filters
 from orders.staff.timeline import timeline
@@ -65,7 +65,9 @@ def listing(request: HttpRequest) -> HttpResponse:
         "statuses": Order.Status.choices,
         "submissions": Submission.State.choices,
         "acts": [
-            (name, label) for name, (label, _act) in ACTS.items() if permissions.may(user, VERB_OF[name])
+            (name, label)
+            for name, (label, _act) in ACTS.items()
+            if all(permissions.may(user, verb) for verb in VERBS_OF[name])
         ],
         "customer": User.objects.filter(pk=filters.customer).first() if filters.customer else None,
     }

@@ -98,6 +98,17 @@ def test_nothing_is_out_of_reach(open_page: Open, adam: User, pages: dict[str, s
     looker.look("staff-list-picked", pick_all_cards)
     page.keyboard.press("a")  # the bar stands before the rows: a key leads there
     expect(page.get_by_label("What to do")).to_be_focused()
+    for act in ("Change the route", "Cancel and return the charge"):  # shown first, nothing is done
+        page.get_by_label("What to do").select_option(label=act)
+        page.get_by_label("Reason", exact=True).fill("The provider announced maintenance")
+        page.get_by_role("button", name="Do it, row by row").click()
+        expect(page.get_by_text("Nothing has been done yet.")).to_be_visible()
+        looker.look(f"staff-before-{act.split()[0].lower()}")
+        page.get_by_role("link", name="Back, change nothing").first.click()
+        if width == 390:
+            page.get_by_role("button", name="Select", exact=True).click()
+        for at in range(boxes.count()):
+            boxes.nth(at).check()
     page.get_by_label("What to do").select_option(label="Hold")
     page.get_by_label("Reason", exact=True).fill("The provider announced maintenance")
     page.get_by_role("button", name="Do it, row by row").click()

@@ -5,14 +5,16 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from customers import wallet
 from customers.models import AuditEntry, User
+from customers.permissions import TABLE, Permission
 from orders import correcting
 from orders.models import Order, OrderEvent
-from providers.models import Service
+from providers.models import Offer, Provider, Route, Service
 from tests import staff_world, world
 
 pytestmark = pytest.mark.django_db
@@ -149,3 +151,139 @@ def test_the_way_back_is_never_another_site(staff: Client, alice: User, impressi
     page = staff.post("/staff/orders/act", data, follow=True).content.decode()
     assert 'href="/staff/orders?//evil.example"' in page
     assert staff.get("/staff/orders?//evil.example").status_code == 200
+
+
+# ── shown before it is done ─────────────────────────────────────────────────────────────────────────
+
+
+def fields(response: Any) -> dict[str, Any]:
+    """What the form of the preview that carries it out would send."""
+    form = response.content.decode().split('name="confirmed"')[1]
+    found: dict[str, Any] = {"confirmed": "1", "id": re.findall(r'name="id" value="(\d+)"', form)}
+    return found | dict(re.findall(r'name="(seen-\d+)" value="([^"]*)"', form))
+
+
+def confirm(staff: Client, act: str, shown: Any, reason: str = "Called them", **more: str) -> Any:
+    return staff.post(
+        "/staff/orders/act", {"act": act, "reason": reason, "back": ""} | fields(shown) | more, follow=True
+    )
+
+
+def test_cancel_and_refund_is_shown_with_its_money_and_done_row_by_row(
+    staff: Client, alice: User, impressions: Service
+) -> None:
+    unsent, odd, running, back = placed(alice, impressions, 4)
+    staff_world.accepted(odd, attention="Partial without remains")
+    staff_world.accepted(running)
+    staff_world.doubtful(back)
+    before = wallet.balance_of(alice)
+    shown = many(staff, "refund", [unsent.pk, odd.pk, running.pk, back.pk, 999_999], "The provider is gone")
+    page = text(shown)
+    assert "Nothing has been done yet." in page
+    assert "$4.00 goes back for 2 orders." in page
+    assert re.search(rf"{running.pk} .*? Left out It runs as usual\.", page)
+    assert re.search(rf"{back.pk} .*? Left out Only an order that was accepted is settled by hand\.", page)
+    assert wallet.balance_of(alice) == before
+    assert fields(shown)["id"] == [str(unsent.pk), str(odd.pk)]
+    done = text(confirm(staff, "refund", shown, "The provider is gone"))
+    assert "2 orders done." in done
+    assert wallet.balance_of(alice) == before + 4
+    for order in (unsent, odd):
+        order.refresh_from_db()
+        assert (order.status, order.refunded) == ("Canceled", order.charge)
+    assert set(AuditEntry.objects.values_list("verb", flat=True)) >= {"order.reject", "order.settle"}
+    assert AuditEntry.objects.filter(details__reason="The provider is gone").count() == 2
+    again = text(confirm(staff, "refund", shown))
+    assert "2 were refused" in again
+    assert wallet.balance_of(alice) == before + 4
+    world.sane()
+
+
+def test_a_row_that_changed_since_it_was_shown_is_refused(
+    staff: Client, alice: User, impressions: Service
+) -> None:
+    unsent, odd = placed(alice, impressions, 2)
+    staff_world.accepted(odd, attention="Look")
+    shown = many(staff, "refund", [unsent.pk, odd.pk])
+    staff_world.accepted(unsent, attention="Look")
+    Order.objects.filter(pk=odd.pk).update(remains=7)
+    page = text(confirm(staff, "refund", shown))
+    assert "2 were refused" in page and "This page was out of date" in page
+    assert not Order.objects.filter(status="Canceled").exists()
+
+
+@pytest.fixture
+def two_ways(impressions: Service) -> dict[str, Provider]:
+    """Borealis costs less than is paid for, Cumulus more."""
+    made = {}
+    for name, rate in (("Borealis", "1.50"), ("Cumulus", "9.00")):
+        made[name] = world.provider(name=name)
+        offer = world.offer(made[name], external_id="7", rate=Decimal(rate))
+        Route.objects.create(service=impressions, offer=offer, position=Route.objects.count())
+    return made
+
+
+def test_routes_are_changed_for_many_by_the_first_that_fits_or_by_one_provider(
+    staff: Client, alice: User, impressions: Service, two_ways: dict[str, Provider]
+) -> None:
+    unsent, other, running = placed(alice, impressions, 3)
+    staff_world.accepted(running)
+    data = {"act": "route", "id": [unsent.pk, other.pk, running.pk], "reason": "Meridian is slow", "back": ""}
+    shown = staff.post("/staff/orders/act", data)
+    page = text(shown)
+    assert re.search(rf"{unsent.pk} .*? Meridian → Borealis 7", page)
+    assert re.search(rf"{running.pk} .*? Left out The order is accepted\.", page)
+    by_cumulus = text(staff.post("/staff/orders/act", data | {"to": two_ways["Cumulus"].pk}))
+    assert "It costs more now than the customer paid." in by_cumulus
+    assert "It can be done to none of them" in by_cumulus
+    assert "2 orders done." in text(confirm(staff, "route", shown))
+    for order in (unsent, other):
+        order.refresh_from_db()
+        assert (order.submission.provider, order.cost) == (two_ways["Borealis"], Decimal("1.5"))
+    assert AuditEntry.objects.filter(verb="order.route").count() == 2
+    world.sane()
+
+
+def test_reviewers_are_shown_no_cost_and_admins_are_held_to_the_cost_they_saw(
+    staff: Client, alice: User, impressions: Service, two_ways: dict[str, Provider]
+) -> None:
+    order = placed(alice, impressions, 1)[0]
+    data = {"act": "route", "id": [order.pk], "reason": "Slow", "back": ""}
+    for_reviewer = staff.post("/staff/orders/act", data)
+    assert "1.5" not in for_reviewer.content.decode()
+    admin = staff_world.signed_in(world.admin())
+    shown = admin.post("/staff/orders/act", data)
+    assert "The cost is $1.50 in all, before $1.00." in text(shown)
+    Offer.objects.filter(provider=two_ways["Borealis"]).update(rate=Decimal("1.6"))
+    assert "This route costs more now than was shown." in text(confirm(admin, "route", shown))
+    assert "1 order done." in text(confirm(staff, "route", for_reviewer))
+    order.refresh_from_db()
+    assert order.cost == Decimal("1.6")
+
+
+@pytest.mark.parametrize("act", ["refund", "route"])
+def test_a_preview_costs_the_same_queries_for_two_orders_and_for_twenty(
+    staff: Client, alice: User, impressions: Service, two_ways: dict[str, Provider], act: str
+) -> None:
+    orders = placed(alice, impressions, 20)
+
+    def queries(count: int) -> int:
+        ids = [order.pk for order in orders[:count]]
+        with CaptureQueriesContext(connection) as captured:
+            answer = staff.post("/staff/orders/act", {"act": act, "id": ids, "reason": "x"})
+        assert fields(answer)["id"] == [str(pk) for pk in ids]
+        return len(captured)
+
+    queries(1)
+    assert queries(2) == queries(20)
+
+
+def test_who_may_not_settle_is_offered_no_refund_and_gets_none(
+    staff: Client, alice: User, impressions: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = placed(alice, impressions, 1)[0]
+    shown = many(staff, "refund", [order.pk])
+    monkeypatch.setitem(TABLE, "order.settle", Permission((), ""))
+    assert 'value="refund"' not in staff.get("/staff/orders").content.decode()
+    assert confirm(staff, "refund", shown).status_code == 403
+    assert world.state_of(order) == "queued"

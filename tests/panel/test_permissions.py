@@ -1,6 +1,8 @@
 """The table of permissions is what pages and acts ask: each page of staff names a line of it, and the golden table of
 addresses says the same."""
 
+import html
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +14,7 @@ from customers import site_settings
 from customers.access import allowed, require
 from customers.permissions import (
     ADMIN,
+    GROUPS,
     REVIEWER,
     STAFF_ROLES,
     TABLE,
@@ -23,6 +26,7 @@ from customers.permissions import (
 from orders import desk
 from orders.staff import acting, bulk
 from tests import staff_world, world
+from tests.conftest import ROOT
 from tests.panel.access_matrix import Address, read_table
 from tests.panel.access_matrix import _readable as readable
 from tests.panel.test_access_matrix import Stage, stage  # noqa: F401
@@ -59,10 +63,41 @@ def test_every_line_of_the_table_is_asked_for_somewhere() -> None:
         "superuser.change",
         "back_office.see",
     }  # asked within customers.team, back_office
-    assert set(desk.VERB_OF.values()) | set(acting.VERB_OF.values()) | set(bulk.VERB_OF.values()) <= set(
-        TABLE
-    )
-    assert (set(acting.VERB_OF), set(bulk.VERB_OF)) == (set(acting.ACTS), set(bulk.ACTS))
+    of_bulk = {verb for verbs in bulk.VERBS_OF.values() for verb in verbs}
+    assert set(desk.VERB_OF.values()) | set(acting.VERB_OF.values()) | of_bulk <= set(TABLE)
+    assert (set(acting.VERB_OF), set(bulk.VERBS_OF)) == (set(acting.ACTS), set(bulk.ACTS))
+
+
+# Words in quotes with a dot, where a verb is asked for: @allowed("…"), require(user, "…"), may(user, "…"), user|may:"…".
+ASKED = re.compile(r"""(?:\ballowed\(|\brequire\(|\bmay\(|\bchanges=|\|may:)[^()\n"]*"([a-z_]+\.[a-z_]+)\"""")
+
+
+def test_every_verb_that_is_asked_for_anywhere_is_in_the_table_and_every_line_of_it_is_asked_for() -> None:
+    """In decorators, inside of acts and in templates: a word that nobody may do would close a page for ever."""
+    asked: dict[str, str] = {}
+    for folder, suffix in (
+        ("customers", "py"),
+        ("providers", "py"),
+        ("orders", "py"),
+        ("panel", "py"),
+        ("templates", "html"),
+    ):
+        for path in (ROOT / folder).rglob(f"*.{suffix}"):
+            asked |= {verb: str(path.relative_to(ROOT)) for verb in ASKED.findall(path.read_text("utf-8"))}
+    missing = {verb: path for verb, path in asked.items() if verb not in TABLE}
+    assert not missing
+    by_table = {verb for verbs in (desk.VERB_OF, acting.VERB_OF) for verb in verbs.values()}
+    by_table |= {verb for verbs in bulk.VERBS_OF.values() for verb in verbs}
+    assert set(TABLE) - set(asked) - by_table == set()
+
+
+@pytest.mark.django_db
+def test_every_line_of_the_table_is_shown_on_the_page_about_the_team() -> None:
+    page = html.unescape(staff_world.signed_in(world.admin()).get("/manage/team").content.decode())
+    missing = [verb for verb, line in TABLE.items() if str(line.words) not in page]
+    assert not missing
+    for heading, _lines in GROUPS:
+        assert str(heading) in page
 
 
 @pytest.mark.django_db
