@@ -194,10 +194,20 @@
   }
   if (document.querySelector("[data-live]")) setInterval(function () { tick(); if (!document.hidden) mark(); }, 1000);
   document.addEventListener("visibilitychange", function () { if (!document.hidden) tick(); });
+  window.addEventListener("online", function () { if (failures) tick(true); });
+  window.addEventListener("offline", mark);
   document.addEventListener("htmx:afterRequest", function (event) {
     if (!event.target.hasAttribute || !event.target.hasAttribute("data-live")) return;
     if (event.detail.successful) { failures = 0; lastGood = Date.now(); } else { failures += 1; }
     mark();
+  });
+
+  /* ---- signed out meanwhile: a part is answered with the page of sign-in, which leads back to this page ---- */
+  document.addEventListener("htmx:beforeSwap", function (event) {
+    var came = event.detail.xhr.responseURL;
+    if (!came || new URL(came).pathname.indexOf("/account/") !== 0 || event.detail.pathInfo.requestPath.indexOf("/account/") === 0) return;
+    event.detail.shouldSwap = false;
+    location.reload();
   });
 
   /* ---- keys ---- */
