@@ -113,14 +113,19 @@ def _held() -> Any:
 
 
 def _context(request: HttpRequest, form: DenialForm) -> dict[str, Any]:
-    kind = request.GET.get("kind", "")
+    kind, page = request.GET.get("kind", ""), reverse("manage_deny_list")
     entries = Denial.objects.select_related("created_by")
     counts = {value: entries.filter(kind=value).count() for value in Denial.Kind.values}
     if kind in counts:
         entries = entries.filter(kind=kind)
-    tabs = [{"label": _("All"), "href": "?", "current": kind not in counts, "count": sum(counts.values())}]
+    tabs = [{"label": _("All"), "href": page, "current": kind not in counts, "count": sum(counts.values())}]
     tabs += [
-        {"label": Denial.Kind(value).label, "href": f"?kind={value}", "current": value == kind, "count": n}
+        {
+            "label": Denial.Kind(value).label,
+            "href": f"{page}?kind={value}",
+            "current": value == kind,
+            "count": n,
+        }
         for value, n in counts.items()
     ]
     today = timezone.now().date()

@@ -38,17 +38,16 @@ EVENTS = 8
 @allowed("catalog.see")
 @require_safe
 def provider_page(request: HttpRequest, pk: int) -> HttpResponse:
-    return page_of(request, get_object_or_404(Provider, pk=pk))
+    return _page(request, get_object_or_404(Provider, pk=pk))
 
 
-def page_of(
+def _page(
     request: HttpRequest,
     provider: Provider,
     *,
     found: Found | None = None,
-    asked: dict[str, Any] | None = None,
 ) -> HttpResponse:
-    """`found`: what a test of the connection said. `asked`: an act that waits for a yes (previews.before)."""
+    """`found`: what a test of the connection said."""
     row = standings(only=provider.pk)[0]
     context = {
         "provider": provider,
@@ -60,7 +59,6 @@ def page_of(
         "revisions": _revisions(provider),
         "options": options_of(provider),
         "found": found,
-        "asked": asked,
     }
     context |= staged_part(request, provider) | health_part(row)
     return render(request, "manage/provider.html", context)
@@ -216,7 +214,7 @@ def connection_test(request: HttpRequest, pk: int) -> HttpResponse:
     record(staff_of(request), "provider.test", provider, summary, {"works": found.works}, request)
     if request.headers.get("HX-Request"):
         return render(request, "manage/parts/found.html", {"found": found, "provider": provider})
-    return page_of(request, Provider.objects.get(pk=pk), found=found)
+    return _page(request, Provider.objects.get(pk=pk), found=found)
 
 
 # ── changing ────────────────────────────────────────────────────────────────────────────────────────

@@ -18,7 +18,6 @@ from providers.connecting import InvalidProvider
 from providers.manage_forms import KeyForm
 from providers.manage_views.markup import SHOWN
 from providers.manage_views.previews import before
-from providers.manage_views.provider_page import page_of
 from providers.models import Provider
 from providers.rotating import problem_with_key, rotate_key
 from providers.service_types import TYPES
@@ -57,7 +56,8 @@ def types(request: HttpRequest, pk: int) -> HttpResponse:
         if "preview" in request.POST:
             effect = effect_of_mapping(provider, word, code, ids or None)
             if effect.offers:
-                return page_of(request, provider, asked=_before_mapping(provider, word, code, ids, effect))
+                asked = _before_mapping(provider, word, code, ids, effect)
+                return render(request, "manage/asked.html", {"provider": provider, "asked": asked})
         changed = map_type(provider, word, code, ids or None, by=staff_of(request), request=request)
     except CannotMap as error:
         messages.error(request, str(error))

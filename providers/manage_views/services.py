@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -21,9 +22,6 @@ from providers.manage_views.service_history import history_of
 from providers.models import Category, Offer, Provider, Route, Service
 from providers.overview import OPEN
 from providers.pricing import converted, margin_percent
-from providers.publishing import (
-    unpublish,
-)
 from providers.rates import RuleBook
 from providers.rule_setting import described
 from providers.service_editing import (
@@ -31,7 +29,6 @@ from providers.service_editing import (
     InvalidService,
     category_named,
     change_service,
-    publish_services,
 )
 from providers.service_effects import effect_of_routes, effect_of_values
 from providers.service_types import TYPES
@@ -59,6 +56,11 @@ def small_number(text: str) -> int | None:
 @allowed("catalog.see")
 @require_safe
 def service_list(request: HttpRequest) -> HttpResponse:
+    return list_page(request)
+
+
+def list_page(request: HttpRequest, asked: dict[str, Any] | None = None) -> HttpResponse:
+    """`asked`: an act on services that waits for a yes (previews.before)."""
     matching = _matching(request, Service.objects.all())
     state = request.GET.get("state", "")
     counts = _state_counts(matching)
@@ -81,11 +83,12 @@ def service_list(request: HttpRequest) -> HttpResponse:
         request,
         "manage/services.html",
         {
+            "asked": asked,
             "rows": rows,
             "tabs": [
                 {
                     "label": str(label),
-                    "href": state_href(request, key),
+                    "href": reverse("manage_services") + state_href(request, key),
                     "current": key == state,
                     "count": counts[key],
                 }
@@ -157,26 +160,6 @@ def state_href(request: HttpRequest, state: str) -> str:
     return f"?{params.urlencode()}"
 
 
-@allowed("service.edit")
-@require_POST
-def services_act(request: HttpRequest) -> HttpResponse:
-    """Publish or unpublish the selected services."""
-    ids = [pk for pk in map(small_number, request.POST.getlist("service")) if pk]
-    if request.POST.get("act") == "publish":
-        fit, refused = publish_services(ids, by=staff_of(request), request=request)
-        say_published(request, len(fit), refused)
-    elif request.POST.get("act") == "unpublish":
-        taken = unpublish(ids, by=staff_of(request), request=request)
-        told = ngettext(
-            "%d service is off the list. Its open orders go on.",
-            "%d services are off the list. Their open orders go on.",
-            taken,
-        )
-        messages.success(request, told % taken)
-    back = request.POST.get("next", "")
-    return redirect(back if back.startswith("/manage/services") else "/manage/services")
-
-
 def say_published(request: HttpRequest, number: int, refused: list[str] | tuple[str, ...]) -> None:
     if number:
         told = ngettext("%d service is on sale.", "%d services are on sale.", number)
@@ -199,7 +182,7 @@ def service_edit(request: HttpRequest, pk: int) -> HttpResponse:
     form = ServiceForm(request.POST or None, initial=_initial(service))
     if request.method == "POST" and "preview" in request.POST:
         preview = _price_preview(service, form)
-        return _service_page(request, service, form, 422 if form.errors else 200, preview)
+        return service_page(request, service, form, 422 if form.errors else 200, preview)
     if request.method == "POST" and form.is_valid():
         values = {name: value for name, value in form.cleaned_data.items() if name in EDITABLE}
         if form.cleaned_data["new_category"]:
@@ -216,7 +199,7 @@ def service_edit(request: HttpRequest, pk: int) -> HttpResponse:
             else:
                 messages.success(request, _("Saved.") if changed else _("Nothing was changed."))
             return redirect("manage_service", service.pk)
-    return _service_page(request, service, form, 422 if form.is_bound else 200)
+    return service_page(request, service, form, 422 if form.is_bound else 200)
 
 
 @allowed("service.edit")
@@ -267,15 +250,18 @@ def _initial(service: Service) -> dict[str, Any]:
     return initial
 
 
-def _service_page(
+def service_page(
     request: HttpRequest,
     service: Service,
-    form: ServiceForm,
+    form: ServiceForm | None = None,
     status: int = 200,
     preview: dict[str, Any] | None = None,
     route_act: dict[str, Any] | None = None,
+    asked: dict[str, Any] | None = None,
 ) -> HttpResponse:
-    """`preview`: of the price in the form. `route_act`: an act on the routes that waits for a yes."""
+    """`preview`: of the price in the form. `route_act`, `asked`: an act on the routes, or on the sale, that waits for a
+    yes. `form`: None for the service as it is."""
+    form = form or ServiceForm(initial=_initial(service))
     exchange = exchange_rates()
     routes = list(service.routes.select_related("offer__provider").order_by("position", "id"))
     for route in routes:
@@ -301,6 +287,7 @@ def _service_page(
         "offers": _offers_to_add(request, service),
         "offer_q": request.GET.get("offer", ""),
         "route_act": route_act,
+        "asked": asked,
         "history": history_of(service),
     }
     if last := last_change(service):
@@ -328,19 +315,6 @@ def _offers_to_add(request: HttpRequest, service: Service) -> list[Offer]:
 
 @allowed("service.edit")
 @require_POST
-def service_publish(request: HttpRequest, pk: int) -> HttpResponse:
-    service = get_object_or_404(Service, pk=pk)
-    if request.POST.get("act") == "unpublish":
-        unpublish([service.pk], by=staff_of(request), request=request)
-        messages.success(request, _("It is off the list. Its open orders go on."))
-    else:
-        fit, refused = publish_services([service.pk], by=staff_of(request), request=request)
-        say_published(request, len(fit), refused)
-    return redirect("manage_service", service.pk)
-
-
-@allowed("service.edit")
-@require_POST
 def service_route(request: HttpRequest, pk: int) -> HttpResponse:
     """One act on the routes: add, move (the offer goes first), cheapest, up, down, on, off, remove."""
     service = get_object_or_404(Service, pk=pk)
@@ -349,7 +323,7 @@ def service_route(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         if "preview" in request.POST and (asks := _route_act(service, act, number)):
             form = ServiceForm(initial=_initial(service))
-            return _service_page(request, service, form, route_act=asks)
+            return service_page(request, service, form, route_act=asks)
         said = _("Routes changed. New orders follow them; open orders stay where they are.")
         if act in ("add", "move"):
             offer = get_object_or_404(Offer.objects.select_related("provider"), pk=number)

@@ -39,6 +39,7 @@ PARTS = {
 AFTER_AN_ACT = {
     "/staff/orders/results": "follows a bulk act; test_staff_order_pages.py acts and looks",
     "orders/staff/orders_results.html": "the same",
+    "manage/asked.html": "asks before a type is mapped; test_before_an_act.py acts and looks",
     "orders/staff/orders_preview.html": "comes before a bulk act; the same file looks at it",
 }
 

@@ -114,6 +114,6 @@ def test_every_kind_of_the_model_can_be_chosen_and_is_a_tab(browser: Client) -> 
         assert f'<option value="{value}"' in html
     for value in Denial.Kind.values:
         assert f'<option value="{value}">' in html
-        assert f'href="?kind={value}"' in html
+        assert f'href="{PAGE}?kind={value}"' in html
     assert "over since" in text_of(browser.get(f"{PAGE}?kind=word"))
     assert "betting" not in text_of(browser.get(f"{PAGE}?kind=word"))

@@ -14,6 +14,7 @@ from providers.catalog import sync_catalog
 from providers.models import Category, ExchangeRate, MarkupRule, Offer, Provider, Service
 from providers.publishing import publish, unpublish
 from providers.routes import add_route, shape_after
+from providers.service_editing import change_service
 from providers.service_effects import effect_of_routes
 from tests import staff_world, world
 from tests.providers.shop import Upstream, connected, everything_at, offer_of, service_of
@@ -270,6 +271,41 @@ def test_services_are_unpublished_and_published_again_in_bulk(browser: Client, m
     everything_at(10)
     browser.post("/manage/services/act", {"act": "publish", "service": ids})
     assert Service.objects.filter(published=True).count() == 3
+
+
+def test_what_going_off_the_list_means_is_shown_first(browser: Client, meridian: Provider) -> None:
+    service = on_sale(meridian)
+    world.order(world.customer(), service, quantity=2000)
+    ids = [str(pk) for pk in Service.objects.values_list("pk", flat=True)]
+    asked = browser.post("/manage/services/act", {"act": "unpublish", "service": ids, "preview": "1"})
+    said = text_of(asked)
+    assert "Take 3 services off the list?" in said
+    assert "1 open order of theirs goes on." in said
+    assert "Their orders of the last 30 days brought a profit of $0.50." in said
+    assert Service.objects.filter(published=True).count() == 3
+    one = f"/manage/services/{service.pk}/publish"
+    assert "Take 1 service off the list?" in text_of(browser.post(one, {"act": "unpublish", "preview": "1"}))
+    browser.post(one, {"act": "unpublish"})
+    service.refresh_from_db()
+    assert not service.published
+
+
+def test_at_which_price_and_below_which_cost_it_goes_on_the_list_is_shown_first(
+    browser: Client, meridian: Provider
+) -> None:
+    first, second, third = (on_sale(meridian), service_of(meridian, 2), service_of(meridian, 3))
+    ids = [str(service.pk) for service in (first, second, third)]
+    unpublish([int(pk) for pk in ids])
+    change_service(first, {"pinned_rate": Decimal("0.90"), "below_cost_reason": "Launch"})
+    change_service(second, {"pinned_rate": Decimal("0.80")})
+    said = text_of(browser.post("/manage/services/act", {"act": "publish", "service": ids, "preview": "1"}))
+    assert "Put 3 services on the list?" in said
+    assert "No order of theirs is open. 2 are below cost. 1 cannot be sold and stays off." in said
+    assert not Service.objects.filter(published=True).exists()
+    answer = browser.post("/manage/services/act", {"act": "publish", "service": ids}, follow=True)
+    assert "2 services are on sale." in text_of(answer)
+    again = browser.post("/manage/services/act", {"act": "publish", "service": ids[:1], "preview": "1"})
+    assert again.status_code == 302, "it is on the list already"
 
 
 def test_the_list_finds_by_number_name_provider_id_and_state(browser: Client, meridian: Provider) -> None:

@@ -166,6 +166,24 @@ def test_services_go_off_the_list_and_back(meridian: Provider, first: Service) -
     assert ("command line", "1 services published") in audited("services.publish")
 
 
+def test_a_dry_run_of_the_sale_tells_open_orders_price_and_cost(meridian: Provider, first: Service) -> None:
+    world.order(world.customer(), first, quantity=2000)
+    sums, row = run("service_sale", "unpublish", str(first.pk), "--dry-run")
+    assert (sums["services"], sums["open_orders"]) == (1, 1)
+    assert (Decimal(row["price"]), Decimal(row["cost"]), Decimal(row["profit_change"])) == (
+        Decimal("1.5"), Decimal(1), Decimal("-1"),
+    )  # fmt: skip
+    first.refresh_from_db()
+    assert first.published
+    run("service_sale", "unpublish", str(first.pk))
+    run("service_change", str(first.pk), "--price", "0.80")
+    sums, row = run("service_sale", "publish", str(first.pk), "--dry-run")
+    assert (sums["refused"], sums["below_cost"], row["below_cost"]) == (1, 1, True)
+    assert "below the cost" in row["refused"] and "BELOW COST" in text(
+        "service_sale", "publish", str(first.pk), "--dry-run"
+    )
+
+
 def test_what_has_no_price_is_not_put_on_sale_and_it_says_why(first: Service) -> None:
     run("service_sale", "unpublish", str(first.pk))
     run("service_change", str(first.pk), "--price", "0.50")
