@@ -105,10 +105,7 @@ def test_nothing_is_out_of_reach(open_page: Open, adam: User, pages: dict[str, s
         expect(page.get_by_text("Nothing has been done yet.")).to_be_visible()
         looker.look(f"staff-before-{act.split()[0].lower()}")
         page.get_by_role("link", name="Back, change nothing").first.click()
-        if width == 390:
-            page.get_by_role("button", name="Select", exact=True).click()
-        for at in range(boxes.count()):
-            boxes.nth(at).check()
+        pick_all()
     page.get_by_label("What to do").select_option(label="Hold")
     page.get_by_label("Reason", exact=True).fill("The provider announced maintenance")
     page.get_by_role("button", name="Do it, row by row").click()
