@@ -124,7 +124,8 @@ def test_an_order_from_the_price_list_to_its_end(open_page: Open, alice: User, s
 def test_the_wallet_shows_the_balance_after_each_entry(open_page: Open, alice: User, shop: Service) -> None:
     order = world.order(alice, shop, quantity=1000)
     page = open_page("/wallet/", user=alice, width=390, touch=True)
-    entry = page.locator("tr[id^=entry-]", has_text=str(order.pk))
+    link = page.get_by_role("link", name=str(order.pk), exact=True)
+    entry = page.locator("tr[id^=entry-]", has=link)
     expect(entry.locator("td[data-l='Balance after']")).to_be_visible()
     expect(entry.locator("td[data-l='Balance after']")).to_have_text("490.00")
     fits(page)

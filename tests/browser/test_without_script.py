@@ -76,25 +76,25 @@ def test_orders_are_picked_and_asked_about(
 
     bar.get_by_role("button", name="Request refill").click()
     expect(page.get_by_text("No order is selected. Nothing was asked for.")).to_be_visible()
-    page.get_by_role("checkbox", name=f"Select order {done.pk}").check()
+    page.get_by_role("checkbox", name=f"Select order {done.pk}", exact=True).check()
     shots(page, f"without-script-orders-{width}")
     bar.get_by_role("button", name="Request refill").click()
     expect(page.get_by_text("1 of 1 refill requested.")).to_be_visible()
     assert Request.objects.get().order_id == done.pk
 
-    page.get_by_role("checkbox", name=f"Select order {queued.pk}").check()
+    page.get_by_role("checkbox", name=f"Select order {queued.pk}", exact=True).check()
     bar.get_by_role("button", name="Request cancel").click()
     expect(page.get_by_role("heading", name="Request cancel for the selected orders?")).to_be_visible()
     shots(page, f"without-script-cancel-{width}")
     page.get_by_role("link", name="Keep orders").click()
     assert not Order.objects.filter(status="Canceled").exists()
-    page.get_by_role("checkbox", name=f"Select order {queued.pk}").check()
+    page.get_by_role("checkbox", name=f"Select order {queued.pk}", exact=True).check()
     bar.get_by_role("button", name="Request cancel").click()
     page.get_by_role("button", name="Request cancel").click()
     expect(page.get_by_text("1 of 1 cancel requested.")).to_be_visible()
     assert list(Order.objects.filter(status="Canceled")) == [queued]
 
-    page.get_by_role("checkbox", name=f"Select order {other.pk}").check()
+    page.get_by_role("checkbox", name=f"Select order {other.pk}", exact=True).check()
     with page.expect_download() as download:
         bar.get_by_role("button", name="Export").click()
     [row] = csv.DictReader(Path(download.value.path()).read_text().splitlines())
