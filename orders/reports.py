@@ -6,7 +6,7 @@ Days and hours that are over are read from tallies, so a report reads the orders
 tallied yet.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from datetime import time as clock
@@ -138,6 +138,16 @@ def days_of(over: Range) -> list[Row]:
 def totals_of(over: Range) -> Earned:
     """Of the whole range. One query."""
     return earnings.totals(over.start, over.end)
+
+
+def total_of_days(days: Sequence[Row]) -> Earned:
+    """The same from all its days, where they were read already."""
+    nothing = Decimal(0)
+    return Earned(
+        sum(day.orders for day in days),
+        sum((day.revenue for day in days), nothing),
+        sum((day.cost for day in days), nothing),
+    )
 
 
 EXPORT_HEADER = ("orders", "revenue", "cost", "profit", "margin_percent")

@@ -131,6 +131,10 @@ class DepositRequest(models.Model):
         indexes = [
             models.Index(fields=["state", "created_at"], name="deposit_queue"),
             models.Index(fields=["user", "-id"], name="deposit_user"),
+            # What was decided lately, for the page about payments.
+            models.Index(
+                fields=["-decided_at", "-id"], condition=~Q(state="pending"), name="deposit_decided"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -60,7 +60,8 @@ def report(request: HttpRequest) -> HttpResponse:
         over, problem, status = reports.range_of("", ""), str(error), 422
     else:
         typed = {"from": over.first.isoformat(), "to": over.last.isoformat()}
-    total = reports.totals_of(over)
+    days = reports.days_of(over) if by == "day" else []
+    total = reports.total_of_days(days) if by == "day" else reports.totals_of(over)
     context: dict[str, Any] = {
         "by": by,
         "sort": sort,
@@ -74,7 +75,7 @@ def report(request: HttpRequest) -> HttpResponse:
         "tabs": [{"label": LABELS[each], "href": _address(each, over), "current": each == by} for each in BY],
         "ranges": _ranges(by, over),
     }
-    context |= _by_day(over) if by == "day" else _by_thing(by, over, sort, skip)
+    context |= _by_day(over, days) if by == "day" else _by_thing(by, over, sort, skip)
     return render(request, "manage/reports.html", context, status=status)
 
 
@@ -173,8 +174,7 @@ class _Slot:
     revenue: Decimal
 
 
-def _by_day(over: Range) -> dict[str, Any]:
-    days = reports.days_of(over)
+def _by_day(over: Range, days: list[Row]) -> dict[str, Any]:
     monthly = over.days > MOST_BARS
     slots, unit = _slots(days, monthly)
     return {

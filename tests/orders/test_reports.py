@@ -138,6 +138,8 @@ def test_all_rows_together_are_the_totals_of_the_ledger(business: Range, by: str
     assert sum(row.revenue for row in rows) == whole.revenue
     assert sum(row.cost for row in rows) == whole.cost
     assert whole == totals(business.start, business.end)
+    of_days = reports.total_of_days(reports.days_of(business))
+    assert (of_days.orders, of_days.revenue, of_days.cost) == (whole.orders, whole.revenue, whole.cost)
     world.sane()
 
 

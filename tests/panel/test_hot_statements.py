@@ -43,7 +43,7 @@ ORDERS, OPEN, BIGGEST_PERCENT = 20_000, 300, 40
 # Grow with every order or act, for ever.
 HISTORY = frozenset(
     {"orders_order", "orders_submission", "orders_submissionattempt", "orders_orderevent", "orders_request",
-     "customers_transfer", "customers_auditentry"}
+     "customers_transfer", "customers_auditentry", "customers_depositrequest"}
 )  # fmt: skip
 COUNTED = 90
 LATELY = timedelta(minutes=-50)  # the newest seeded orders end in an hour from now: ten minutes of them
@@ -177,6 +177,8 @@ def _seed() -> World:
             INSERT INTO customers_auditentry (at, actor_label, verb, subject, summary, details)
             SELECT created_at, 'adam', 'order.note', 'order:' || id, 'Seeded', '{}' FROM orders_order;
             UPDATE orders_order SET reference = 'PO-' || id WHERE id %% 2 = 0;
+            INSERT INTO customers_depositrequest (user_id, method, amount, reference, state, note, created_at, decided_at)
+            SELECT user_id, 'Bank transfer', 25, 'P-' || id, 'credited', '', created_at, created_at FROM orders_order WHERE id %% 5 = 2;
             """.replace("%(adam)s", str(adam.pk)).replace("%%", "%")
         )
     buyer = world.customer("buyer@example.org", "100000")
@@ -370,6 +372,7 @@ ACTS: dict[str, Callable[[World], Act]] = {
         "staff", *(f"/manage/money/ledger{ask}" for ask in ("", "?kind=refund", "?kind=deposit", "?kind=charge",
                                                            "?kind=adjust", "?kind=write_off"))
     ),
+    "payments, what was decided lately": _pages("staff", "/manage/money"),
     "the review queue": _pages("staff", "/staff/review"),
     "the desk of unknown orders": _pages("staff", "/staff/unknown"),
 }  # fmt: skip
