@@ -4,8 +4,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 
-from django.utils.translation import gettext as _
-
 from providers.exchange import exchange_rates
 from providers.models import Service
 from providers.overview import OPEN
@@ -44,7 +42,7 @@ def effect_of_unpublishing(service_ids: Collection[int]) -> SaleEffect:
                 price_now=service.rate,
                 new_price=service.rate,
                 below_cost=service.rate < service.cost_rate,
-                off_sale=_("It is not on the list."),
+                off_sale="",
                 profit_change=profit_change(
                     service.service_type, service.rate - service.cost_rate, ZERO, (units, orders)
                 ),

@@ -75,6 +75,8 @@ def before(
     """What manage/parts/before.html takes: an act that waits for a yes. `fields`: what its form posts then."""
     one = simulation is not None and simulation.touched == 1
     shown = {} if simulation is None else preview_of_one(simulation) if one else preview_of(simulation)
+    if simulation is not None and not simulation.changed:
+        shown.pop("preview_stats", None)  # they are about prices
     return shown | {
         "title": title,
         "words": words,

@@ -22,7 +22,7 @@ def history_of(service: Service) -> list[dict[str, Any]]:
             items.append({"at": event.at, "icon": "tag", "title": title, "text": text, "kind": ""})
         else:
             title, why = _told(event.after)
-            text = " ".join([*why, _("By %s.") % event.by])
+            text = " ".join([_("By %s.") % event.by, "; ".join(why)]).strip()
             items.append({"at": event.at, "icon": "user", "title": title, "text": text, "kind": "info"})
     return items
 

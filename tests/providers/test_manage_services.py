@@ -243,12 +243,12 @@ def test_the_history_of_a_price_tells_who_pinned_it_and_why(browser: Client, mer
     browser.post(page, edited(service, pinned_rate="1.60", pinned_reason="Contract of May"))
     shown = text_of(browser.get(page))
     assert "Pinned: no rule changes it. Contract of May" in shown
-    assert "Pinned at $1.60" in shown and "Why: Contract of May By adam@example.org." in shown
+    assert "Pinned at $1.60" in shown and "By adam@example.org. Why: Contract of May" in shown
     assert "Price $1.60 at a cost of $1.00" in shown and "Margin 37.5%" in shown
     browser.post(
         page, edited(service, pinned_rate="0.90", pinned_reason="Opening", below_cost_reason="Launch")
     )
-    assert "Why: Opening Why below cost: Launch By adam@example.org." in text_of(browser.get(page))
+    assert "By adam@example.org. Why: Opening; Why below cost: Launch" in text_of(browser.get(page))
     wrong = browser.post(page, edited(service, pinned_reason="Left over"))
     assert wrong.status_code == 302, "a reason that was filled in goes with its price"
     service.refresh_from_db()
