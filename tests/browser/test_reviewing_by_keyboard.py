@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import Page, expect
 
+from customers import site_settings
 from customers.models import User
 from orders.models import Request
 from tests import staff_world, world
@@ -87,6 +88,87 @@ def test_the_queue_by_keys(open_page: Open, rita: User, waiting: list[Request]) 
 
     page.keyboard.press("o")
     page.wait_for_url(f"**/staff/orders/{waiting[3].order_id}")
+
+
+def test_what_the_provider_refused_and_unclear_refills_are_decided_by_keys(
+    open_page: Open, rita: User, waiting: list[Request]
+) -> None:
+    """They stand on top: a refused cancel, then two refills that the provider may have taken."""
+    refused, first, second = waiting[2], waiting[3], waiting[5]
+    Request.objects.filter(pk=refused.pk).update(upstream_message="Cannot be canceled now")
+    for refill in (first, second):
+        staff_world.unclear(refill)
+    page = open_page("/staff/review", user=rita)
+    shows(page, refused)
+    expect(page.locator("#pane")).to_contain_text("Meridian refused it: Cannot be canceled now")
+    page.keyboard.press("a")  # asked again
+    shows(page, first)
+    assert state(refused) == "approved"
+    page.keyboard.press("u")  # taken back: on top again, with the words
+    shows(page, refused)
+    expect(page.locator("#pane")).to_contain_text("Cannot be canceled now")
+    page.keyboard.press("r")
+    page.keyboard.type("They do not take it back any more")
+    page.keyboard.press("Control+Enter")
+    shows(page, first)
+    assert state(refused) == "denied"
+
+    expect(page.locator("#pane")).to_contain_text("The provider gave no clear answer.")
+    page.keyboard.press("a")
+    expect(page.get_by_label("Refill id at the provider")).to_be_focused()
+    page.keyboard.type("88123")
+    page.keyboard.press("Enter")
+    shows(page, second)
+    first.refresh_from_db()
+    assert (first.state, first.upstream_id) == ("accepted", "88123")
+
+    page.keyboard.press("r")
+    expect(page.get_by_label("Note to customer")).to_be_focused()
+    page.keyboard.type("It did not drop")
+    page.keyboard.press("Control+Enter")
+    shows(page, waiting[0])
+    second.refresh_from_db()
+    assert (second.state, second.note, second.decided_by) == ("denied", "It did not drop", rita)
+
+
+def test_a_saved_reply_is_chosen_by_keyboard(open_page: Open, rita: User, waiting: list[Request]) -> None:
+    site_settings.change({"reject_replies": ["It runs already", "Nothing is missing"]})
+    page = open_page("/staff/review", user=rita)
+    shows(page, waiting[0])
+    page.keyboard.press("r")
+    note = page.get_by_label("Note to customer")
+    expect(note).to_be_focused()
+    page.keyboard.press("Shift+Tab")
+    expect(page.locator("#pane").get_by_label("Saved replies")).to_be_focused()
+    page.keyboard.press("n")  # as in every list: the entry that begins with it
+    expect(note).to_be_focused()
+    expect(note).to_have_value("Nothing is missing")
+    page.keyboard.press("Control+Enter")
+    shows(page, waiting[1])
+    waiting[0].refresh_from_db()
+    assert (waiting[0].state, waiting[0].note) == ("denied", "Nothing is missing")
+
+
+def test_j_and_k_go_over_the_end_of_a_page(open_page: Open, rita: User, waiting: list[Request]) -> None:
+    bob, impressions = world.customer("bob@example.org", "1000"), waiting[0].order.service
+    for at in range(96):
+        order = staff_world.accepted(world.order(bob, impressions, f"https://example.org/more/{at}"))
+        waiting.append(staff_world.cancel_asked(order, 20 - at / 10))
+    page = open_page("/staff/review", user=rita)
+    shows(page, waiting[0])
+    expect(page.locator("#queue")).to_contain_text("1 to 100 of 102")
+    page.locator(f"#request-{waiting[99].pk} a[data-open]").focus()
+    shows(page, waiting[99])
+    page.keyboard.press("j")
+    shows(page, waiting[100])
+    expect(page.locator("#queue")).to_contain_text("101 to 102 of 102")
+    expect(page.locator("tr.cur a[data-open]")).to_be_focused()
+    page.keyboard.press("k")
+    shows(page, waiting[99])
+    expect(page.locator("tr.cur a[data-open]")).to_be_focused()
+    page.keyboard.press("a")  # the last of the page: the next one follows, and the page has it
+    shows(page, waiting[100])
+    assert state(waiting[99]) == "approved"
 
 
 def test_on_a_phone_each_request_is_a_page_of_its_own(

@@ -15,6 +15,7 @@ from orders.correcting import CannotCorrect, change_route_at_a_loss
 from orders.loss_lock import alert_losses
 from orders.models import DispatchSwitch, Order, OrderEvent, Submission
 from orders.submission import _claim, submit_lane
+from providers.denying import deny
 from providers.models import Offer, Route, Service
 from tests import staff_world, world
 from tests.sandbox import Sandbox
@@ -135,6 +136,26 @@ def test_a_link_is_checked_like_in_an_order(
     assert (refused.status_code, says in text(refused)) == (422, True)
     order.refresh_from_db()
     assert order.link == "https://example.org/page"
+
+
+@pytest.mark.parametrize(
+    ("kind", "entry", "link"),
+    [
+        ("host", "casino.example", "https://www.casino.example/win"),
+        ("link", "/weapons/", "https://example.org/Weapons/1"),
+        ("word", "bad phrase", "https://example.org/?q=bad phrase"),
+    ],
+)
+def test_the_deny_list_holds_for_a_link_that_staff_write(
+    staff: Client, order: Order, kind: str, entry: str, link: str
+) -> None:
+    deny(kind, entry, "The law")
+    refused = do(staff, order, "edit_link", link=link, seen="https://example.org/page")
+    assert refused.status_code == 422
+    assert "not accepted here" in text(refused)
+    order.refresh_from_db()
+    assert order.link == "https://example.org/page"
+    assert not AuditEntry.objects.filter(verb="order.link").exists()
 
 
 def test_another_route_freezes_its_cost_and_keeps_the_charge(

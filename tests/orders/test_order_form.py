@@ -408,3 +408,15 @@ def test_a_page_of_many_services_costs_as_many_queries_as_one(browser: Client, v
 def test_a_visitor_signs_in_first(client: Client) -> None:
     for address in ("/orders/new", "/orders/", "/orders/rows", "/services/", "/wallet/", "/"):
         assert client.get(address)["Location"].startswith("/account/login/")
+
+
+def test_how_a_service_is_delivered_is_said_on_the_order_form_and_in_the_list(
+    browser: Client, views: Service
+) -> None:
+    plain = world.service(world.offer(views.routes.get().offer.provider, external_id="2"), name="Plain one")
+    Service.objects.filter(pk=views.pk).update(delivery_note="By ad placements on <partner> sites")
+    said = "How it is delivered: By ad placements on &lt;partner&gt; sites"
+    assert said in text_of(browser.get(f"/orders/new?service={views.pk}"))
+    assert "How it is delivered" not in text_of(browser.get(f"/orders/new?service={plain.pk}"))
+    listed = browser.get("/services/").content.decode()
+    assert listed.count("By ad placements on &lt;partner&gt; sites") == 1

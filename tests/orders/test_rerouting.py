@@ -350,9 +350,10 @@ def test_the_look_at_the_queue_is_a_range_of_its_index(
     waiting(shop, 8)
     place = Submission.objects.order_by("next_at").values_list("next_at", "pk")[1]
     window, edge = rerouting._window(north.pk, place)
-    assert list(window.values_list("pk", flat=True)) == sorted(
-        Submission.objects.values_list("pk", flat=True)
-    )[2:7]
+    assert (
+        list(window.values_list("pk", flat=True))
+        == sorted(Submission.objects.values_list("pk", flat=True))[2:7]
+    )
     assert edge is not None
     with connection.cursor() as cursor:
         cursor.execute("SET enable_seqscan = off")
