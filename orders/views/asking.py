@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
+from django_htmx.http import HttpResponseClientRedirect
 
 from customers.access import staff_of as signed_in
 from customers.figures import money
@@ -56,7 +57,7 @@ def _asked(
 ) -> HttpResponse:
     if not action.allowed:  # a second tab, a slow reader: say why, where the order stands
         messages.warning(request, action.why_not)
-        return redirect("order", order.pk)
+        return _leave(request, reverse("order", args=[order.pk]))
     back = _back(request, order)
     if request.method == "POST" and form.is_valid():
         try:
@@ -65,10 +66,19 @@ def _asked(
             messages.error(request, str(error))
         else:
             messages.success(request, _said(order, made))
-        return redirect(back)
+        return _leave(request, back)
     context = {"order": order, "form": form, "kind": kind, "back": back, "words": _words(order, kind)}
-    page = "orders/ask_dialog.html" if getattr(request, "htmx", False) else "orders/ask.html"
+    page = "orders/ask_dialog.html" if _in_place(request) else "orders/ask.html"
     return render(request, page, context, status=422 if request.method == "POST" else 200)
+
+
+def _in_place(request: HttpRequest) -> bool:
+    return bool(getattr(request, "htmx", False))
+
+
+def _leave(request: HttpRequest, address: str) -> HttpResponse:
+    """To another page. A dialog's question would follow a plain redirect and put that page into the dialog."""
+    return HttpResponseClientRedirect(address) if _in_place(request) else redirect(address)
 
 
 def _own(request: HttpRequest, order_id: int) -> Order:

@@ -329,6 +329,22 @@ def test_a_question_opens_as_a_dialog_for_htmx(browser: Client, alice: User, vie
     assert away["Location"] == f"/orders/{order.pk}"
 
 
+def test_a_stale_button_leads_the_browser_to_the_order_and_not_a_page_into_the_dialog(
+    browser: Client, alice: User, views: Service
+) -> None:
+    order = completed(world.order(alice, views))
+    for kind in ("refill", "cancel"):
+        if kind == "refill":
+            browser.post(f"/orders/{order.pk}/refill", {})
+        stale = browser.get(f"/orders/{order.pk}/{kind}?next=/orders/", headers={"HX-Request": "true"})
+        assert (stale.status_code, stale["HX-Redirect"]) == (200, f"/orders/{order.pk}")
+        assert not stale.content and "Location" not in stale
+    page = text_of(browser.get(f"/orders/{order.pk}"))
+    assert f"A refill for order {order.pk} is already open." in page
+    sent = browser.post(f"/orders/{order.pk}/refill", {"next": "/orders/"}, headers={"HX-Request": "true"})
+    assert sent["HX-Redirect"] == f"/orders/{order.pk}"
+
+
 def test_staffs_answer_reaches_the_customer(browser: Client, alice: User, views: Service) -> None:
     order = completed(world.order(alice, views))
     request = refill_asked(order)
