@@ -1,7 +1,8 @@
 """seed_scale --customers N --services N --orders N [--biggest PERCENT] [--open N]: bulk data for benches, made inside PostgreSQL.
 
-Sets of rows are written by INSERT … SELECT from generate_series, so that nothing travels over the connection (faster
-than COPY). The books are in order: every order has its charge, submission, attempt and events; wallets follow.
+Sets of rows are written by INSERT … SELECT from generate_series, so that nothing travels over the connection (COPY of ready
+rows takes nearly as long: docs/performance.md has the figures). The books are in order: every order has its charge,
+submission, attempt and events; wallets follow.
 With 0 customers or 0 services the orders go to those of earlier runs.
 The provider it makes is paused and has no key: nothing is ever sent for these orders.
 """
