@@ -215,4 +215,6 @@ def test_the_first_day_of_a_customer(open_page: Open, transactional_db: None) ->
         "/account/data",
     ):
         looker.visit(f"first-day{path.replace('/', '-')}", path)
+        if path in ("/orders/new", "/services/"):
+            expect(looker.page.get_by_text("The price list is empty.")).to_be_visible()
     looker.assert_nothing_found()
