@@ -12,8 +12,12 @@ from django.views.decorators.http import require_POST, require_safe
 
 from customers import brand as colors
 from customers import site_settings
+from customers.access import staff_of
 from customers.models import User
+from orders.listing import Asked
+from orders.listing import found as orders_found
 from panel.shell import Shell, leads_somewhere
+from providers.browsing import number_of, offered
 
 THEMES = {"", "light", "dark"}
 
@@ -99,11 +103,20 @@ def find(request: HttpRequest) -> HttpResponse:
     number = asked.lstrip("#")
     if Shell(request).role == "customer":
         looks_like_an_order = number.replace(",", "").replace(" ", "").isdigit() or re.search(r"[./@]", asked)
-        places = ["/orders/", "/services/"] if looks_like_an_order else ["/services/", "/orders/"]
+        of_orders = looks_like_an_order and not _names_a_service(staff_of(request), asked)
+        places = ["/orders/", "/services/"] if of_orders else ["/services/", "/orders/"]
     else:
         places = ["/staff/customers", "/staff/orders"] if _names_a_person(asked) else ["/staff/orders"]
     place = next((place for place in places if leads_somewhere(place)), "/")
     return redirect(f"{place}?{urlencode({'q': number if number.isdigit() else asked})}" if asked else place)
+
+
+def _names_a_service(user: User, asked: str) -> bool:
+    """The number of a service on sale which is neither the number nor the reference of an order of his."""
+    number = number_of(asked)
+    if number is None or orders_found(user, Asked(words=asked)).exists():
+        return False
+    return offered().filter(pk=number).exists()
 
 
 def _names_a_person(asked: str) -> bool:

@@ -9,7 +9,9 @@ from django.test import Client, RequestFactory
 
 from customers import permissions, wallet
 from customers.models import User
+from orders.models import Order
 from panel import shell
+from tests import world
 from tests.staff_world import signed_in
 
 pytestmark = pytest.mark.django_db
@@ -106,6 +108,29 @@ def test_the_search_box_leads_to_the_list_that_knows(
     monkeypatch.setattr("panel.pages.leads_somewhere", lambda _address: True)
     client.force_login(person(role))
     assert client.get("/find", {"q": asked}).headers["Location"] == place
+
+
+def test_the_number_of_a_service_leads_to_the_services_unless_an_order_has_it(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("panel.pages.leads_somewhere", lambda _address: True)
+    provider, alice = world.provider(), world.customer()
+    shop = world.service(world.offer(provider), pk=1204)
+    withdrawn = world.service(world.offer(provider, "2"), pk=1205, published=False)
+    client.force_login(alice)
+
+    def leads_to(asked: object) -> str:
+        return client.get("/find", {"q": str(asked)}).headers["Location"]
+
+    assert leads_to(1204) == leads_to("#1204") == "/services/?q=1204"
+    assert leads_to(withdrawn.pk) == "/orders/?q=1205"
+    assert leads_to("1204, 1205").startswith("/orders/"), "a list is of orders"
+    order = world.order(alice, shop)
+    assert leads_to(order.pk) == f"/orders/?q={order.pk}"
+    Order.objects.filter(pk=order.pk).update(reference="1204")
+    assert leads_to(1204) == "/orders/?q=1204", "his own reference"
+    client.force_login(world.bob())
+    assert leads_to(1204) == "/services/?q=1204"
 
 
 def test_times_are_in_the_readers_zone_and_the_zone_is_not_left_behind(client: Client) -> None:
