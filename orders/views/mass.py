@@ -25,7 +25,7 @@ from customers.models import User
 from customers.wallet import InsufficientFunds, balance_of
 from orders.estimating import to_add
 from orders.mass_lines import MOST_LINES, Line, Unreadable, read_lines
-from orders.mass_placing import Judgment, judge, place_all, place_valid, placed_with
+from orders.mass_placing import Judged, Judgment, judge, place_all, place_valid, placed_with
 from orders.mass_progress import progress_of, shown_as
 from orders.models import Order
 from orders.placing import CannotPlace, PriceChanged, RequestIdReused
@@ -194,23 +194,33 @@ def _page(
     context |= {"suspended": user.orders_suspended}
     if judgment is not None:
         balance, total = balance_of(user), judgment.total
+        shown, marked_left = _worth_a_look(judgment)
         context |= {
             "checked": judgment,
             "fingerprint": _fingerprint(text),
             "bad": judgment.bad[:BAD_SHOWN],
-            "good": judgment.good[:GOOD_SHOWN],
+            "good": shown,
             "n_bad": len(judgment.bad),
             "n_good": len(judgment.good),
             "n_doubles": len(judgment.doubles),
             "n_held": len(judgment.held),
             "more_bad": max(len(judgment.bad) - BAD_SHOWN, 0),
-            "more_good": max(len(judgment.good) - GOOD_SHOWN, 0),
+            "more_good": len(judgment.good) - len(shown),
+            "more_marked": marked_left,
             "total": total,
             "balance": balance,
             "after": balance - total,
             "missing": to_add(total - balance) if total > balance else None,
         }
     return render(request, "orders/mass_order.html", context, status=422 if note else 200)
+
+
+def _worth_a_look(judgment: Judgment) -> tuple[list[Judged], int]:
+    """The good lines to show, doubles and those a person looks at first; and how many of these are not shown."""
+    marked = [row for row in judgment.good if row.twin or row.waits_for]
+    plain = [row for row in judgment.good if not (row.twin or row.waits_for)]
+    shown = marked[:BAD_SHOWN]
+    return shown + plain[: max(GOOD_SHOWN - len(shown), 0)], len(marked) - len(shown)
 
 
 def _fingerprint(text: str) -> str:

@@ -1,5 +1,6 @@
 """Mass orders: read, judged, placed in one transaction by the rules of single orders, charged once."""
 
+import re
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -372,6 +373,27 @@ def test_the_check_names_what_is_denied_and_marks_what_a_person_looks_at(alice: 
     states = {order.link: world.state_of(order) for order in Order.objects.all()}
     assert states == {"https://e.org/press/1": "held", "https://e.org/2": "queued"}
     world.sane()
+
+
+def test_doubles_and_held_lines_are_named_first_wherever_they_stand(alice: User, shop: Service) -> None:
+    site_settings.change({"review_links": ["/press/"]})
+    plain = [f"{shop.pk} | https://e.org/{n} | 10" for n in range(60)]
+    last = [f"{shop.pk} | https://e.org/59 | 10", f"{shop.pk} | https://e.org/press/1 | 10"]
+    client = signed_in(alice)
+    page = client.post("/orders/mass", {"lines": "\n".join(plain + last), "check": "1"}).content.decode()
+    table = page.partition("Lines that can be placed")[2].partition("</table>")[0]
+    links = re.findall(r"https://e\.org/[^<]*?(?=<|&)", table)
+    numbers = [int(found) for found in re.findall(r'<td class="num t3 hide-s">(\d+)', table)]
+    assert numbers == [61, 62, *range(1, 49)], links
+    assert 'Possible doubles</dt><dd class="cau">1</dd>' in page and "Same service and link as line" in table
+    assert "Will be looked at before it is sent" in table
+    assert "And 12 more lines without a problem." in page and "of them are possible doubles" not in page
+
+
+def test_more_doubles_than_are_listed_are_counted_where_the_list_ends(alice: User, shop: Service) -> None:
+    text = "\n".join([f"{shop.pk} | https://e.org/same | 10"] * 260)
+    page = signed_in(alice).post("/orders/mass", {"lines": text, "check": "1"}).content.decode()
+    assert "And 60 more lines without a problem. 59 of them are possible doubles" in page
 
 
 def test_judging_with_rules_in_force_is_as_many_statements_for_any_number_of_lines(
