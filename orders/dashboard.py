@@ -304,7 +304,7 @@ def _services_off_sale() -> list[Attention]:
     if not counted["n"]:
         return []
     sold = daily_sales_off_sale()
-    why = counted["reason"] if counted["n"] == 1 else _("For example: %s") % counted["reason"]
+    example = counted["reason"] if counted["n"] == 1 else _("For example: %s") % counted["reason"]
     brought = _("%s of sales a day before, on average of 30 days.") % money(sold) if sold else ""
     return [
         Attention(
@@ -312,7 +312,7 @@ def _services_off_sale() -> list[Attention]:
             "percentage",
             ngettext("%d published service is off sale", "%d published services are off sale", counted["n"])
             % counted["n"],
-            f"{brought} {why}".strip(),
+            f"{brought} {example}".strip(),
             sold,
             "/manage/services?state=off",
             _("Show services"),
