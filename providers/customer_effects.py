@@ -4,12 +4,9 @@ What he pays is that of providers.rates; the profit is that on his own orders of
 """
 
 from collections.abc import Iterable
-from datetime import timedelta
 from decimal import Decimal
 
-from django.db import connection
 from django.db.models import QuerySet
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from customers.models import PriceGroup, User
@@ -18,7 +15,7 @@ from providers.pricing import RATE
 from providers.rates import CustomerRates
 from providers.repricing import supplies_of
 from providers.service_types import TYPES
-from providers.simulating import SOLD_DAYS, Effect, Simulation, profit_change, summed
+from providers.simulating import Effect, Simulation, profit_change, summed, units_bought
 from providers.special_rates import InvalidRate, check_terms
 
 
@@ -71,7 +68,7 @@ def _rows(
     customer: User, now: CustomerRates, then: CustomerRates, services: QuerySet[Service]
 ) -> list[Effect]:
     provider_of = {supply.service_id: supply.provider_id for supply in supplies_of(services)}
-    bought, rows = _bought_by(customer), []
+    bought, rows = units_bought(customer.pk), []
     for service in services.order_by("pk"):
         provider_id, sold = provider_of.get(service.pk), bought.get(service.pk, (0, 0))
         before, after = now.rate(service, provider_id), then.rate(service, provider_id)
@@ -90,17 +87,3 @@ def _rows(
             )
         )
     return rows
-
-
-def _bought_by(customer: User) -> dict[int, tuple[int, int]]:
-    """service id → (units, orders) of his last 30 days that were not canceled; one query."""
-    since = timezone.now() - timedelta(days=SOLD_DAYS)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT service_id, sum(total), count(*) FROM orders_order
-            WHERE user_id = %s AND created_at >= %s AND status <> 'Canceled' GROUP BY service_id
-            """,
-            [customer.pk, since],
-        )
-        return {service: (int(units), int(orders)) for service, units, orders in cursor.fetchall()}

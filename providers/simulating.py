@@ -20,7 +20,7 @@ from providers.exchange import exchange_rates
 from providers.models import MarkupRule, Service
 from providers.pricing import charge_for, margin_percent
 from providers.rates import RuleBook
-from providers.repricing import Supply, price, priced_by, supplies_of
+from providers.repricing import Priced, Supply, price, priced_by, supplies_of
 from providers.service_types import TYPES
 from providers.tallied import ALWAYS, asked, day_of, tallies, units_and_gaps
 
@@ -140,7 +140,7 @@ def simulate_rule(
     now_book = RuleBook(rule.price_group_id)
     then_book = RuleBook.of(_rules_then(rule, replaces, removed))
     list_book = RuleBook() if rule.price_group_id else None
-    exchange, sold = exchange_rates(), units_sold()
+    exchange, sold = exchange_rates(), units_on_list(rule.price_group_id)
     names = dict(_services(published_only).order_by().values_list("pk", "name"))
     rows = []
     for supply in supplies_of(_services(published_only)):
@@ -161,11 +161,21 @@ def simulate_rule(
                 below_cost=after.rate < after.cost_rate,
                 off_sale=after.off_sale,
                 profit_change=profit_change(
-                    supply.service_type, before.rate, after.rate, sold.get(supply.service_id, (0, 0))
+                    supply.service_type,
+                    *_gains(before.rate - before.cost_rate, after, was_off_sale=bool(supply.off_sale)),
+                    sold.get(supply.service_id, (0, 0)),
                 ),
             )
         )
     return summed(rows)
+
+
+def _gains(before: Decimal, after: Priced, *, was_off_sale: bool) -> tuple[Decimal, Decimal]:
+    """What is left of 1000, or of an order, before and after. What a change takes off sale would not have been ordered;
+    what is off sale either way leaves nothing twice."""
+    if after.off_sale:
+        return (ZERO if was_off_sale else before), ZERO
+    return before, after.rate - after.cost_rate
 
 
 def simulate_service_rules(rules: Sequence[MarkupRule], removed: Collection[int] = ()) -> Simulation:
@@ -192,7 +202,7 @@ def compared(
     for now, then in pairs:
         after = price(then, book, exchange)
         units, orders = sold.get(now.service_id, (0, 0))
-        gain_before, gain_after = now.rate - now.cost_rate, after.rate - after.cost_rate
+        gains = _gains(now.rate - now.cost_rate, after, was_off_sale=bool(now.off_sale))
         rows.append(
             Effect(
                 service_id=now.service_id,
@@ -202,7 +212,7 @@ def compared(
                 new_price=after.rate,
                 below_cost=after.rate < after.cost_rate,
                 off_sale=after.off_sale,
-                profit_change=profit_change(then.service_type, gain_before, gain_after, (units, orders)),
+                profit_change=profit_change(then.service_type, *gains, (units, orders)),
                 cost_before=now.cost_rate,
                 units=orders if TYPES[now.service_type].per_order else units,
             )
@@ -257,6 +267,50 @@ def units_sold(services: Collection[int] | None = None) -> dict[int, tuple[int, 
     few = services is not None and len(services) <= _FEW
     with connection.cursor() as cursor:
         cursor.execute(_SOLD_OF_SOME if few else _SOLD, values | {"services": list(services or ())})
+        return {service: (int(units), int(orders)) for service, units, orders in cursor.fetchall()}
+
+
+# The orders of some people: of each the newest by the index of his own, back to the number with which the days began
+# (numbers and times rise together, but for those that were placed at once).
+_BOUGHT = """
+    WITH first AS (SELECT coalesce((SELECT id FROM orders_order WHERE created_at >= %(start)s ORDER BY created_at LIMIT 1), 0) - 1000 AS id)
+    SELECT o.service_id, sum(o.total), count(*) FROM customers_user u CROSS JOIN LATERAL (
+        SELECT service_id, total FROM orders_order
+        WHERE user_id = u.id AND id > (SELECT id FROM first) AND created_at >= %(start)s AND status <> 'Canceled' OFFSET 0) o
+    WHERE {who} GROUP BY o.service_id
+"""
+# A rate agreed for one customer alone follows no list.
+_AGREED = "EXISTS (SELECT FROM providers_specialrate s WHERE s.user_id = u.id AND s.service_id = o.service_id AND s.rate IS NOT NULL)"
+_BY_HIM = _BOUGHT.format(who="u.id = %(customer)s")
+_BY_THE_LIST = _BOUGHT.format(who=f"u.price_group_id = %(group)s AND NOT {_AGREED}")
+_BESIDE_THE_STANDARD_LIST = _BOUGHT.format(
+    who="(u.price_group_id IS NOT NULL OR u.id IN (SELECT user_id FROM providers_specialrate WHERE rate IS NOT NULL))"
+    f" AND (u.price_group_id IS NOT NULL OR {_AGREED})"
+)
+
+
+def units_on_list(group_id: int | None) -> dict[int, tuple[int, int]]:
+    """As units_sold, of those who pay by this price list; None: the standard list. Two queries at most.
+
+    Who pays by a list now is taken to have paid by it all the time.
+    """
+    if group_id is not None:
+        return _bought(_BY_THE_LIST, group=group_id)
+    sold = units_sold()
+    for service, (units, orders) in _bought(_BESIDE_THE_STANDARD_LIST).items():
+        all_units, all_orders = sold.get(service, (units, orders))
+        sold[service] = (max(all_units - units, 0), max(all_orders - orders, 0))
+    return sold
+
+
+def units_bought(customer_id: int) -> dict[int, tuple[int, int]]:
+    """As units_sold, of one customer. One query."""
+    return _bought(_BY_HIM, customer=customer_id)
+
+
+def _bought(statement: str, **of: int) -> dict[int, tuple[int, int]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, of | {"start": day_of(timezone.now() - timedelta(days=SOLD_DAYS))})
         return {service: (int(units), int(orders)) for service, units, orders in cursor.fetchall()}
 
 

@@ -164,13 +164,24 @@ def landmark_of(key: str) -> bytes:
     return max(runs, key=len, default="").encode()
 
 
-_NUMBER = re.compile(r"([-+]?)\D{0,8}?([-+]?)(\d[\d.,]*|\.\d+)(e[-+]?\d{1,3})?\D{0,12}", re.IGNORECASE)
+# What may stand beside a number: a currency's sign, with letters or not ("$", "US$", "₹"), its code ("EUR", "USDT"), or
+# what people write for it. Anything else changes what the number means: "50%", "10k", "0.005/unit", "2 x 0.5".
+_SIGN = r"[A-Za-z]{0,3}[$\u00a2-\u00a5\u20a0-\u20cf][A-Za-z]{0,3}"
+_LOCAL = r"rp|rs|r|kr|kc|kč|zl|zł|tl|lei|din|ft|fr|p|р|руб|rub|грн|usdt|usdc|busd"
+_BESIDE = rf"(?:{_SIGN}|(?!mln|mio|mil|mrd|tsd|thd|per|pct|prc|pcs)[A-Za-z]{{3}}|(?:{_LOCAL})\.?)?"
+_NUMBER = re.compile(
+    rf"([-+]?)({_BESIDE})[:=]?([-+]?)(\d[\d.,]*|\.\d+)(e[-+]?\d{{1,3}})?({_BESIDE})", re.IGNORECASE
+)
+# In these a point parts thousands, and there are no cents to mistake it for.
+_POINT_PARTS_THOUSANDS = re.compile(r"rp\.?|idr|vnd|đ|₫|clp|cop|pyg|₲", re.IGNORECASE)
+_ONE_POINT_AND_THREE = re.compile(r"[1-9]\d{0,2}\.\d{3}")
 
 
 def decimal_of(value: Any) -> Decimal | None:
     """A number as providers write it: 0.5, "0.50", "$0.50", "1,234.56", "0,90", "12.50 EUR", 1.0E-5.
 
-    None for booleans, words, several numbers, and what lies beyond 10^15 or below 10^-20.
+    None for booleans, words, several numbers, numbers with anything beside them that is no currency ("50%", "10k",
+    "0.5/unit"), and what lies beyond 10^15 or below 10^-20.
     """
     if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
         return None
@@ -181,7 +192,11 @@ def decimal_of(value: Any) -> Decimal | None:
         match = _NUMBER.fullmatch(text)
         if match is None:
             return None
-        outer, inner, digits, exponent = match.groups()
+        outer, before, inner, digits, exponent, after = match.groups()
+        if _ONE_POINT_AND_THREE.fullmatch(digits) and any(
+            _POINT_PARTS_THOUSANDS.fullmatch(beside) for beside in (before, after)
+        ):
+            digits = digits.replace(".", "")
         plain_digits = _separators(digits)
         if plain_digits is None or (outer and inner):
             return None
@@ -239,9 +254,10 @@ def id_of(value: Any) -> str | None:
     if isinstance(value, bool) or not isinstance(value, int | str):
         return None
     text = str(value).strip()
-    if text in ("", "0"):
+    if not text or (decimal_of(text) == 0 or re.fullmatch(r"0x0+", text, re.IGNORECASE)):
         return ""
-    return text if _ID.fullmatch(text) and not text.isalpha() else None
+    # A word is no id, however its parts are joined: "order_placed".
+    return text if _ID.fullmatch(text) and any(char.isdigit() for char in text) else None
 
 
 def flag_of(value: Any) -> bool:

@@ -1,5 +1,6 @@
 """Cost, price and the reason for being off sale; the effect of a rule before it is applied."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -9,11 +10,22 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from customers.models import PriceGroup
-from providers.models import Category, ExchangeRate, MarkupRule, Offer, Provider, Route, Service
+from customers.models import PriceGroup, User
+from providers.exchange import exchange_rates
+from providers.models import (
+    Category,
+    ExchangeRate,
+    MarkupRule,
+    Offer,
+    Provider,
+    Route,
+    Service,
+    SpecialRate,
+)
 from providers.rate_setting import set_rate
-from providers.repricing import reprice, reprice_provider
-from providers.simulating import simulate_rule
+from providers.rates import RuleBook
+from providers.repricing import reprice, reprice_provider, supplies_of
+from providers.simulating import compared, simulate_rule
 from tests import world
 from tests.providers.shop import everything_at
 
@@ -265,6 +277,40 @@ def test_a_simulation_for_a_price_group_compares_with_what_its_customers_pay_now
     rule = MarkupRule(scope="everything", percent=Decimal(5), price_group=group)
     (row,) = simulate_rule(rule).rows
     assert (row.price_now, row.new_price) == (Decimal("2.2"), Decimal("2.1"))
+
+
+def test_a_simulation_of_a_price_list_counts_the_orders_of_those_who_pay_by_it(meridian: Provider) -> None:
+    service = made(meridian)
+    everything_at(10)
+    reprice()
+    group = PriceGroup.objects.create(name="Agencies")
+    member, agreed, outsider = (world.customer(f"{name}@example.org") for name in ("m", "a", "o"))
+    User.objects.filter(pk__in=[member.pk, agreed.pk]).update(price_group=group)
+    SpecialRate.objects.create(user=agreed, service=service, rate=Decimal(2))
+    for customer, quantity in ((member, 1000), (agreed, 2000), (outsider, 4000)):
+        world.order(customer, service, quantity=quantity)
+    listed = MarkupRule(scope="everything", percent=Decimal(60), price_group=group)
+    assert simulate_rule(listed).profit_change == Decimal("1.000000")  # 1.00 more for the member's thousand
+    standard = MarkupRule(scope="category", category=service.category, percent=Decimal(60))
+    assert simulate_rule(standard).profit_change == Decimal("4.000000")  # for the outsider's four
+    SpecialRate.objects.create(user=outsider, service=service, rate=Decimal(2))
+    assert simulate_rule(standard).profit_change == 0
+
+
+def test_what_a_change_takes_off_sale_brings_no_profit(meridian: Provider) -> None:
+    service = made(meridian)
+    rule = everything_at(10)
+    reprice()
+    world.order(world.customer(), service, quantity=5000)
+    effect = simulate_rule(rule, removed=True)
+    assert effect.rows[0].off_sale
+    assert effect.profit_change == Decimal("-1.000000"), "0.20 of each thousand is gone"
+    currency = compared(
+        [(supply, replace(supply, currency="XXX")) for supply in supplies_of()],
+        book=RuleBook(),
+        exchange=exchange_rates(),
+    )
+    assert currency.profit_change == Decimal("-1.000000")
 
 
 def test_a_simulation_leaves_alone_what_the_rule_does_not_price(meridian: Provider) -> None:
