@@ -14,11 +14,15 @@ import pytest
 import redis
 from django.conf import settings
 from django.db import connection
+from hypothesis import settings as hypothesis_settings
 
 from panel.local.places import free_port, port_is_free
 from tests import emptying
 
 pytest_plugins = ["tests.fixtures_sandbox"]
+# How long one example takes says something about the machine only.
+hypothesis_settings.register_profile("untimed", deadline=None)
+hypothesis_settings.load_profile("untimed")
 ROOT = Path(__file__).resolve().parent.parent
 
 
