@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 from customers import erasing
 from customers.models import User
-from orders.models import Order
+from orders.models import MassRest, Order
 from providers.models import SpecialRate
 from providers.reporting import forget_reports
 
@@ -20,6 +20,7 @@ def erase_customer(
     with transaction.atomic():
         left = erasing.erase(user, typed=typed, write_off=write_off, by=by, request=request)
         Order.objects.for_user(user).exclude(reference="").update(reference="")
+        MassRest.objects.filter(user=user).delete()
         SpecialRate.objects.filter(user=user).delete()
         user.favorites.all().delete()
         forget_reports(user)

@@ -6,14 +6,16 @@ service types, such as comments); without one the columns are service, link, qua
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from django.utils.translation import gettext as _
 
+from customers.figures import count
 from providers.service_types import TYPES, lines_of
 
 MOST_LINES = 5000
+_PLAIN = ("service", "link", "quantity")  # the columns where no header names them
 _NAMES = {
     "service_id": "service",
     "service id": "service",
@@ -51,10 +53,21 @@ def read_lines(text: str) -> list[Line]:
     for line in _piped(text) if "|" in first else _csv(text, first):
         found.append(line)
         if len(found) > MOST_LINES:
-            raise Unreadable(_("At most %s lines at a time. Send the rest afterwards.") % f"{MOST_LINES:,}")
+            raise Unreadable(_("At most %s lines at a time. Send the rest afterwards.") % count(MOST_LINES))
     if not found:
         raise Unreadable(_("Enter at least one line."))
     return found
+
+
+def written(text: str, lines: Sequence[Line]) -> str:
+    """Some lines of this text as a text of their own, which `read_lines` reads as the same orders."""
+    first = next(iter(lines_of(text.removeprefix("\ufeff").replace("\x00", ""))), "")
+    if "|" in first:  # the first line says how the others are read
+        return "\n".join(line.text for line in sorted(lines, key=lambda line: "|" not in line.text))
+    delimiter = _delimiter(first)
+    names = [_name(cell) for cell in next(csv.reader([first], delimiter=delimiter))]
+    header = first if "service" in names else delimiter.join(_PLAIN)
+    return "\n".join([header, *(line.text for line in lines)])
 
 
 def _piped(text: str) -> Iterator[Line]:
@@ -71,9 +84,9 @@ def _piped(text: str) -> Iterator[Line]:
 
 
 def _csv(text: str, first: str) -> Iterator[Line]:
-    delimiter = max(",;\t", key=first.count)
+    delimiter = _delimiter(first)
     reader = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
-    columns, begins = ["service", "link", "quantity"], 1
+    columns, begins = list(_PLAIN), 1
     try:
         for cells in reader:
             number, begins = begins, reader.line_num + 1
@@ -87,7 +100,7 @@ def _csv(text: str, first: str) -> Iterator[Line]:
             values = {name: cell.strip() for name, cell in zip(columns, cells, strict=False) if cell.strip()}
             yield Line(
                 number,
-                delimiter.join(cells).strip(),
+                _as_csv(cells, delimiter),
                 _number(values.get("service", "")),
                 {name: value for name, value in values.items() if name in PARAMETERS},
                 values.get("reference", ""),
@@ -96,6 +109,17 @@ def _csv(text: str, first: str) -> Iterator[Line]:
         raise Unreadable(
             _("The CSV cannot be read near line %(line)s: %(why)s.") % {"line": reader.line_num, "why": error}
         ) from None
+
+
+def _delimiter(first: str) -> str:
+    return max(",;\t", key=first.count)
+
+
+def _as_csv(cells: Sequence[str], delimiter: str) -> str:
+    """Quoted where it must be: a cell may hold the delimiter, or comments of several lines."""
+    row = io.StringIO()
+    csv.writer(row, delimiter=delimiter, lineterminator="").writerow(cells)
+    return row.getvalue().strip(" \r\n")
 
 
 def _check_columns(names: list[str]) -> None:

@@ -9,6 +9,7 @@ from django.utils import timezone
 from customers.notices import forget_old, send_waiting
 from orders.asking_again import providers_to_ask
 from orders.ledger_watch import check_and_tell
+from orders.mass_rest import forget_old_rests
 from orders.models import Request, Submission
 from orders.notices import write_due
 from orders.request_lane import refills_lane as run_refills_lane
@@ -107,6 +108,7 @@ def check_ledger(whole: bool = False) -> None:
 def tally() -> None:
     """Every ten minutes: the sums of hours and days that are over; after an upgrade, of those long past."""
     run_tally()
+    forget_old_rests()
 
 
 @shared_task(queue="sync")

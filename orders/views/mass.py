@@ -27,6 +27,7 @@ from orders.estimating import to_add
 from orders.mass_lines import MOST_LINES, Line, Unreadable, read_lines
 from orders.mass_placing import Judged, Judgment, judge, place_all, place_valid, placed_with
 from orders.mass_progress import progress_of, shown_as
+from orders.mass_rest import keep_rest, rest_of
 from orders.models import Order
 from orders.placing import CannotPlace, PriceChanged, RequestIdReused
 from orders.views.ordering import amount_of
@@ -34,7 +35,6 @@ from orders.views.ordering import amount_of
 LARGEST_FILE = 2_000_000  # bytes; the page carries the lines back and forth
 BAD_SHOWN, GOOD_SHOWN = 200, 50
 RESULT_SHOWN = 100
-REST_KEPT = 100_000  # characters: the session is read on every page
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -103,27 +103,25 @@ def _place(request: HttpRequest, user: User, text: str, lines: list[Line], token
         charged = _("%s charged.") % money(sum((order.charge for order in orders), Decimal(0)))
         messages.success(request, f"{placed}, {charged}")
         if left:
-            _keep_rest(request, token, list(left.values()), text)
+            keep_rest(user, token.hex, text, list(left.values()))
         return redirect("mass_result", token)
     return _page(request, user, text, token, judgment=judge(user, lines), note=note)
 
 
 @require_safe
 def result(request: HttpRequest, token: uuid.UUID) -> HttpResponse:
-    """The orders of one mass order; and the lines that were not placed, while the session remembers them."""
+    """The orders of one mass order; and the lines that were not placed, as long as they are kept."""
     user = signed_in(request)
     orders = placed_with(user, token.hex)
     if not orders:
         raise Http404
-    rest = request.session.get("mass_rest", {})
     context = {
         "token": token,
         "orders": orders[:RESULT_SHOWN],
         "n": len(orders),
         "charged": sum((order.charge for order in orders), Decimal(0)),
         "services": _by_service(orders),
-        "rest": rest.get("lines", "") if rest.get("token") == token.hex else "",
-        "rest_n": rest.get("n", 0) if rest.get("token") == token.hex else 0,
+        "rest": rest_of(user, token.hex),
         "new_token": uuid.uuid4(),
     }
     return render(request, "orders/mass_result.html", context)
@@ -157,15 +155,6 @@ def _by_service(orders: Sequence[Order]) -> list[dict[str, Any]]:
 
 def _line_of(order: Order) -> int:
     return int((order.request_id or "").rpartition(":")[2])
-
-
-def _keep_rest(request: HttpRequest, token: uuid.UUID, left: list[Line], text: str) -> None:
-    """For the result page, so that they can be mended. The header goes with CSV lines."""
-    first = text.strip().splitlines()[0]
-    header = [first] if "|" not in first and "service" in first.lower() else []
-    words = "\n".join([*header, *(line.text for line in left)])
-    kept = words if len(words) <= REST_KEPT else ""
-    request.session["mass_rest"] = {"token": token.hex, "lines": kept, "n": len(left)}
 
 
 def _text(request: HttpRequest) -> str:

@@ -1,23 +1,28 @@
 """Mass orders: read, judged, placed in one transaction by the rules of single orders, charged once."""
 
+import html
 import re
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+import time_machine
 from django.db import connection, connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from customers import site_settings, wallet
 from customers.models import Transfer, User
-from orders.mass_lines import MOST_LINES, Line, Unreadable, read_lines
+from orders.mass_lines import MOST_LINES, Line, Unreadable, read_lines, written
 from orders.mass_placing import HasProblems, judge, place_all, place_valid
 from orders.mass_progress import shown_as
+from orders.mass_rest import forget_old_rests
 from orders.models import Order, OrderEvent, Submission
 from orders.placing import PriceChanged, RequestIdReused, Suspended, place_order
 from providers.denying import deny
@@ -436,6 +441,38 @@ def test_the_good_lines_are_placed_and_the_others_come_back(alice: User, shop: S
     page = client.get(answer["Location"]).content.decode()
     assert "One order placed" in page and f"{shop.pk} | https://e.org/2 | 1</textarea>" in page
     world.sane()
+
+
+def test_a_rest_of_any_length_comes_back_whole(alice: User, shop: Service) -> None:
+    client = signed_in(alice)
+    wrong = [f"{shop.pk} | https://e.org/{'long' * 100}/{n} | 1" for n in range(1000)]
+    form = checked(client, "\n".join([f"{shop.pk} | https://e.org/good | 1000", *wrong]))
+    answer = client.post("/orders/mass", form | {"place": "valid"})
+    page = client.get(answer["Location"]).content.decode()
+    assert "1,000 lines were not placed" in page
+    kept = html.unescape(page.partition('id="lines"')[2].partition(">")[2].partition("</textarea>")[0])
+    assert kept.splitlines() == wrong and len(kept) > 400_000
+    assert signed_in(world.bob()).get(answer["Location"]).status_code == 404
+    assert client.get("/orders/mass").status_code == 200
+    assert "mass_rest" not in client.session
+    with time_machine.travel(timezone.now() + timedelta(days=31)):
+        assert forget_old_rests() == 1
+    assert "not placed" not in client.get(answer["Location"]).content.decode()
+
+
+def test_the_rest_of_a_csv_reads_as_the_same_orders() -> None:
+    header = "service;link;comments"
+    text = f'{header}\n1;a;"one; two\nthree"\n2;https://e.org/service;x\n3;c;"say ""hi"""'
+    lines = read_lines(text)
+    assert [line.raw for line in read_lines(written(text, lines[:1]))] == [lines[0].raw]
+    again = read_lines(written(text, lines[1:]))
+    assert [(line.service, line.raw) for line in again] == [(line.service, line.raw) for line in lines[1:]]
+    bare = "7,https://e.org/service/a,10\n8,https://e.org/2;x;y;z,5"
+    # The columns are named: no line that was placed stands in as a header, and the comma stays the delimiter.
+    (left,) = read_lines(written(bare, read_lines(bare)[1:]))
+    assert (left.service, left.raw) == (8, {"link": "https://e.org/2;x;y;z", "quantity": "5"})
+    piped = "1|a|10\nfoo\n2|b|1"
+    assert [line.service for line in read_lines(written(piped, read_lines(piped)[1:]))] == [2, 0]
 
 
 def test_other_lines_than_the_checked_ones_are_checked_first(alice: User, shop: Service) -> None:
