@@ -11,6 +11,7 @@ PostgreSQL session stands beside the time, because it stays the same on a busy m
 
     BENCH_PAGES=services,order python -m benches pages      only names that begin so
     BENCH_LOOKS=5 python -m benches pages                   fewer looks at each (25 by default)
+    BENCH_FILES=no python -m benches pages                  without the downloads, which take minutes at millions of orders
 """
 
 import io
@@ -31,6 +32,7 @@ from benches.page_asks import Ask, asks, exports
 
 SIZES = tuple(int(size) for size in os.environ.get("BENCH_SIZES", "1000,10000,1000000").split(","))
 ONLY = tuple(name for name in os.environ.get("BENCH_PAGES", "").split(",") if name)
+FILES = os.environ.get("BENCH_FILES") != "no"
 COMPARED = 10_000 if 10_000 in SIZES else SIZES[0]
 CUSTOMERS, SERVICES, OPEN = 10_000, 5_000, 100
 LOOKS = int(os.environ.get("BENCH_LOOKS") or 25)
@@ -46,7 +48,7 @@ def run() -> list[Figure]:
             times, more = _times(ask)
             figures.append(_page(name, size, times, more, medians.setdefault(name, {})))
             print(table(figures[-1:]).split("\n")[1], file=sys.stderr, flush=True)
-        for name, download in _chosen(exports()).items():
+        for name, download in _chosen(exports() if FILES else {}).items():
             figures.append(_export(name, size, download, medians.setdefault(name, {})))
         stored = _sizes(size)
         figures.append(
