@@ -192,14 +192,9 @@ def _undo(
     changes = list(applied.exclude(kind=Kind.NEW).select_related("offer"))
     if not changes and not withdrawn:
         return 0
-    _refuse_if_overtaken(changes)
-    apply_to_offers(provider.pk, (_reversed(change) for change in changes), now)
-    holds = {
-        change.offer_id: "A price rise was undone here; the provider still charges the new price."
-        for change in changes
-        if change.kind == Kind.PRICE and change.offer_id and _rose(change)
-    }
-    if holds:
+    refuse_if_overtaken(changes)
+    apply_to_offers(provider.pk, (reversed_change(change) for change in changes), now)
+    if holds := holds_of_undoing(changes):
         set_holds(holds, now)
     undone = [change.pk for change in (*changes, *withdrawn)]
     CatalogChange.objects.filter(pk__in=undone).update(state=State.UNDONE, decided_at=now, decided_by=by)
@@ -217,12 +212,26 @@ def _unpublish_new(
     Returns the changes that it was on sale by.
     """
     by_offer = {change.offer_id: change for change in new if change.offer_id}
-    routes = Route.objects.filter(offer__in=by_offer, service__published=True)
-    elsewhere = Route.objects.filter(service=OuterRef("service"), enabled=True).exclude(offer__in=by_offer)
-    only = list(routes.exclude(Exists(elsewhere)).values_list("service_id", "offer_id"))
+    only = sold_by_these_only(by_offer)
     if only:
         unpublish(sorted({service_id for service_id, _offer in only}), by=by, request=request)
     return [by_offer[offer_id] for offer_id in sorted({offer_id for _service, offer_id in only})]
+
+
+def sold_by_these_only(offer_ids: Collection[int]) -> list[tuple[int, int]]:
+    """(service, offer) of what is on the list and has no other used route than these offers."""
+    routes = Route.objects.filter(offer__in=offer_ids, service__published=True)
+    elsewhere = Route.objects.filter(service=OuterRef("service"), enabled=True).exclude(offer__in=offer_ids)
+    return list(routes.exclude(Exists(elsewhere)).values_list("service_id", "offer_id"))
+
+
+def holds_of_undoing(changes: Iterable[CatalogChange]) -> dict[int, str]:
+    """The offers that an undo of these puts on hold, each with its reason."""
+    return {
+        change.offer_id: "A price rise was undone here; the provider still charges the new price."
+        for change in changes
+        if change.kind == Kind.PRICE and change.offer_id and _rose(change)
+    }
 
 
 def _staged(
@@ -242,7 +251,8 @@ def _staged(
     return changes
 
 
-def _refuse_if_overtaken(changes: Iterable[CatalogChange]) -> None:
+def refuse_if_overtaken(changes: Iterable[CatalogChange]) -> None:
+    """Raises CannotUndo where an offer is not as one of these changes left it."""
     for change in changes:
         offer = change.offer
         for name, value in change.after.items():
@@ -262,7 +272,8 @@ def _refuse_if_overtaken(changes: Iterable[CatalogChange]) -> None:
             )
 
 
-def _reversed(change: CatalogChange) -> Applied:
+def reversed_change(change: CatalogChange) -> Applied:
+    """What takes it back."""
     kind = {Kind.MISSING: Kind.BACK, Kind.BACK: Kind.MISSING}.get(Kind(change.kind), change.kind)
     return Applied(change.external_id, str(kind), change.before, change.offer_id)
 

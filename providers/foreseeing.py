@@ -91,6 +91,14 @@ class Foresight:
                     then[pk] = self._standing(then[pk], provider_id, plan, ended)
         return [Pair(self.services[pk], self.standings[pk], then[pk]) for pk in touched]
 
+    def with_values(
+        self, standing: Standing, provider_id: int, plan: Planned, holds: Mapping[int, str]
+    ) -> Standing:
+        """The standing with what the plan writes at one provider and these holds, not priced yet."""
+        moved = self._standing(standing, provider_id, plan, ())
+        ways = (replace(way, on_hold=holds.get(way.offer_id, way.on_hold)) for way in moved.ways)
+        return replace(standing, ways=tuple(ways), service_type=moved.service_type)
+
     def _standing(
         self, standing: Standing, provider_id: int, plan: Planned, ended: Collection[int]
     ) -> Standing:

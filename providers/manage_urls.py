@@ -4,6 +4,7 @@ from django.urls import path
 
 from providers.manage_views import (
     alerts,
+    catalog_undoing,
     changes,
     deny_list,
     handmade,
@@ -38,7 +39,7 @@ urlpatterns = [
     path("providers/<int:pk>/resume", provider_page.resume, name="manage_provider_resume"),
     path("providers/<int:pk>/archive", provider_page.archive, name="manage_provider_archive"),
     path("providers/<int:pk>/bring-back", provider_page.bring_back, name="manage_provider_bring_back"),
-    path("providers/<int:pk>/undo", provider_page.undo, name="manage_provider_undo"),
+    path("providers/<int:pk>/undo", catalog_undoing.undo_of_provider, name="manage_provider_undo"),
     path("providers/<int:pk>/top-ups", top_ups.top_ups, name="manage_top_ups"),
     path("providers/<int:pk>/top-ups/<int:top_up_id>/remove", top_ups.remove, name="manage_top_up_remove"),
     path("providers/<int:pk>/offers", offers.offers, name="manage_offers"),
@@ -51,7 +52,7 @@ urlpatterns = [
     ),
     path("catalog", changes.catalog, name="manage_catalog"),
     path("catalog/decide", changes.decide, name="manage_catalog_decide"),
-    path("catalog/undo", changes.undo, name="manage_catalog_undo"),
+    path("catalog/undo", catalog_undoing.undo, name="manage_catalog_undo"),
     path("catalog/effect", changes.effect, name="manage_catalog_effect"),
     path("deny-list", deny_list.deny_list, name="manage_deny_list"),
     path("deny-list/<int:pk>/remove", deny_list.remove, name="manage_deny_list_remove"),

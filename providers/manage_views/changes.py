@@ -1,6 +1,5 @@
 """Catalog changes that wait for a decision: of one provider on its page, of all of them on a page of their own."""
 
-import uuid
 from typing import Any
 
 from django.contrib import messages
@@ -16,7 +15,7 @@ from customers.access import allowed, staff_of
 from customers.models import AuditEntry
 from providers.catalog_effect import CatalogEffect, effect_of_changes, summed
 from providers.change_effects import Effects, effects_of
-from providers.deciding import CannotUndo, decide_together, undo_together
+from providers.deciding import decide_together
 from providers.models import CatalogChange, Provider
 
 Kind = CatalogChange.Kind
@@ -120,37 +119,6 @@ def decide(request: HttpRequest) -> HttpResponse:
         told = ngettext("%d change refused", "%d changes refused", done.refused) % done.refused
         messages.success(request, _("%s, and not offered again.") % told)
     return redirect(_back(request))
-
-
-@allowed("catalog.decide")
-@require_POST
-def undo(request: HttpRequest) -> HttpResponse:
-    """Take back what was accepted together, whichever providers it was of."""
-    try:
-        undone = undo_together(
-            _revision(request.POST.get("revision", "")), by=staff_of(request), request=request
-        )
-    except CannotUndo as error:
-        messages.error(request, str(error))
-    else:
-        say_undone(request, undone)
-    return redirect(_back(request))
-
-
-def say_undone(request: HttpRequest, undone: dict[str, int]) -> None:
-    number = sum(undone.values())
-    told = ngettext(
-        "%(n)d change of %(providers)s was undone", "%(n)d changes of %(providers)s were undone", number
-    )
-    words = told % {"n": number, "providers": ", ".join(undone)}
-    messages.success(request, _("%s; prices follow.") % words)
-
-
-def _revision(text: str) -> uuid.UUID:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        raise CannotUndo(_("There is nothing to undo in this revision.")) from None
 
 
 def accepted_lately() -> list[dict[str, Any]]:

@@ -20,10 +20,9 @@ from customers.figures import count, money, percent
 from customers.models import AuditEntry
 from providers import archiving, asking, balances
 from providers.connecting import InvalidProvider, change_connection, options_of
-from providers.deciding import CannotUndo, undo_together
 from providers.grading import Found, test_connection
 from providers.manage_forms import ConnectionForm, DetailsForm, OptionsForm
-from providers.manage_views.changes import say_undone, staged_part
+from providers.manage_views.changes import staged_part
 from providers.manage_views.previews import preview_of, preview_of_one
 from providers.manage_views.provider_health import health_part
 from providers.models import Alert, CatalogChange, Provider
@@ -353,25 +352,4 @@ def bring_back(request: HttpRequest, pk: int) -> HttpResponse:
     provider = get_object_or_404(Provider, pk=pk)
     archiving.bring_back(provider, by=staff_of(request), request=request)
     messages.success(request, _("%s is back. Read its catalog: prices may have changed.") % provider.name)
-    return redirect("manage_provider", pk)
-
-
-@allowed("catalog.decide")
-@require_POST
-def undo(request: HttpRequest, pk: int) -> HttpResponse:
-    """Give the offers of one decision their earlier values, also those of other providers that it touched."""
-    provider = get_object_or_404(Provider, pk=pk)
-    revision = request.POST.get("revision", "")
-    known = CatalogChange.objects.filter(provider=provider, revision__isnull=False)
-    chosen = next(
-        (r for r in known.values_list("revision", flat=True).distinct() if str(r) == revision), None
-    )
-    try:
-        if chosen is None:
-            raise CannotUndo(_("There is nothing to undo in this revision."))
-        undone = undo_together(chosen, by=staff_of(request), request=request)
-    except CannotUndo as error:
-        messages.error(request, str(error))
-    else:
-        say_undone(request, undone)
     return redirect("manage_provider", pk)

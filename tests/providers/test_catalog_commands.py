@@ -159,3 +159,26 @@ def test_a_reviewer_decides_no_catalog(meridian: Provider) -> None:
     sentence = refused("catalog_refuse", "Meridian", "--all", "--by", rita.email)
     assert sentence == f"{rita.email} may not do this: Admin, Superuser only."
     assert len(run("catalog_changes")) == 3
+
+
+def test_an_undo_says_before_what_it_does_to_prices_and_what_goes_off_sale(
+    shop: Upstream, meridian: Provider
+) -> None:
+    shop.list(21)
+    run("sync_catalog")
+    (done,) = run("catalog_accept", "Meridian", "--all")
+    publish(meridian)
+    new, dearer = service_of(meridian, 21), service_of(meridian, 1)
+    sums, *rest = run("catalog_undo", "Meridian", done["revision"], "--dry-run")
+    assert (sums["undoes"], sums["unpublished"]) == (4, [{"service": new.pk, "name": new.name}])
+    effect, *rows = rest
+    assert (effect["touched"], effect["below_cost"]) == (2, 0)
+    foreseen = {row["service_id"]: row for row in rows}
+    assert new.on_sale and dearer.rate == Decimal("4.5"), "asking changes nothing"
+    run("catalog_undo", "Meridian", done["revision"])
+    for pk, row in foreseen.items():
+        service = Service.objects.get(pk=pk)
+        assert (Decimal(row["new_price"]), Decimal(row["cost"])) == (service.rate, service.cost_rate)
+        assert row["off_sale"] == service.off_sale != ""
+    assert not service_of(meridian, 21).published
+    assert "nothing to undo" in refused("catalog_undo", "Meridian", done["revision"], "--dry-run")

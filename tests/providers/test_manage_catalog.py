@@ -288,3 +288,23 @@ def test_only_the_decisions_in_rows_count_with_their_button(
     assert post(decision="accept_all", kind="price", **{last: "later"}) == [two.pk]
     assert post(decision="refuse", **{last: "accept"}) == [], "unticked, its own decision counts all the same"
     assert service_of(meridian, 2).rate == Decimal("1.875")
+
+
+def test_an_undo_asks_first_and_shows_what_it_does_to_prices(
+    browser: Client, shop: Upstream, meridian: Provider
+) -> None:
+    shop.list(1, rate="1.50")
+    sync_catalog(meridian, apply=False)
+    browser.post("/manage/catalog/decide", {"decision": "accept_all", "kind": "price"})
+    revision = str(CatalogChange.objects.get(kind="price").revision)
+    page = browser.get("/manage/catalog").content.decode()
+    assert 'name="preview" value="1"' in page
+    for address in ("/manage/catalog/undo", f"/manage/providers/{meridian.pk}/undo"):
+        asked = text_of(browser.post(address, {"revision": revision, "preview": "1"}))
+        assert "Undo 1 change of Meridian?" in asked
+        assert "It would be off sale: A price rise was undone here" in asked
+        assert service_of(meridian, 1).rate == Decimal("1.875"), "asking undoes nothing"
+    said = text_of(browser.post("/manage/catalog/undo", {"revision": revision}, follow=True))
+    assert "1 change of Meridian was undone; prices follow." in said
+    again = text_of(browser.post("/manage/catalog/undo", {"revision": revision, "preview": "1"}, follow=True))
+    assert "There is nothing to undo in this revision." in again

@@ -8,7 +8,9 @@ from customers.management.command_line import Command as Base
 from customers.management.command_line import counted
 from providers.deciding import CannotUndo, undo_together
 from providers.management.choosing import chosen
+from providers.management.simulations import tell_effect
 from providers.models import CatalogChange, Provider
+from providers.undo_effects import UndoEffect, effect_of_undoing
 
 SHOWN = 20
 
@@ -23,6 +25,7 @@ class Command(Base):
         which = parser.add_mutually_exclusive_group()
         which.add_argument("revision", nargs="?", help="as catalog_accept and the list print it")
         which.add_argument("--last", action="store_true", help="the latest one")
+        parser.add_argument("--dry-run", action="store_true", help="only say what undoing would do")
 
     def handle(self, *args: Any, **options: Any) -> None:
         provider = chosen(options["provider"])
@@ -37,12 +40,32 @@ class Command(Base):
             return
         revision = _latest(provider) if options["last"] else _read(provider, options["revision"])
         try:
+            if options["dry_run"]:
+                self._tell(effect_of_undoing(revision))
+                return
             undone = undo_together(revision, by=self.by)
         except CannotUndo as error:
             raise CommandError(str(error)) from None
         number, names = sum(undone.values()), ", ".join(undone)
         told = {"revision": str(revision), "undone": number, "providers": undone}
         self.say(told, f"{names}: {counted(number, 'change')} undone; prices follow.")
+
+    def _tell(self, effect: UndoEffect) -> None:
+        """What goes off the list by it, then prices as every --dry-run tells them."""
+        names = ", ".join(effect.providers)
+        gone = [{"service": row.service_id, "name": row.name} for row in effect.unpublished.simulation.rows]
+        told = {
+            "undoes": effect.changes,
+            "providers": effect.providers,
+            "unpublished": gone,
+            "open_orders": effect.unpublished.open_orders,
+        }
+        words = f"{counted(effect.changes, 'change')} of {names} would be undone."
+        if gone:
+            services = ", ".join(f"{row['service']} {row['name']}" for row in gone)
+            words += f" {counted(len(gone), 'service')} would go off the list: {services}."
+        self.say(told, words)
+        tell_effect(self, effect.simulation)
 
 
 def _revisions(provider: Provider) -> Any:
