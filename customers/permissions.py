@@ -4,7 +4,8 @@
 
 A verb that ends in `.see` only reads; all others change something, and a page that changes something names one of
 those (customers.access.allowed). Roles are a ladder (reviewer, admin, superuser), so a line says from where on.
-`balance.adjust` has a limit by role on top of it, in the settings (customers.adjusting).
+`balance.adjust` has a limit by role on top of it, in the settings (customers.adjusting); who has a limit does not set it:
+`limits.edit` is not among what admins may.
 """
 
 from dataclasses import dataclass
@@ -102,6 +103,7 @@ GROUPS: tuple[tuple[Any, dict[str, Permission]], ...] = (
             "audit.see": _from(ADMIN, _("Read the audit log")),
             "settings.see": _from(ADMIN, _("See the settings")),
             "settings.edit": _from(ADMIN, _("Change the settings: site, terms, deposits, review rules, limits, notices")),
+            "limits.edit": _from(SUPERUSER, _("Change how much one person may correct by hand")),
             "team.see": _from(ADMIN, _("See who works here and what roles may do")),
             "team.invite": _from(ADMIN, _("Invite reviewers and admins")),
             "team.change": _from(ADMIN, _("Change roles, deactivate members and let them in again")),

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from customers.access import allowed, staff_of
+from customers.access import allowed, confirm_again, staff_of
 from customers.crediting import CannotDecide, credit_request, record_payment, refuse_request
 from customers.deposit_finding import Asked
 from customers.figures import money as shown
@@ -43,9 +43,11 @@ def money_tabs(current: str) -> list[dict[str, Any]]:
 @require_http_methods(["GET", "HEAD", "POST"])
 def payments(request: HttpRequest) -> HttpResponse:
     """The queue, what was decided, and recording a payment that nobody announced. `q` and `customer` narrow both lists;
-    what was decided then goes on page by page, by keyset."""
+    what was decided then goes on page by page, by keyset. What nobody announced rests on the word of one person, so it
+    wants the password or second factor again."""
     form = PaymentForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
+        confirm_again(request)
         values = form.cleaned_data
         try:
             asked = record_payment(

@@ -15,7 +15,7 @@ from customers.models import AuditEntry, DepositRequest, Transfer, User
 from orders.ledger_watch import check_and_tell, last_check
 from providers.models import Alert
 from tests import staff_world, world
-from tests.customers.test_team import text_of
+from tests.customers.test_team import just_confirmed, text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -59,11 +59,26 @@ def test_a_refusal_needs_a_note_moves_nothing_and_cannot_be_credited_after(brows
 def test_a_reference_that_was_credited_already_is_refused_with_a_sentence(browser: Client) -> None:
     alice = world.customer(balance="0")
     payment = {"email": "alice@example.org", "method": "bank transfer", "amount": "40", "reference": "REF-9"}
+    just_confirmed(browser)
     answer = browser.post("/manage/money", payment, follow=True)
     assert "$40.00 credited to alice@example.org." in text_of(answer)
     again = browser.post("/manage/money", payment)
     assert again.status_code == 422
     assert "This payment reference was already used for this method." in text_of(again)
+    assert wallet.balance_of(alice) == 40
+    world.sane()
+
+
+def test_recording_a_payment_asks_for_the_password_again_and_keeps_what_was_typed(browser: Client) -> None:
+    alice = world.customer(balance="0")
+    payment = {"email": "alice@example.org", "method": "Cash", "amount": "40", "reference": "REF-9"}
+    asks = browser.post("/manage/money", payment)
+    assert asks["Location"].startswith("/account/reauthenticate/")
+    assert not DepositRequest.objects.exists() and wallet.balance_of(alice) == 0
+    answer = browser.post(asks["Location"], {"password": world.PASSWORD}, follow=True)
+    assert "$40.00 credited to alice@example.org." in text_of(answer)
+    asked = DepositRequest.objects.get()
+    assert (asked.reference, asked.method, asked.amount) == ("REF-9", "Cash", 40)
     assert wallet.balance_of(alice) == 40
     world.sane()
 

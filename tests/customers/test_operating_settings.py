@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from customers import site_settings
-from customers.models import AuditEntry, Setting
+from customers.models import AuditEntry, Setting, User
 from tests import world
 from tests.staff_world import signed_in
 
@@ -120,3 +120,22 @@ def test_a_webhook_is_taken_away_with_its_secret(admin: Client) -> None:
     assert not site.hook_address and not site.hook_secret
     assert site.notice_emails == ("ops@example.org",)
     assert not Setting.objects.filter(key__startswith="hook").exists()
+
+
+def test_an_admin_reads_the_limits_of_corrections_and_does_not_set_them(admin: Client) -> None:
+    """Or he would raise his own, correct, and set it back."""
+    site_settings.change({"admin_adjust_single": "50", "admin_adjust_day": "80"})
+    wanted = {"part": "adjust_limits", "admin_adjust_single": "5000", "admin_adjust_day": ""}
+    assert admin.post("/manage/settings", wanted).status_code == 403
+    beside = {"part": "limits", "payments_waiting": "4", "admin_adjust_single": "5000"}
+    assert admin.post("/manage/settings", beside).status_code == 302
+    site = site_settings.load()
+    assert (site.admin_adjust_single, site.admin_adjust_day) == (Decimal(50), Decimal(80))
+    page = admin.get("/manage/settings").content.decode()
+    assert "Only a superuser changes these" in page
+    assert "Save limits" not in page.split('id="h-adjust-limits"')[1].split("</form>")[0]
+    above = signed_in(User.objects.create_superuser("sue@example.org", world.PASSWORD))
+    assert above.post("/manage/settings", wanted).status_code == 302
+    site = site_settings.load()
+    assert (site.admin_adjust_single, site.admin_adjust_day) == (Decimal(5000), None)
+    assert "Only a superuser changes these" not in above.get("/manage/settings").content.decode()
