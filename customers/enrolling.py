@@ -16,6 +16,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from customers import wallet
 from customers.adjusting import CannotAdjust, check_limit
@@ -45,7 +46,7 @@ def create_customer(
                 check_limit(by, balance)
             except CannotAdjust as error:
                 raise CannotEnrol(str(error)) from None
-            wallet.adjust(user, balance, "Opening balance", actor_name(by))
+            wallet.adjust(user, balance, gettext_noop("Opening balance"), actor_name(by))
     return user
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Q, Sum
+from django.utils.translation import gettext_noop
 
 from customers.models import Account, Transfer, User
 from customers.prepared import rows_of
@@ -169,7 +170,7 @@ def deposit(user: User, amount: Decimal, cause: str, note: str, actor: str) -> T
                 min(owed, amount),
                 f"{cause}:repaid",
                 None,
-                "Repayment of an earlier reversal",
+                gettext_noop("Repayment of an earlier reversal"),
                 actor,
             )
     return moved

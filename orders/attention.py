@@ -21,6 +21,7 @@ from django.utils.translation import ngettext
 from customers.figures import count, money, rate, span
 from customers.models import DepositRequest, User
 from customers.notices import low_below
+from customers.stored_words import said
 from orders.models import Order, Request, Submission
 from orders.stuck import LATE_TIMES, patience
 from providers.browsing import Line, about
@@ -237,7 +238,7 @@ def _payments(user: User, since: datetime) -> Iterable[Item]:
 
 def _with_answer(text: str, note: str) -> str:
     answer = _("Answer:")  # not inside the f-string: the extraction of sentences does not look there
-    return f"{text} {answer} {note}"
+    return f"{text} {answer} {said(note)}"
 
 
 def _payment(rows: Sequence[DepositRequest]) -> str:

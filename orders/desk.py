@@ -19,6 +19,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from customers.models import User
 from customers.permissions import may, who_may
@@ -172,19 +173,25 @@ def _carry_out(
     if choice == "write_off":
         _to(submission, Submission.State.WRITTEN_OFF)
         _event(order, Submission.State.WRITTEN_OFF, reason, actor)
-        end_as_written_off(order, "It could not be verified; the whole charge was returned", actor)
+        end_as_written_off(
+            order, gettext_noop("It could not be verified; the whole charge was returned"), actor
+        )
         return Submission.State.WRITTEN_OFF
     SubmissionAttempt.objects.filter(pk=attempt.pk).update(state=SubmissionAttempt.State.ABSENT)
     if choice == "absent_refund":
         _to(submission, Submission.State.REJECTED)
         _event(order, Submission.State.REJECTED, reason, actor)
-        end_with_full_refund(order, "It was not delivered; the whole charge was returned", actor)
+        end_with_full_refund(
+            order, gettext_noop("It was not delivered; the whole charge was returned"), actor
+        )
         return Submission.State.REJECTED
     now = timezone.now()
     _to(submission, Submission.State.QUEUED, next_at=now, queued_since=now, waits_for="")
     _event(order, Submission.State.QUEUED, reason, actor)
     if Request.objects.live().filter(order=order, kind=Request.Kind.CANCEL).exists():
-        withdraw(order, "Canceled as asked; nothing was sent. The whole charge was returned.", actor)
+        withdraw(
+            order, gettext_noop("Canceled as asked; nothing was sent. The whole charge was returned."), actor
+        )
         return Submission.State.WITHDRAWN
     hint_submit(submission.provider_id)
     return Submission.State.QUEUED

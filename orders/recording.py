@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from customers.prepared import rows_of
 from orders.dispatch import predates_a_restore
@@ -160,7 +161,11 @@ def _after_refusal(order: Order, submission: Submission, kind: str, error: Provi
     """Another route, the queue, or the money back. The attempt is closed as not accepted; the order is locked."""
     if _cancel_waits(order):
         _to_queue(submission, kind, wait_s=0)
-        withdraw(order, "Canceled as you asked; nothing was sent. The whole charge was returned.", "system")
+        withdraw(
+            order,
+            gettext_noop("Canceled as you asked; nothing was sent. The whole charge was returned."),
+            "system",
+        )
         return "rejected"
     route = other_route(order, submission) if kind in WORTH_ANOTHER_ROUTE and kind != "not_sent" else None
     if route is not None:
@@ -188,11 +193,13 @@ def _after_refusal(order: Order, submission: Submission, kind: str, error: Provi
 
 # What the customer reads: what happened and what it means for his money, without the provider's own words.
 WHY_REFUSED = {
-    "link": "The link was not accepted. The whole charge was returned.",
-    "quantity": "The quantity was not accepted any more. The whole charge was returned.",
-    "service": "The service is not available any more. The whole charge was returned.",
-    "missing_field": "The order could not be delivered as it was entered. The whole charge was returned.",
-    "unknown": "The order was not accepted for delivery. The whole charge was returned.",
+    "link": gettext_noop("The link was not accepted. The whole charge was returned."),
+    "quantity": gettext_noop("The quantity was not accepted any more. The whole charge was returned."),
+    "service": gettext_noop("The service is not available any more. The whole charge was returned."),
+    "missing_field": gettext_noop(
+        "The order could not be delivered as it was entered. The whole charge was returned."
+    ),
+    "unknown": gettext_noop("The order was not accepted for delivery. The whole charge was returned."),
 }
 
 

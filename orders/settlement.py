@@ -10,13 +10,14 @@ from decimal import Decimal
 
 from django.db.models import Exists
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from customers.wallet import refund_order, write_off_order
 from orders.models import DispatchSwitch, Order, OrderEvent, Request, Submission
 from providers.pricing import refund_target
 
 ZERO = Decimal("0")
-TOO_LATE = "The order was completed before it could be canceled."
+TOO_LATE = gettext_noop("The order was completed before it could be canceled.")
 
 
 def lock_order(order_id: int) -> Order:

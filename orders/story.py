@@ -16,6 +16,7 @@ from django.utils.translation import gettext_noop, ngettext
 from customers.figures import count, money, money_exact, rate
 from customers.models import Account, Transfer, User
 from customers.permissions import may
+from customers.stored_words import said
 from orders.models import Order, OrderEvent, Submission
 from orders.staff.without_money import without_money
 
@@ -207,5 +208,5 @@ def _cents(amount: Decimal) -> Decimal:
 
 def _sentence(text: str) -> str:
     """What was kept with the event, in the reader's language where it is one of our own sentences."""
-    said = _(text) if text else ""
-    return f"{said}." if said and said[-1] not in ".!?" else said
+    words = said(text)
+    return f"{words}." if words and words[-1] not in ".!?" else words

@@ -8,6 +8,7 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from orders.dispatch import notice_a_restore
 from orders.models import Order, Request, Submission
@@ -86,7 +87,7 @@ def _withdraw_what_was_canceled_meanwhile() -> int:
     return withdrawn
 
 
-CANCELED_UNSENT = "Canceled as you asked; nothing was sent. The whole charge was returned."
+CANCELED_UNSENT = gettext_noop("Canceled as you asked; nothing was sent. The whole charge was returned.")
 
 
 def _flag_overdue() -> int:

@@ -19,6 +19,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from orders.completing import Completion, complete_all
 from orders.loss_lock import alert_losses
@@ -307,13 +308,13 @@ def _settle(order: Order, to: Projection) -> None:
         end_partial(
             order,
             to.remains or 0,
-            "Ended before the full quantity; the undelivered part was returned",
+            gettext_noop("Ended before the full quantity; the undelivered part was returned"),
             "provider",
         )
     else:
         order.remains = to.remains
         end_with_full_refund(
-            order, "Canceled by the delivery network; the whole charge was returned", "provider"
+            order, gettext_noop("Canceled by the delivery network; the whole charge was returned"), "provider"
         )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -19,11 +20,11 @@ from customers.deposit_forms import DepositForm
 from customers.exporting import csv_download
 from customers.figures import money
 from customers.ledger import EXPORT_HEADER, Asked
-from customers.models import Account, DepositRequest
+from customers.models import Account, DepositRequest, User
 from customers.notices import low_below
 from customers.wallet import owed_by, wallet_of
 
-ANNOUNCED_SHOWN = 5
+DECIDED_SHOWN = 5
 MonthSums = Callable[[Account], ledger.Sums]
 
 
@@ -48,7 +49,7 @@ def wallet(request: HttpRequest, month_sums: MonthSums = ledger.month_sums) -> H
     context = {
         "balance": account.balance,
         "deposit": form,
-        "announced": DepositRequest.objects.filter(user=user).order_by("-pk")[:ANNOUNCED_SHOWN],
+        "announced": _announced(user),
         "low_mark": below,
         "low_below": below if below and (account.balance or 0) < below else None,
         "owed": owed_by(user),
@@ -73,6 +74,13 @@ def statement_csv(request: HttpRequest) -> HttpResponseBase:
     account = wallet_of(signed_in(request))
     rows = ledger.exported(account, Asked.read(request.GET))
     return csv_download("statement", EXPORT_HEADER, rows)
+
+
+def _announced(user: User) -> "QuerySet[DepositRequest, DepositRequest]":
+    """All that wait (site_settings.payments_waiting bounds them) and the last few decided, newest first."""
+    mine, pending = DepositRequest.objects.filter(user=user), Q(state=DepositRequest.State.PENDING)
+    decided = mine.exclude(pending).order_by("-pk").values("pk")[:DECIDED_SHOWN]
+    return mine.filter(pending | Q(pk__in=decided)).order_by("-pk")
 
 
 def _kept(asked: Asked, **without: bool) -> dict[str, Any]:

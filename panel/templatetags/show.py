@@ -18,6 +18,7 @@ from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
 from customers import figures, permissions
+from customers.stored_words import said
 
 register = template.Library()
 
@@ -25,6 +26,7 @@ for _name in ("money", "money_exact", "signed", "rate", "count", "count_short", 
     register.filter(_name, getattr(figures, _name))
 register.filter("span", figures.span)
 register.filter("browser_name", figures.browser_name)
+register.filter("said", said)  # a stored sentence of ours, in the reader's language
 
 SPRITE = "vendor/tabler-icons-3.51.0/icons.svg"
 # Every state word the panel shows, with the class that colours it and the icon that says it without colour.

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.http import HttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -16,7 +16,10 @@ from django.utils import timezone
 
 from customers import wallet
 from customers.exporting import cell
-from customers.models import User
+from customers.models import DepositRequest, Transfer, User
+from orders import recording, settlement
+from orders.models import Order
+from orders.settlement import lock_order
 from tests import world
 from tests.staff_world import signed_in
 
@@ -164,6 +167,41 @@ def test_what_is_owed_after_a_reversal_is_said(browser: Client, alice: User) -> 
     assert "You owe $30.00." in words
     assert "Deposit taken back" in words
     assert "Balance $0.00" in words
+
+
+def test_every_payment_that_waits_is_shown_and_the_last_five_decided(browser: Client, alice: User) -> None:
+    def told(n: int, state: str) -> None:
+        decided = None if state == "pending" else timezone.now()
+        values = {"method": "Bank", "amount": Decimal(n), "state": state, "decided_at": decided}
+        DepositRequest.objects.create(user=alice, reference=f"{state}-{n}", **values)
+
+    for n in range(1, 9):
+        told(n, "pending")
+    for n in range(1, 8):
+        told(n, "refused")
+    shown = re.findall(r"(?:pending|refused)-\d+", browser.get("/wallet/").content.decode())
+    assert shown == [f"refused-{n}" for n in range(7, 2, -1)] + [f"pending-{n}" for n in range(8, 0, -1)]
+
+
+def test_our_own_reasons_are_read_in_the_readers_language(browser: Client, alice: User) -> None:
+    wallet.reverse_deposit(alice, Decimal(130), "test:back", "Chargeback", "adam@example.org")
+    wallet.deposit(alice, Decimal(50), "test:more", "Bank, TX 7", "adam@example.org")
+    world.order(alice, world.service(world.offer(world.provider())))
+    order = Order.objects.get()
+    with transaction.atomic():
+        settlement.end_with_full_refund(lock_order(order.pk), recording.WHY_REFUSED["link"], "system")
+    User.objects.filter(pk=alice.pk).update(language="de")
+    page = text_of(browser.get("/wallet/"))
+    for english, german in (
+        ("Repayment of an earlier reversal", "Rückzahlung einer früheren Rückbuchung"),
+        (
+            recording.WHY_REFUSED["link"],
+            "Der Link wurde nicht angenommen. Der ganze Preis wurde zurückgegeben.",
+        ),
+    ):
+        assert english not in page and german in page
+    assert "Bank, TX 7" in page, "what somebody wrote stays"
+    assert Transfer.objects.filter(note="Repayment of an earlier reversal").count() == 1
 
 
 def test_its_queries_do_not_grow_with_the_ledger(browser: Client, alice: User) -> None:

@@ -16,7 +16,7 @@ from customers.models import User
 from customers.wallet import balance_of
 from orders.models import Order, OrderEvent, Request, Submission
 from orders.requests import decide
-from orders.settlement import end_partial, end_with_full_refund, lock_order
+from orders.settlement import end_completed, end_partial, end_with_full_refund, lock_order
 from providers.models import Service
 from tests import world
 from tests.staff_world import accepted, cancel_asked, completed, doubtful, refill_asked, signed_in
@@ -54,6 +54,19 @@ def partial(order: Order, remains: int) -> Order:
     with transaction.atomic():
         end_partial(lock_order(order.pk), remains, "Ended before the full quantity", "provider")
     return Order.objects.get(pk=order.pk)
+
+
+def test_a_cancel_that_came_too_late_is_said_in_the_readers_language(
+    browser: Client, views: Service, alice: User
+) -> None:
+    order = accepted(world.order(alice, views))
+    cancel_asked(order)
+    with transaction.atomic():
+        end_completed(lock_order(order.pk), 0, "Delivered", "provider")
+    assert "The order was completed before it could be canceled." in text_of(show(browser, order))
+    User.objects.filter(pk=alice.pk).update(language="de")
+    german = "Die Bestellung war fertig, bevor sie abgebrochen werden konnte."
+    assert german in text_of(show(browser, order)) and german in text_of(browser.get("/"))
 
 
 def test_another_customers_order_does_not_exist(browser: Client, views: Service) -> None:
