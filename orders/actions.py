@@ -47,7 +47,7 @@ def _refill(order: Order, live: Request | None, now: datetime) -> Action:
     until = refill_until(order)
     if live:
         return Action(False, _("A refill for order %(id)s is already open.") % {"id": order.pk}, until, live)
-    if not order.service.refill:
+    if not order.refill_sold:
         return Action(False, _("This service has no refill."))
     if order.status not in {Order.Status.COMPLETED, Order.Status.PARTIAL}:
         return Action(False, _("A refill can be asked for once the order is completed."))
@@ -63,6 +63,6 @@ def _cancel(order: Order, live: Request | None) -> Action:
         )
     if order.final:
         return Action(False, _("The order has ended already."))
-    if order.submission.state in Submission.NOTHING_SENT_YET or order.service.cancel:
+    if order.submission.state in Submission.NOTHING_SENT_YET or order.cancel_sold:
         return Action(True)
     return Action(False, _("This service cannot be canceled once it was sent."))

@@ -288,7 +288,7 @@ def _objection(order: Order, route: Route, cost: Decimal | None) -> str:
             "least": f"{offer.minimum:,}",
             "most": f"{offer.maximum:,}",
         }
-    if (service.refill and not offer.refill) or (service.cancel and not offer.cancel):
+    if (order.refill_sold and not offer.refill) or (order.cancel_sold and not offer.cancel):
         return _("It was sold with refill or cancel, which this offer does not have.")
     if order.runs and not offer.dripfeed and offer.provider.sends_by_itself:
         return _("It cannot be delivered in several runs.")

@@ -298,8 +298,9 @@ def _can_be_refilled() -> Q:
         F("service__refill_days") * Value(timedelta(days=1)), output_field=DurationField()
     )
     live = Request.objects.filter(order=OuterRef("pk"), kind=Request.Kind.REFILL, state__in=Request.LIVE)
-    ended = Q(status__in=[Order.Status.COMPLETED, Order.Status.PARTIAL], service__refill=True)
-    return ended & Q(ended_at__gte=Value(timezone.now()) - window) & Q(~Exists(live))
+    ended = Q(status__in=[Order.Status.COMPLETED, Order.Status.PARTIAL])
+    sold = Q(with_refill=True) | Q(with_refill=None, service__refill=True)
+    return ended & sold & Q(ended_at__gte=Value(timezone.now()) - window) & Q(~Exists(live))
 
 
 def _day(text: str) -> date | None:

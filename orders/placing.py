@@ -19,7 +19,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -105,7 +105,11 @@ def usable_routes() -> QuerySet[Route]:
     """The routes that orders may be sent by, the preferred one of a service first."""
     return (
         Route.objects.filter(
-            enabled=True, offer__gone_at=None, offer__on_hold="", offer__provider__archived_at=None
+            enabled=True,
+            offer__gone_at=None,
+            offer__on_hold="",
+            offer__provider__archived_at=None,
+            offer__service_type=F("service__service_type"),
         )
         .select_related("service", "offer__provider")
         .only(*FOR_PLACING)
@@ -205,7 +209,7 @@ def order_of(
     asked: str,
     reference: str,
 ) -> Order:
-    """The row of an order, not saved yet. Price and cost are frozen in it."""
+    """The row of an order, not saved yet. Price, cost and what it is sold with are frozen in it."""
     ordered = asked_for.ordered
     return Order(
         user=user,
@@ -223,6 +227,8 @@ def order_of(
         per_order=asked_for.service.per_order,
         charge=asked_for.charge,
         cost=asked_for.cost,
+        with_refill=asked_for.service.refill,
+        with_cancel=asked_for.service.cancel,
         status_at=now,
         request_id=request_id,
         request_hash=asked,

@@ -95,7 +95,7 @@ def ask_cancel(order_id: int, *, by: str, reason: str = "") -> Request:
                 done.refresh_from_db()
                 return done
             done.delete()  # a worker claimed the order a moment ago: go on as with any order that is being sent
-            if not order.service.cancel:
+            if not order.cancel_sold:
                 raise NotAllowed(
                     _("The order is being sent now, and this service cannot be canceled once it was sent.")
                 )

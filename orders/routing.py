@@ -1,7 +1,7 @@
 """Fail-over: another route for an order that was provably not accepted by the first.
 
 Allowed only while no attempt of the order was ever unknown, to a route of the same type that fits the
-quantity and keeps what was sold (refill, cancel), at a present cost within the charge. A route that staff deliver
+quantity and keeps what the order was sold with (refill, cancel), at a present cost within the charge. A route that staff deliver
 by hand makes the order wait for them as held.
 """
 
@@ -44,8 +44,8 @@ def other_route(order: Order, submission: Submission) -> Route | None:
     service = order.service
     routes = fitting_routes(service, service.service_type, order.quantity).exclude(offer_id__in=refused_by)
     for route in routes.select_related("offer__provider", "service").order_by("position", "id"):
-        keeps_promises = (route.offer.refill or not service.refill) and (
-            route.offer.cancel or not service.cancel
+        keeps_promises = (route.offer.refill or not order.refill_sold) and (
+            route.offer.cancel or not order.cancel_sold
         )
         exchange = exchange_to_panel(route.offer.provider.currency)
         if (

@@ -60,7 +60,7 @@ def check(request: Request, others: Sequence[Request], now: datetime) -> list[Fi
 def _of_refill(request: Request, others: Sequence[Request], now: datetime) -> list[Finding]:
     order, until = request.order, refill_until(request.order)
     findings = []
-    if not order.service.refill:
+    if not order.refill_sold:
         findings.append(Finding("warn", _("The service has no refill now.")))
     if order.status not in {Order.Status.COMPLETED, Order.Status.PARTIAL} or until is None:
         findings.append(
@@ -119,7 +119,7 @@ def _of_cancel(request: Request) -> list[Finding]:
                 _("The order has ended already as %(status)s.") % {"status": order.get_status_display()},
             )
         )
-    if order.service.cancel:
+    if order.cancel_sold:
         findings.append(Finding("ok", _("The service can be canceled.")))
     else:
         findings.append(Finding("warn", _("The service cannot be canceled once it was sent.")))

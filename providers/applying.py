@@ -152,47 +152,78 @@ def type_followed(present: str, offered: str, minimum: int, maximum: int) -> str
 
 
 def refresh_services(provider_id: int) -> list[int]:
-    """Carry names, limits and abilities of a provider's offers over to the services that they deliver first.
+    """Bring what services say in line with the offers behind them: all that this provider is a used route of.
+
+    Name, description and type are those of the first offer that is used; limits, refill, cancel and drip-feed those
+    of the offer that sells it now: the first that is listed, not on hold, of a provider not archived, and of that
+    type (as repricing.Standing.selling). Where none sells it, limits and abilities stay as they were.
 
     What an admin named himself stays, and so does the type while the new one cannot be sold. His own limits narrow
     the provider's, unless nothing could be ordered within both. Returns the ids of the services that changed.
     """
+    return _refresh(
+        "SELECT DISTINCT r.service_id FROM providers_route r JOIN providers_offer o ON o.id = r.offer_id"
+        " WHERE o.provider_id = %(id)s AND r.enabled",
+        provider_id,
+    )
+
+
+def refresh_service(service_id: int) -> bool:
+    """As refresh_services, for one service; True if it changed."""
+    return bool(_refresh("SELECT %(id)s::bigint AS service_id", service_id))
+
+
+def _refresh(which: str, number: int) -> list[int]:
     lock_prices()  # before the rows, as service_editing and routes: what follows here is a repricing
     with connection.cursor() as cursor:
         cursor.execute(
-            """
+            f"""
             UPDATE providers_service service SET
-                name = CASE WHEN service.own_name THEN service.name ELSE offer.name END,
-                description = CASE WHEN service.own_description THEN service.description ELSE offer.description END,
-                service_type = CASE WHEN offer.service_type = ANY(%(sellable)s)
-                                    THEN offer.service_type ELSE service.service_type END,
-                minimum = limits.minimum, maximum = limits.maximum,
-                refill = offer.refill, cancel = offer.cancel, dripfeed = offer.dripfeed, changed_at = now()
-            FROM (
-                SELECT DISTINCT ON (service_id) service_id, offer_id FROM providers_route WHERE enabled
-                ORDER BY service_id, position, id
-            ) first JOIN providers_offer offer ON offer.id = first.offer_id
-            JOIN providers_service own ON own.id = first.service_id
+                name = says.name, description = says.description, service_type = says.service_type,
+                minimum = says.minimum, maximum = says.maximum,
+                refill = says.refill, cancel = says.cancel, dripfeed = says.dripfeed, changed_at = now()
+            FROM ({which}) touched
+            CROSS JOIN LATERAL (SELECT * FROM providers_service WHERE id = touched.service_id OFFSET 0) own
             CROSS JOIN LATERAL (
-                SELECT greatest(offer.minimum, own.own_minimum), least(offer.maximum, own.own_maximum)
+                SELECT o.* FROM providers_route r
+                     CROSS JOIN LATERAL (SELECT * FROM providers_offer WHERE id = r.offer_id OFFSET 0) o
+                WHERE r.service_id = own.id AND r.enabled ORDER BY r.position, r.id LIMIT 1
+            ) first
+            CROSS JOIN LATERAL (
+                SELECT CASE WHEN first.service_type = ANY(%(sellable)s) AND first.minimum <= first.maximum
+                            THEN first.service_type ELSE own.service_type END
+            ) sold(as_type)
+            LEFT JOIN LATERAL (
+                SELECT o.* FROM providers_route r
+                     CROSS JOIN LATERAL (SELECT * FROM providers_offer WHERE id = r.offer_id OFFSET 0) o
+                     JOIN providers_provider p ON p.id = o.provider_id
+                WHERE r.service_id = own.id AND r.enabled AND o.gone_at IS NULL AND o.on_hold = ''
+                      AND p.archived_at IS NULL AND o.service_type = sold.as_type
+                ORDER BY r.position, r.id LIMIT 1
+            ) selling ON selling.minimum <= selling.maximum
+            CROSS JOIN LATERAL (
+                SELECT greatest(selling.minimum, own.own_minimum), least(selling.maximum, own.own_maximum)
             ) narrow(low, high)
             CROSS JOIN LATERAL (
-                SELECT CASE WHEN low <= high THEN low ELSE offer.minimum END,
-                       CASE WHEN low <= high THEN high ELSE offer.maximum END
-            ) limits(minimum, maximum)
-            WHERE service.id = first.service_id AND offer.provider_id = %(provider)s
-              AND offer.minimum <= offer.maximum
-              AND ((NOT service.own_name AND service.name <> offer.name)
-                   OR (NOT service.own_description AND service.description <> offer.description)
-                   OR (offer.service_type = ANY(%(sellable)s) AND service.service_type <> offer.service_type)
-                   OR (service.minimum, service.maximum, service.refill, service.cancel, service.dripfeed)
-                      IS DISTINCT FROM
-                      (limits.minimum, limits.maximum, offer.refill, offer.cancel, offer.dripfeed))
+                SELECT CASE WHEN own.own_name THEN own.name ELSE first.name END AS name,
+                       CASE WHEN own.own_description THEN own.description ELSE first.description END AS description,
+                       sold.as_type AS service_type,
+                       CASE WHEN selling.id IS NULL THEN own.minimum
+                            WHEN low <= high THEN low ELSE selling.minimum END AS minimum,
+                       CASE WHEN selling.id IS NULL THEN own.maximum
+                            WHEN low <= high THEN high ELSE selling.maximum END AS maximum,
+                       coalesce(selling.refill, own.refill) AS refill,
+                       coalesce(selling.cancel, own.cancel) AS cancel,
+                       coalesce(selling.dripfeed, own.dripfeed) AS dripfeed
+            ) says
+            WHERE service.id = own.id
+              AND (own.name, own.description, own.service_type, own.minimum, own.maximum, own.refill, own.cancel,
+                   own.dripfeed)
+                  IS DISTINCT FROM
+                  (says.name, says.description, says.service_type, says.minimum, says.maximum, says.refill,
+                   says.cancel, says.dripfeed)
             RETURNING service.id
             """,
-            {
-                "provider": provider_id,
-                "sellable": [code for code, found in TYPES.items() if found.sellable],
-            },
+            {"id": number, "sellable": [code for code, found in TYPES.items() if found.sellable]},
         )
         return [row[0] for row in cursor.fetchall()]

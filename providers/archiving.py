@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 from customers.audit import record
 from customers.figures import count
 from customers.models import User
+from providers.applying import refresh_services
 from providers.connecting import InvalidProvider
 from providers.locking import lock_prices
 from providers.models import Provider
@@ -83,6 +84,7 @@ def archive(provider: Provider, *, by: User | None = None, request: HttpRequest 
             )
         Provider.objects.filter(pk=provider.pk).update(archived_at=timezone.now())
         record(by, "provider.archive", provider, f"Provider {locked.name} archived", request=request)
+        refresh_services(provider.pk)
         reprice_provider(provider.pk)
     provider.refresh_from_db()
 
@@ -95,5 +97,6 @@ def bring_back(provider: Provider, *, by: User | None = None, request: HttpReque
             record(
                 by, "provider.restore", provider, f"Provider {provider.name} brought back", request=request
             )
+            refresh_services(provider.pk)
             reprice_provider(provider.pk)
     provider.refresh_from_db()

@@ -22,7 +22,7 @@ from django.utils.translation import gettext as _
 
 from customers.audit import record
 from customers.models import User
-from providers.applying import set_holds
+from providers.applying import refresh_services, set_holds
 from providers.locking import lock_offers
 from providers.models import Denial, Offer
 from providers.repricing import reprice_provider
@@ -242,6 +242,7 @@ def hold_denied(provider_id: int | None = None) -> int:
             set_holds(holds, timezone.now())
             touched = Offer.objects.filter(pk__in=list(holds)).order_by("provider_id")
             for pk in list(touched.values_list("provider_id", flat=True).distinct()):
+                refresh_services(pk)
                 reprice_provider(pk)
     return len(holds)
 

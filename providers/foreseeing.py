@@ -5,7 +5,7 @@ It goes the way of deciding.accept_changes, provider by provider, with the funct
     1. the changes are written into the offers            applying.planned
     2. holds end where nothing decisive stays open        applying.undecided
     3. the deny-list holds what it names by then          denying.DenyList.hold_of
-    4. the type follows the first offer                   applying.type_followed
+    4. the type follows the first offer                   repricing.Standing.followed
     5. the way that sells it is chosen and priced         repricing.Standing.selling, repricing.price
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 
 from django.db.models import Count
 
-from providers.applying import Applied, Planned, planned, type_followed, undecided
+from providers.applying import Applied, Planned, planned, undecided
 from providers.denying import DenyList
 from providers.exchange import exchange_rates
 from providers.models import CatalogChange, Offer, Service
@@ -105,10 +105,7 @@ class Foresight:
         ways = tuple(
             self._way(way, plan, ended) if way.provider_id == provider_id else way for way in standing.ways
         )
-        sold_as, first = standing.service_type, ways[0]
-        if first.provider_id == provider_id:
-            sold_as = type_followed(sold_as, first.service_type, first.minimum, first.maximum)
-        moved = replace(standing, ways=ways, service_type=sold_as)
+        moved = replace(standing, ways=ways).followed
         priced = price(moved.supply, self.book, self.exchange)
         return replace(moved, rate=priced.rate, cost_rate=priced.cost_rate, off_sale=priced.off_sale[:200])
 

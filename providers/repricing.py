@@ -1,6 +1,6 @@
 """What a service costs us and what it is sold for now. The only writer of Service.rate, cost_rate and off_sale.
 
-    route   the first that is usable now (Standing.selling; the same choice as orders.placing.find_service)
+    route   the first of its type that is usable now (Standing.selling; the same choice as orders.placing.find_service)
     cost    the rate of that route's offer, in panel currency by the latest exchange rate
     price   the pinned rate, else the first matching markup rule; never below cost unless an admin gave a reason
     off sale  a plain reason where there is no way to deliver it, no price, or a price below cost
@@ -9,7 +9,7 @@ Prices that cannot be computed stay as they were: the service is off sale, and o
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import groupby
 from operator import itemgetter
@@ -18,6 +18,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
+from providers.applying import type_followed
 from providers.comparing import LARGEST_RATE, limits_fit, sellable_type
 from providers.exchange import exchange_rates
 from providers.locking import lock_prices
@@ -91,8 +92,18 @@ class Standing:
 
     @property
     def selling(self) -> Way | None:
-        """The way by which it is sold now: the first usable one; without one, the first."""
-        return next((way for way in self.ways if way.usable), self.ways[0] if self.ways else None)
+        """The way by which it is sold now: the first usable one of its type; without one, the first."""
+        ways = (way for way in self.ways if way.usable and way.service_type == self.service_type)
+        return next(ways, self.ways[0] if self.ways else None)
+
+    @property
+    def followed(self) -> "Standing":
+        """The same, sold as the type of its first way, as applying.refresh_services leaves it."""
+        if not self.ways:
+            return self
+        first = self.ways[0]
+        sold_as = type_followed(self.service_type, first.service_type, first.minimum, first.maximum)
+        return replace(self, service_type=sold_as)
 
     @property
     def supply(self) -> Supply:
@@ -199,6 +210,8 @@ def undeliverable(supply: Supply) -> str:
         return "The provider's type of it cannot be sold."
     if offered.per_order != sold.per_order:
         return "The provider sells it by another unit."
+    if offered.code != sold.code:
+        return "The provider's type of it is another one."
     if supply.offer_rate <= 0 and not supply.by_hand:
         return "The provider's rate is zero."
     if not limits_fit(supply.offer_type, supply.minimum, supply.maximum):

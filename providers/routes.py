@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from customers.audit import record
 from customers.models import User
-from providers.applying import refresh_services
+from providers.applying import refresh_service
 from providers.comparing import sellable_type
 from providers.exchange import exchange_rates
 from providers.locking import lock_prices
@@ -214,8 +214,6 @@ def _write(service: Service, shape: Shape) -> None:
 
 
 def _follow(service: Service) -> None:
-    """Names, limits and the price follow the first route."""
-    first = service.routes.filter(enabled=True).select_related("offer").order_by("position", "id").first()
-    if first is not None:
-        refresh_services(first.offer.provider_id)
+    """Name and type follow the first route; limits, abilities and the price the one that sells."""
+    refresh_service(service.pk)
     reprice(Service.objects.filter(pk=service.pk))

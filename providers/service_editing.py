@@ -12,10 +12,10 @@ from django.utils.translation import gettext as _
 from customers.audit import record
 from customers.figures import count
 from customers.models import User
-from providers.applying import refresh_services
+from providers.applying import refresh_service
 from providers.locking import lock_prices
 from providers.models import Category, Offer, Service
-from providers.repricing import reprice
+from providers.repricing import reprice, standings_of
 
 EDITABLE = (
     "name", "own_name", "description", "own_description", "category", "delivery_note", "lines_label",
@@ -69,7 +69,7 @@ def change_service(
             after = {name: kept(getattr(fresh, name)) for name in told}
             record(by, "service.change", fresh, summary, {"before": before, "after": after}, request)
             if LIMITS & set(changed):
-                _follow_limits(fresh)
+                refresh_service(fresh.pk)
             if AFFECT_PRICE & set(changed):
                 reprice(Service.objects.filter(pk=fresh.pk))
     service.refresh_from_db()
@@ -111,27 +111,21 @@ def _errors(service: Service, values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _limit_errors(service: Service, values: Mapping[str, Any]) -> dict[str, str]:
-    """His own limits must leave something to order, and lie within those of the offer that delivers it."""
+    """His own limits must leave something to order, and lie within those of the offer that sells it."""
     low, high = values.get("own_minimum", service.own_minimum), values.get("own_maximum", service.own_maximum)
-    offer = _first_offer(service)
+    way = standings_of(Service.objects.filter(pk=service.pk))[0].selling
     errors = {}
     if low is not None and high is not None and low > high:
         errors["own_maximum"] = _("The maximum is less than the minimum.")
     takes = ""
-    if offer is not None:
-        figures = {"least": count(offer.minimum), "most": count(offer.maximum)}
+    if way is not None:
+        figures = {"least": count(way.minimum), "most": count(way.maximum)}
         takes = _("The provider takes %(least)s to %(most)s.") % figures
-    if offer is not None and low is not None and not offer.minimum <= low <= offer.maximum:
+    if way is not None and low is not None and not way.minimum <= low <= way.maximum:
         errors["own_minimum"] = takes
-    if offer is not None and high is not None and not offer.minimum <= high <= offer.maximum:
+    if way is not None and high is not None and not way.minimum <= high <= way.maximum:
         errors["own_maximum"] = takes
     return errors
-
-
-def _follow_limits(service: Service) -> None:
-    offer = _first_offer(service)
-    if offer is not None:
-        refresh_services(offer.provider_id)
 
 
 def _first_offer(service: Service) -> Offer | None:

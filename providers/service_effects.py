@@ -34,7 +34,7 @@ def effect_of_routes(service: Service, shape: Shape) -> Simulation:
     offers = Offer.objects.select_related("provider").in_bulk([offer_id for offer_id, _used in shape])
     ways = tuple(_way(offers[offer_id]) for offer_id, used in shape if used)
     standing = _standing(service)
-    return _compared(standing.supply, replace(standing, ways=ways).supply)
+    return _compared(standing.supply, replace(standing, ways=ways).followed.supply)
 
 
 def _standing(service: Service) -> Standing:

@@ -9,7 +9,6 @@ from decimal import Decimal
 
 from django.db.models import QuerySet
 
-from providers.applying import type_followed
 from providers.exchange import exchange_rates
 from providers.models import Category, Offer, Provider, Service
 from providers.pricing import margin_percent
@@ -89,9 +88,7 @@ def _followed(now: Standing, then: Standing) -> Standing:
     """A service is sold as the type of its first offer, as soon as that is another one."""
     if not then.ways or then.ways[0].service_type == now.ways[0].service_type:
         return then
-    first = then.ways[0]
-    sold_as = type_followed(now.service_type, first.service_type, first.minimum, first.maximum)
-    return replace(then, service_type=sold_as)
+    return then.followed
 
 
 def _delivered_by(provider: Provider) -> QuerySet[Service]:

@@ -61,6 +61,10 @@ class Order(models.Model):
     cost = models.DecimalField(max_digits=20, decimal_places=6)  # of the route that accepted it (or would)
     refunded = models.DecimalField(max_digits=20, decimal_places=6, default=0)
 
+    # Sold with refill or cancel; null: placed before that was kept, so that its service says it (refill_sold).
+    with_refill = models.BooleanField(null=True, blank=True)
+    with_cancel = models.BooleanField(null=True, blank=True)
+
     status = models.CharField(max_length=11, choices=Status.choices, default=Status.PENDING)
     status_at = models.DateTimeField(default=timezone.now)
     ended_at = models.DateTimeField(null=True, blank=True)
@@ -130,6 +134,15 @@ class Order(models.Model):
     @property
     def final(self) -> bool:
         return self.status in self.FINAL
+
+    @property
+    def refill_sold(self) -> bool:
+        """Whether it was sold with refill, whatever its service says now."""
+        return self.service.refill if self.with_refill is None else self.with_refill
+
+    @property
+    def cancel_sold(self) -> bool:
+        return self.service.cancel if self.with_cancel is None else self.with_cancel
 
     @property
     def delivered(self) -> int:

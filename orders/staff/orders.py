@@ -195,7 +195,7 @@ def order_page(request: HttpRequest, order_id: int, status: int = 200, **more: A
         "requests": requests,
         "actions": actions_for(order, requests, now),
         "placed_how": _(SOURCES[order.source]) if order.source in SOURCES else order.source,
-        "refill_until": refill_until(order) if order.service.refill and order.status in REFILLABLE else None,
+        "refill_until": refill_until(order) if order.refill_sold and order.status in REFILLABLE else None,
         "delay": delay,
         "may": may,
         "ways": ways,

@@ -7,6 +7,7 @@ from typing import Any
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
@@ -66,7 +67,7 @@ def _context(user: User, order: Order) -> dict[str, Any]:
         "version": _version(row, requests),
         "live_s": 0 if order.final and not _follows(requests) else LIVE_S,
         "expected": None if order.start_count is None else order.start_count + order.delivered,
-        "refill_until": refill_until(order) if order.service.refill else None,
+        "refill_until": refill_until(order) if order.refill_sold else None,
         "refill_open": _refill_window_open(order),
         "entries": timeline(order, order.events.all(), transfers, reader=user),
         "money_lines": [*_price_lines(order), *money_lines(order, transfers)],
@@ -93,7 +94,7 @@ def _follows(requests: list[Request]) -> bool:
 
 def _refill_window_open(order: Order) -> bool:
     until = refill_until(order)
-    return bool(order.service.refill and until and until > timezone.now() and order.status != "Canceled")
+    return bool(order.refill_sold and until and until > timezone.now() and order.status != "Canceled")
 
 
 def _price_lines(order: Order) -> list[MoneyLine]:
@@ -122,8 +123,10 @@ def _fields(order: Order) -> list[dict[str, Any]]:
         if not value:
             continue
         lines = lines_of(value) if field.kind == "lines" else None
-        choice = dict(field.choices).get(value, value)
-        shown.append({"label": field.label, "value": choice, "lines": lines})
+        named = dict(field.choices).get(value)
+        shown.append(
+            {"label": gettext(field.label), "value": gettext(named) if named else value, "lines": lines}
+        )
     return shown
 
 

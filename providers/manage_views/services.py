@@ -267,9 +267,7 @@ def service_page(
     for route in routes:
         factor = exchange.get(route.offer.provider.currency)
         route.cost = converted(route.offer.rate, factor) if factor else None  # type: ignore[attr-defined]
-    used = next(
-        (r for r in routes if r.enabled and r.offer.available and not r.offer.provider.archived_at), None
-    )
+    used = next((route for route in routes if _may_sell(service, route)), None)
     rule = RuleBook().rule_for(service.pk, service.category_id, used.offer.provider_id if used else None)
     context = {
         "service": service,
@@ -293,6 +291,13 @@ def service_page(
     if last := last_change(service):
         context |= {"last": last, "last_words": one_words(effect_of_undoing(service, last))}
     return render(request, "manage/service.html", context | (preview or {}), status=status)
+
+
+def _may_sell(service: Service, route: Route) -> bool:
+    """Whether orders may go by it now (repricing.Standing.selling; the page has the rows at hand)."""
+    offer = route.offer
+    usable = route.enabled and offer.available and not offer.provider.archived_at
+    return usable and offer.service_type == service.service_type
 
 
 def _offers_to_add(request: HttpRequest, service: Service) -> list[Offer]:

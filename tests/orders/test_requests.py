@@ -221,10 +221,10 @@ def test_a_refill_goes_through_review_and_is_followed_to_its_end(
 
 
 def test_a_refill_is_refused_outside_its_rules(sent: Order, completed: Order) -> None:
-    Service.objects.update(refill=False)
+    Order.objects.filter(pk=completed.pk).update(with_refill=False)
     with pytest.raises(NotAllowed, match="no refill"):
         ask_refill(completed.pk, by="customer")
-    Service.objects.update(refill=True)
+    Order.objects.filter(pk=completed.pk).update(with_refill=True)
     Order.objects.filter(pk=completed.pk).update(ended_at=timezone.now() - timedelta(days=31))
     with pytest.raises(NotAllowed, match="ended"):
         ask_refill(completed.pk, by="customer")

@@ -192,7 +192,7 @@ def test_a_second_route_of_another_type_does_not_help_when_the_first_leaves(
     routed(first, second)
     one = change(first, Kind.MISSING)
     effect = only(one)
-    assert effect.goes_off_sale and "another unit" in effect.off_sale
+    assert effect.goes_off_sale and "no longer lists it" in effect.off_sale
     check_that_it_comes_true([effect], [one])
 
 
