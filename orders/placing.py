@@ -38,6 +38,7 @@ from providers.service_types import InvalidOrder, Ordered, read_order
 # What an order needs to know, without the long texts and the provider's key (which would be decrypted).
 FOR_PLACING = [
     "position",
+    "offer__dripfeed",
     "offer__provider__name",
     "offer__provider__adapter",
     *(
@@ -131,13 +132,20 @@ def priced(route: Route, rate: Decimal, raw: Mapping[str, str]) -> Quote:
     """What was asked, checked and priced at the customer's rate; no query. Raises InvalidOrder."""
     service = route.service
     ordered = read_order(service.type, raw, service.minimum, service.maximum)
-    if ordered.runs and not service.dripfeed:
+    if ordered.runs and not _delivered_in_runs(route):
         raise InvalidOrder({"runs": _("This service cannot be delivered in several runs.")}, {"runs": "bad"})
     charge = charge_for(rate, ordered.total, per_order=service.per_order)
     if charge > LARGEST_CHARGE:
         raise InvalidOrder({"quantity": _("This quantity is too large.")}, {"quantity": "max"})
     cost = charge_for(service.cost_rate, ordered.total, per_order=service.per_order)
     return Quote(service, route, ordered, rate, charge, cost)
+
+
+def _delivered_in_runs(route: Route) -> bool:
+    """Whether the service is sold in several runs, and the way it would be sent by takes them: what a service says
+    follows its offer a moment later, and a provider that does not know `runs` delivers the quantity once."""
+    offer = route.offer
+    return route.service.dripfeed and (offer.dripfeed or not offer.provider.sends_by_itself)
 
 
 def place_order(

@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from orders.dispatch import went_back
 from orders.models import Submission
-from orders.routing import fitting_routes, other_route, take_route
+from orders.routing import fitting_routes, other_route, take_route, takes_runs
 from orders.settlement import lock_order
 from providers.models import Provider
 
@@ -68,7 +68,8 @@ def _reroute_from(provider: Provider, stuck: _Stuck) -> int:
     elsewhere = fitting_routes(
         OuterRef("order__service"), OuterRef("order__service__service_type"), OuterRef("order__quantity")
     ).exclude(offer=OuterRef("offer"))
-    found = list(window.filter(stuck.which).filter(Exists(elsewhere)).values_list("next_at", "pk")[:MOVED])
+    fits = Q(Exists(elsewhere), order__runs=None) | Q(Exists(elsewhere.filter(takes_runs())))
+    found = list(window.filter(stuck.which).filter(fits).values_list("next_at", "pk")[:MOVED])
     moved = sum(_move(order_id, provider, stuck.why) for _next_at, order_id in found)
     ended = found[-1] if len(found) == MOVED else edge
     if ended != looked:

@@ -7,11 +7,12 @@ by hand makes the order wait for them as held.
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from orders.models import Order, OrderEvent, Submission, SubmissionAttempt
 from orders.placing import present_cost
+from providers.connecting import MANUAL
 from providers.exchange import exchange_to_panel
 from providers.models import Provider, Route
 
@@ -35,6 +36,12 @@ def fitting_routes(service: Any, service_type: Any, quantity: Any) -> QuerySet[R
     )
 
 
+def takes_runs() -> Q:
+    """Of routes: those an order of several runs may be sent by. A provider that does not know `runs` would deliver the
+    quantity once and call it completed; staff who deliver by hand see how many runs were paid for."""
+    return Q(offer__dripfeed=True) | Q(offer__provider__adapter=MANUAL)
+
+
 def other_route(order: Order, submission: Submission) -> Route | None:
     """The next route in order that may take this order, or None."""
     tried = SubmissionAttempt.objects.filter(submission=submission)
@@ -43,6 +50,8 @@ def other_route(order: Order, submission: Submission) -> Route | None:
     refused_by = set(tried.values_list("offer_id", flat=True)) | {submission.offer_id}
     service = order.service
     routes = fitting_routes(service, service.service_type, order.quantity).exclude(offer_id__in=refused_by)
+    if order.runs:
+        routes = routes.filter(takes_runs())
     for route in routes.select_related("offer__provider", "service").order_by("position", "id"):
         keeps_promises = (route.offer.refill or not order.refill_sold) and (
             route.offer.cancel or not order.cancel_sold

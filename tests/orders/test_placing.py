@@ -13,7 +13,7 @@ from customers.models import PriceGroup, Transfer
 from customers.wallet import InsufficientFunds
 from orders.models import Order, OrderEvent, Submission
 from orders.placing import NotOnSale, PriceChanged, RequestIdReused, Suspended, place_order
-from providers.models import MarkupRule, Offer, Service, SpecialRate
+from providers.models import MarkupRule, Offer, Provider, Service, SpecialRate
 from providers.service_types import InvalidOrder
 from tests import world
 
@@ -41,6 +41,17 @@ def test_drip_feed_is_charged_for_all_runs(impressions: Service) -> None:
         world.customer(), impressions.pk, ASKED | {"runs": "5", "interval": "60"}, source="web"
     )
     assert (order.quantity, order.total, order.charge) == (1000, 5000, Decimal("10.000000"))
+
+
+def test_several_runs_are_not_sold_by_an_offer_that_takes_none(impressions: Service) -> None:
+    """Its service may still say that it takes them: what it says follows the offer a moment later."""
+    raw, alice = ASKED | {"runs": "5", "interval": "60"}, world.customer()
+    Offer.objects.update(dripfeed=False)
+    with pytest.raises(InvalidOrder, match="several runs"):
+        place_order(alice, impressions.pk, raw, source="web")
+    assert place_order(alice, impressions.pk, ASKED, source="web").runs is None
+    Provider.objects.update(adapter="manual")
+    assert place_order(alice, impressions.pk, raw, source="web").runs == 5, "staff see how many were paid for"
 
 
 def test_lines_are_counted_and_blank_ones_dropped() -> None:

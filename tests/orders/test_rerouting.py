@@ -140,6 +140,60 @@ def test_a_route_that_does_not_keep_what_was_sold_is_not_taken(
     assert (sweep().rerouted, queue_of(north)) == (0, 1)
 
 
+def test_an_order_of_several_runs_goes_to_an_offer_that_takes_runs_or_to_staff(
+    shop: Service, north: Provider, south: Provider
+) -> None:
+    """One that ignores `runs` would deliver the quantity once and say that it completed what was paid five times."""
+    alice = world.customer(balance="1000")
+    once = world.order(alice, shop, "https://example.org/once", 100)
+    order = world.order(alice, shop, "https://example.org/runs", 100, runs=5, interval=60)
+    submission = Submission.objects.get(pk=order.pk)
+    fits = other_route(order, submission)
+    assert fits is not None and fits.offer.provider == south
+    Offer.objects.filter(provider=south).update(dripfeed=False)
+    assert other_route(order, submission) is None
+    pause_itself(north)
+    assert (sweep().rerouted, queue_of(north), queue_of(south)) == (1, 1, 1)
+    assert Submission.objects.get(pk=once.pk).provider == south, (
+        "one that was not bought in runs is not kept back"
+    )
+    team = world.provider(name="Our team", adapter="manual")
+    behind(shop, world.offer(team, rate=Decimal("0.50"), dripfeed=False))
+    assert (sweep().rerouted, queue_of(north)) == (1, 0)
+    assert Submission.objects.get(pk=order.pk).provider == team, "they see how many runs were paid for"
+    world.sane()
+
+
+def test_orders_of_several_runs_that_no_other_offer_takes_are_not_looked_at_one_by_one(
+    shop: Service, north: Provider, south: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Offer.objects.filter(provider=south).update(dripfeed=False)
+    alice = world.customer(balance="1000")
+    for number in range(2):
+        world.order(alice, shop, f"https://example.org/runs{number}", 100, runs=5, interval=60)
+    pause_itself(north)
+    monkeypatch.setattr(rerouting, "_move", lambda *_: pytest.fail("there is nowhere to move it to"))
+    assert reroute_waiting() == 0
+
+
+def test_a_refusal_does_not_send_several_runs_to_an_offer_that_takes_none(
+    upstream: Sandbox, views: Service, meridian: Provider
+) -> None:
+    Offer.objects.filter(provider=meridian).update(dripfeed=True)
+    Service.objects.filter(pk=views.pk).update(dripfeed=True)
+    order = world.order(world.customer(balance="1000"), views, runs=2, interval=60)
+    kite = world.provider(upstream.url, upstream.key, name="Kite")
+    behind(
+        views,
+        world.offer(kite, meridian.offers.get().external_id, rate="7.00", minimum=100, dripfeed=False),
+    )
+    upstream.control(faults="error=Not enough funds on balance*1@add")
+    assert submit_lane(meridian.pk).requeued == 1
+    assert Submission.objects.get(pk=order.pk).provider == meridian
+    assert upstream.truth("order") == []
+    world.sane()
+
+
 def test_a_cost_that_equals_the_charge_is_within_it_and_abilities_that_were_not_sold_are_not_asked_for(
     north: Provider,
 ) -> None:
