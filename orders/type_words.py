@@ -26,6 +26,16 @@ WORDS = (
     gettext_noop("Answer number"),
     gettext_noop("Groups, one per line"),
 )
+CHOICES = (
+    gettext_noop("Desktop"),
+    gettext_noop("Mobile (Android)"),
+    gettext_noop("Mobile (iOS)"),
+    gettext_noop("Mobile, mixed"),
+    gettext_noop("Mobile and desktop, mixed"),
+    gettext_noop("Search keyword"),
+    gettext_noop("Custom referrer"),
+    gettext_noop("Blank referrer"),
+)
 SENTENCES = (
     gettext_noop("Enter a link."),
     gettext_noop("Enter a quantity."),

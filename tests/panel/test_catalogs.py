@@ -10,10 +10,14 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.utils import translation
+from django.utils.html import escape
 
-from orders.type_words import SENTENCES, WORDS, spoken
+from orders.placing import place_order
+from orders.type_words import CHOICES, SENTENCES, WORDS, spoken
 from providers.service_types import TYPES, InvalidOrder, read_order
+from tests import world
 from tests.conftest import ROOT, process_environment
+from tests.staff_world import signed_in
 
 CATALOGS = sorted((ROOT / "locale").glob("*/LC_MESSAGES/django.po"))
 STRING = r'((?:"(?:[^"\\]|\\.)*"\s*)+)'
@@ -22,6 +26,8 @@ ENTRY = re.compile(
 )
 # What must stand in a translation as often as in its original: figures by name, addresses, tags, JavaScript's {n}.
 KEPT = re.compile(r"%\(\w+\)[sd]|%[sd]|\{n\}|<[^>]+>|https?://\S+|<kbd>")
+
+SAME_IN_GERMAN = {"Desktop", "Hashtag"}
 
 
 def text_of(quoted: str) -> str:
@@ -74,6 +80,37 @@ def test_the_words_of_the_types_are_marked_for_translation() -> None:
     words = {field.label for kind in TYPES.values() if kind.sellable for field in kind.fields}
     words |= {field.help for kind in TYPES.values() for field in kind.fields if kind.sellable and field.help}
     assert words == set(WORDS)
+    choices = {
+        name for kind in TYPES.values() if kind.sellable for field in kind.fields for _, name in field.choices
+    }
+    assert choices == set(CHOICES)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("code", [code for code, kind in TYPES.items() if kind.sellable])
+def test_no_word_of_a_type_stays_english_on_a_german_page(code: str) -> None:
+    alice, provider = world.customer(language="de"), world.provider()
+    service = world.service(world.offer(provider, service_type=code, minimum=1, dripfeed=False))
+    kind = TYPES[code]
+    browser = signed_in(alice)
+    form = browser.get(f"/orders/new?service={service.pk}").content.decode()
+    values = {field.name: field.choices[-1][0] if field.choices else "1" for field in kind.fields}
+    asked = {name: value for name, value in values.items() if not name.startswith(("google", "referring"))}
+    order = place_order(
+        alice, service.pk, {"link": "https://example.org", "quantity": "10"} | asked, source="web"
+    )
+    page = browser.get(f"/orders/{order.pk}").content.decode()
+    with translation.override("de"):
+        for field in kind.fields:
+            for word in (field.label, field.help, *(name for _, name in field.choices)):
+                german = translation.gettext(word) if word else ""
+                assert german != word or word in SAME_IN_GERMAN or not word, f"{word} is not translated"
+                assert escape(german) in form
+                assert german == word or not re.search(rf">\s*{re.escape(word)}\s*<", form + page), word
+            if field.name in asked:
+                assert escape(translation.gettext(field.label)) in page
+                if field.choices:
+                    assert escape(translation.gettext(field.choices[-1][1])) in page
 
 
 def test_the_sentences_of_the_types_are_marked_for_translation() -> None:
