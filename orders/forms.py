@@ -11,6 +11,7 @@ from django.utils.translation import gettext, gettext_lazy
 from django.utils.translation import gettext as _
 
 from customers.figures import count
+from customers.stored_words import said
 from orders.type_words import spoken
 from providers.browsing import Line
 from providers.service_types import (
@@ -95,9 +96,9 @@ class OrderForm(forms.Form):
         label = gettext_lazy(field.label)
         if field.name == self.type.lines_field and self.line and self.line.service.lines_label:
             label = self.line.service.lines_label  # type: ignore[assignment]
-        required, words = field.required, field.help or self._condition(field)
+        required, words = field.required, said(field.help) or self._condition(field)
         if field.kind == "choice":
-            choices = [("", _("Choose")), *field.choices]
+            choices = [("", _("Choose")), *((value, gettext(name)) for value, name in field.choices)]
             return Kept(label=label, help_text=words, required=required, widget=forms.Select(choices=choices))
         if field.kind == "lines":
             area = forms.Textarea(
@@ -112,7 +113,7 @@ class OrderForm(forms.Form):
             return ""
         name, value = field.required_if
         other = next(known for known in self.type.fields if known.name == name)
-        names = {"choice": dict(other.choices)[value], "field": other.label}
+        names = {"choice": gettext(dict(other.choices)[value]), "field": gettext(other.label)}
         return _("Only with “%(choice)s” as %(field)s.") % names
 
     def asked(self) -> dict[str, str]:
