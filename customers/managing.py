@@ -1,8 +1,10 @@
 """What staff change about a customer: a note, suspensions, the price list. Each with an audit entry.
 
-Balance corrections are customers.adjusting; people are created by customers.enrolling.
+What is written replaces what was there, so a page sends along what it showed (`seen`): when somebody else changed it in
+between, nothing is written. Balance corrections are customers.adjusting; people are created by customers.enrolling.
 """
 
+import hashlib
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -35,10 +37,36 @@ class Suspension:
         return ", ".join(stopped) or "nothing"
 
 
-def write_staff_note(user: User, text: str, *, by: User, request: HttpRequest | None = None) -> None:
-    """Replace the staff note; the audit trail keeps the one before."""
+def note_mark(user: User) -> str:
+    """What a page that shows the staff note sends back as `seen`."""
+    return _mark(user.staff_note)
+
+
+def suspension_mark(user: User) -> str:
+    """What a page that shows the suspension sends back as `seen`: what is suspended, and both texts."""
+    flags = (user.orders_suspended, user.api_suspended, user.deposits_suspended)
+    return _mark(*map(str, flags), user.suspended_reason, user.suspended_note)
+
+
+def _mark(*shown: str) -> str:
+    return hashlib.sha256("\0".join(shown).encode()).hexdigest()[:16]
+
+
+def write_staff_note(
+    user: User, text: str, *, by: User, seen: str | None = None, request: HttpRequest | None = None
+) -> None:
+    """Replace the staff note; the audit trail keeps the one before. `seen`: the note_mark of what was shown, None where
+    nothing was. Raises CannotChange when it is another one by now."""
     with transaction.atomic():
         user = _locked(user)
+        if seen is not None and seen != note_mark(user):
+            raise CannotChange(
+                _(
+                    "Somebody changed this note since you opened the page; nothing was saved. It is now: “%(note)s”. "
+                    "Put together what is right and save again."
+                )
+                % {"note": user.staff_note or "–"}
+            )
         before, user.staff_note = user.staff_note, text.strip()[:2000]
         user.save(update_fields=["staff_note"])
         record(by, "customer.note", user, f"Staff note of {user.email} changed", {"before": before}, request)
@@ -51,11 +79,13 @@ def suspend(
     *,
     note: str = "",
     by: User,
+    seen: str | None = None,
     request: HttpRequest | None = None,
 ) -> None:
     """Set what is suspended; all off lifts it. Both need a reason, for staff; `note` is what the customer reads.
 
-    Raises CannotChange.
+    `seen`: the suspension_mark of what was shown, None where nothing was. Raises CannotChange without a reason, and when
+    somebody else changed it since.
     """
     reason = " ".join(reason.split())[:200]
     if not reason:
@@ -63,6 +93,15 @@ def suspend(
     with transaction.atomic():
         user = _locked(user)
         before = Suspension(user.orders_suspended, user.api_suspended, user.deposits_suspended)
+        if seen is not None and seen != suspension_mark(user):
+            why = f" ({user.suspended_reason})" if user.suspended_reason else ""
+            raise CannotChange(
+                _(
+                    "Somebody changed this since you opened the page; nothing was saved. Suspended now: %(now)s. "
+                    "Choose again what is to be suspended, and save."
+                )
+                % {"now": before.words + why}
+            )
         user.orders_suspended, user.api_suspended = suspension.orders, suspension.api
         user.deposits_suspended = suspension.deposits
         lifted = suspension.words == "nothing"

@@ -66,6 +66,8 @@ class SuspendForm(forms.Form):
         help_text=_("Shown on his pages below what is suspended; may stay empty."),
         widget=forms.Textarea(attrs={"rows": 2}),
     )
+    # What the page showed (customers.managing): nobody overwrites what a colleague did meanwhile.
+    seen_suspension = forms.CharField(required=False, widget=forms.HiddenInput)
 
 
 class NoteForm(forms.Form):
@@ -76,6 +78,7 @@ class NoteForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 4}),
         help_text=_("Customers never see it."),
     )
+    seen_note = forms.CharField(required=False, widget=forms.HiddenInput)
 
 
 class PriceGroupForm(forms.Form):

@@ -18,7 +18,14 @@ from customers.adjusting import CannotAdjust, adjust_balance, limits_of, moved_t
 from customers.deposit_finding import latest_of
 from customers.enrolling import CannotEnrol, create_customer
 from customers.figures import signed
-from customers.managing import CannotChange, Suspension, suspend, write_staff_note
+from customers.managing import (
+    CannotChange,
+    Suspension,
+    note_mark,
+    suspend,
+    suspension_mark,
+    write_staff_note,
+)
 from customers.models import Account, PriceGroup, Transfer, User
 from customers.staff_forms import AdjustForm, NewCustomerForm, NoteForm, PriceGroupForm, SuspendForm
 from customers.wallet import owed_by
@@ -112,10 +119,16 @@ def suspending(request: HttpRequest, customer_id: int) -> HttpResponse:
     given = form.cleaned_data
     wanted = Suspension(given["orders"], given["api"], given["deposits"])
     try:
-        suspend(customer, wanted, given["reason"], note=given["note"], by=staff_of(request), request=request)
+        suspend(
+            customer, wanted, given["reason"], note=given["note"],
+            by=staff_of(request), seen=given["seen_suspension"], request=request,
+        )  # fmt: skip
     except CannotChange as error:
         form.add_error(None, str(error))
-        return _page(request, customer, 422, suspend_form=form)
+        customer.refresh_from_db()
+        return _page(
+            request, customer, 422, suspend_form=_shown_now(form, seen_suspension=suspension_mark(customer))
+        )
     messages.success(request, _("Suspended now: %(what)s.") % {"what": wanted.words})
     return redirect("staff_customer", customer.pk)
 
@@ -126,9 +139,23 @@ def note(request: HttpRequest, customer_id: int) -> HttpResponse:
     customer, form = _customer(customer_id), NoteForm(request.POST)
     if not form.is_valid():
         return _page(request, customer, 422, note_form=form)
-    write_staff_note(customer, form.cleaned_data["staff_note"], by=staff_of(request), request=request)
+    given = form.cleaned_data
+    try:
+        write_staff_note(
+            customer, given["staff_note"], by=staff_of(request), seen=given["seen_note"], request=request
+        )
+    except CannotChange as error:
+        form.add_error(None, str(error))
+        customer.refresh_from_db()
+        return _page(request, customer, 422, note_form=_shown_now(form, seen_note=note_mark(customer)))
     messages.success(request, _("The note is saved."))
     return redirect("staff_customer", customer.pk)
+
+
+def _shown_now(form: Any, **seen: str) -> Any:
+    """The refused form with all that was typed; it says what is now, so saving it once more is meant."""
+    form.data = form.data.dict() | seen
+    return form
 
 
 def _page(request: HttpRequest, customer: User, status: int = 200, **forms: Any) -> HttpResponse:
@@ -148,8 +175,11 @@ def _page(request: HttpRequest, customer: User, status: int = 200, **forms: Any)
         "keep": {"stands": "customer", "customer": customer.pk},  # payments are decided here and lead back
         "keys": customer.api_keys.filter(revoked_at=None).count(),
         "suspended": any(suspended.values()),
-        "note_form": NoteForm(initial={"staff_note": customer.staff_note}),
-        "suspend_form": SuspendForm(initial=suspended | {"note": customer.suspended_note}),
+        "note_form": NoteForm(initial={"staff_note": customer.staff_note, "seen_note": note_mark(customer)}),
+        "suspend_form": SuspendForm(
+            initial=suspended
+            | {"note": customer.suspended_note, "seen_suspension": suspension_mark(customer)}
+        ),
         "adjust_form": AdjustForm(),
         "group_form": PriceGroupForm(initial={"price_group": customer.price_group_id}),
         "has_groups": PriceGroup.objects.exists(),

@@ -16,7 +16,7 @@ from customers.api_keys import create_api_key
 from customers.audit import record
 from customers.enrolling import enrol_totp
 from customers.erasing import CannotErase
-from customers.managing import write_staff_note
+from customers.managing import suspension_mark, write_staff_note
 from customers.models import AuditEntry, DepositRequest, Notice, Transfer, User
 from orders.erasing import erase_customer
 from orders.models import Order
@@ -308,8 +308,15 @@ def test_a_suspended_customer_reads_what_is_suspended_and_the_words_for_him(alic
     assert "Suspended for your account" not in own.get("/orders/").content.decode()
     staff.post(
         f"/staff/customers/{alice.pk}/suspend",
-        {"orders": "on", "api": "on", "reason": "Chargeback", "note": "Write to us about your last payment."},
+        {
+            "orders": "on",
+            "api": "on",
+            "reason": "Chargeback",
+            "note": "Write to us about your last payment.",
+            "seen_suspension": suspension_mark(alice),
+        },
     )
+    alice.refresh_from_db()
     page = own.get("/orders/").content.decode()
     assert "Suspended for your account: placing orders, the API." in page
     assert "Write to us about your last payment." in page and "Chargeback" not in page
@@ -318,6 +325,9 @@ def test_a_suspended_customer_reads_what_is_suspended_and_the_words_for_him(alic
         "orders, API",
         "Write to us about your last payment.",
     )
-    staff.post(f"/staff/customers/{alice.pk}/suspend", {"reason": "Settled"})
+    staff.post(
+        f"/staff/customers/{alice.pk}/suspend",
+        {"reason": "Settled", "seen_suspension": suspension_mark(alice)},
+    )
     alice.refresh_from_db()
     assert (alice.suspended_note, alice.suspended_reason) == ("", "")

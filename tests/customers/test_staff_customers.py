@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from customers import wallet
+from customers.managing import note_mark, suspension_mark
 from customers.models import AuditEntry, DepositRequest, PriceGroup, Transfer, User
 from orders.placing import Suspended, place_order
 from tests import staff_world, world
@@ -148,7 +149,7 @@ def test_a_key_with_another_amount_is_refused(admin: Client, alice: User) -> Non
 def test_a_reviewer_moves_no_money_and_creates_nobody(reviewer: Client, alice: User) -> None:
     assert adjust(reviewer, alice, "5").status_code == 403
     assert reviewer.get("/staff/customers/new").status_code == 403
-    assert reviewer.post(f"/staff/customers/{alice.pk}/price-list", {"price_group": ""}).status_code == 403
+    assert reviewer.post(f"/manage/prices/customer/{alice.pk}", {"act": "list"}).status_code == 403
     assert wallet.balance_of(alice) == 100
 
 
@@ -183,18 +184,65 @@ def test_a_customer_that_cannot_be_made_is_not_made(
     assert User.objects.filter(role="customer").count() == 1
 
 
+def hidden(page: Any, name: str) -> str:
+    found = re.search(rf'name="{name}"[^>]*value="([^"]*)"', page.content.decode())
+    assert found
+    return found[1]
+
+
+def test_two_staff_at_once_do_not_lift_a_suspension_of_each_other(
+    reviewer: Client, admin: Client, alice: User
+) -> None:
+    url = f"/staff/customers/{alice.pk}"
+    opened_by_both = hidden(admin.get(url), "seen_suspension")
+    first = {"orders": "on", "reason": "Chargeback", "seen_suspension": opened_by_both}
+    assert reviewer.post(f"{url}/suspend", first).status_code == 302
+    second = {"deposits": "on", "reason": "Fake receipts", "seen_suspension": opened_by_both}
+    refused = admin.post(f"{url}/suspend", second)
+    assert refused.status_code == 422
+    assert "nothing was saved. Suspended now: orders (Chargeback)" in text(refused)
+    assert 'value="Fake receipts"' in refused.content.decode()
+    alice.refresh_from_db()
+    assert (alice.orders_suspended, alice.deposits_suspended) == (True, False)
+    assert alice.suspended_reason == "Chargeback"
+    both = second | {"orders": "on", "seen_suspension": hidden(refused, "seen_suspension")}
+    assert admin.post(f"{url}/suspend", both).status_code == 302
+    alice.refresh_from_db()
+    assert (alice.orders_suspended, alice.deposits_suspended) == (True, True)
+
+
+def test_two_staff_at_once_do_not_overwrite_the_note_of_each_other(
+    reviewer: Client, admin: Client, alice: User
+) -> None:
+    url = f"/staff/customers/{alice.pk}"
+    seen = hidden(admin.get(url), "seen_note")
+    assert seen == note_mark(alice)
+    reviewer.post(f"{url}/note", {"staff_note": "Calls on Fridays", "seen_note": seen})
+    refused = admin.post(f"{url}/note", {"staff_note": "Pays by card", "seen_note": seen})
+    assert refused.status_code == 422
+    assert "It is now: “Calls on Fridays”." in text(refused) and "Pays by card" in text(refused)
+    alice.refresh_from_db()
+    assert alice.staff_note == "Calls on Fridays"
+    again = {"staff_note": "Calls on Fridays. Pays by card", "seen_note": hidden(refused, "seen_note")}
+    assert admin.post(f"{url}/note", again).status_code == 302
+    alice.refresh_from_db()
+    assert alice.staff_note == "Calls on Fridays. Pays by card"
+    assert admin.post(f"{url}/note", {"staff_note": "No page"}).status_code == 422
+
+
 def test_a_suspension_stops_orders_and_is_lifted_with_a_reason(reviewer: Client, alice: User) -> None:
     service = world.service(world.offer(world.provider()))
     url = f"/staff/customers/{alice.pk}/suspend"
-    assert reviewer.post(url, {"orders": "on", "reason": ""}).status_code == 422
-    reviewer.post(url, {"orders": "on", "deposits": "on", "reason": "Chargeback"})
+    seen = {"seen_suspension": suspension_mark(alice)}
+    assert reviewer.post(url, {"orders": "on", "reason": ""} | seen).status_code == 422
+    reviewer.post(url, {"orders": "on", "deposits": "on", "reason": "Chargeback"} | seen)
     alice.refresh_from_db()
     assert (alice.orders_suspended, alice.api_suspended, alice.deposits_suspended) == (True, False, True)
     with pytest.raises(Suspended):
         place_order(alice, service.pk, {"link": "https://example.org", "quantity": "10"}, source="web")
     assert "Suspended: new orders, deposits. Chargeback" in text(reviewer.get(f"/staff/customers/{alice.pk}"))
     assert listed(reviewer.get("/staff/customers?tab=suspended")) == [alice.pk]
-    reviewer.post(url, {"reason": "Settled"})
+    reviewer.post(url, {"reason": "Settled", "seen_suspension": suspension_mark(alice)})
     alice.refresh_from_db()
     assert (alice.orders_suspended, alice.suspended_reason) == (False, "")
     assert AuditEntry.objects.filter(verb="customer.suspend").count() == 2
@@ -202,7 +250,9 @@ def test_a_suspension_stops_orders_and_is_lifted_with_a_reason(reviewer: Client,
 
 
 def test_a_staff_note_is_kept_from_the_customer(reviewer: Client, alice: User) -> None:
-    reviewer.post(f"/staff/customers/{alice.pk}/note", {"staff_note": "Pays late <b>"})
+    reviewer.post(
+        f"/staff/customers/{alice.pk}/note", {"staff_note": "Pays late <b>", "seen_note": note_mark(alice)}
+    )
     assert "Pays late &lt;b&gt;" in reviewer.get(f"/staff/customers/{alice.pk}").content.decode()
     own = staff_world.signed_in(alice)
     for path in ("/orders/", "/wallet/"):

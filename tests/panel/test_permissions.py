@@ -12,6 +12,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from customers import site_settings
 from customers.access import allowed, require
+from customers.managing import note_mark
 from customers.permissions import (
     ADMIN,
     GROUPS,
@@ -133,7 +134,7 @@ def test_taking_a_verb_from_a_role_closes_its_pages_and_acts(monkeypatch: pytest
     """The table is what is asked, not a copy of it."""
     admin, customer = world.admin(), world.bob()
     client = staff_world.signed_in(admin)
-    post = {"staff_note": "Calls on Mondays"}
+    post = {"staff_note": "Calls on Mondays", "seen_note": note_mark(customer)}
     assert client.post(f"/staff/customers/{customer.pk}/note", post).status_code == 302
     for verb in ("customer.note", "price.edit", "unknown.write_off"):
         monkeypatch.setitem(TABLE, verb, Permission((), TABLE[verb].words))
