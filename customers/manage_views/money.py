@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from customers.access import allowed, confirm_again, staff_of
-from customers.crediting import CannotDecide, credit_request, record_payment, refuse_request
+from customers.crediting import CannotDecide, DecidedBefore, credit_request, record_payment, refuse_request
 from customers.deposit_finding import Asked
 from customers.figures import money as shown
 from customers.manage_forms import PaymentForm
@@ -98,6 +98,8 @@ def payment_decide(request: HttpRequest, pk: int) -> HttpResponse:
         else:
             asked = refuse_request(pk, request.POST.get("note", ""), by=by, request=request)
             text = _("Refused; %s reads your note. Nothing was credited.") % asked.user
+    except DecidedBefore as error:
+        messages.warning(request, str(error))
     except CannotDecide as error:
         messages.error(request, str(error))
     else:

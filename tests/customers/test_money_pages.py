@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from customers import wallet
 from customers.manage_views import money
 from customers.models import AuditEntry, DepositRequest, Transfer, User
+from customers.reversing import reverse_payment
 from orders.ledger_watch import check_and_tell, last_check
 from providers.models import Alert
 from tests import staff_world, world
@@ -34,9 +35,14 @@ def announced(user: User, reference: str = "REF-1", amount: str = "25") -> Depos
 def test_a_payment_is_credited_once_however_often_it_is_pressed(browser: Client) -> None:
     alice = world.customer(balance="0")
     asked = announced(alice)
-    for _time in range(3):
-        answer = browser.post(f"/manage/money/{asked.pk}/decide", {"decision": "credit"}, follow=True)
-        assert "$25.00 credited to alice@example.org." in text_of(answer)
+    address = f"/manage/money/{asked.pk}/decide"
+    answer = browser.post(address, {"decision": "credit"}, follow=True)
+    assert "$25.00 credited to alice@example.org." in text_of(answer)
+    second = staff_world.signed_in(world.admin("ann@example.org"))
+    for _time in range(2):
+        told = text_of(second.post(address, {"decision": "credit"}, follow=True))
+        assert "adam@example.org credited these $25.00 already" in told and "nothing was moved again" in told
+        assert "$25.00 credited to alice@example.org." not in told
     assert wallet.balance_of(alice) == 25
     assert Transfer.objects.get().cause == f"deposit:{asked.pk}"
     assert AuditEntry.objects.filter(verb="deposit.credit").count() == 1
@@ -53,6 +59,34 @@ def test_a_refusal_needs_a_note_moves_nothing_and_cannot_be_credited_after(brows
     assert "This payment was refused by adam@example.org; nothing was credited." in text_of(late)
     asked.refresh_from_db()
     assert (asked.state, asked.note) == ("refused", "No such transfer came")
+    assert wallet.balance_of(alice) == 0
+
+
+def test_a_second_refusal_says_who_was_first_and_that_its_note_was_not_kept(browser: Client) -> None:
+    asked = announced(world.customer(balance="0"))
+    address = f"/manage/money/{asked.pk}/decide"
+    browser.post(address, {"decision": "refuse", "note": "No such transfer came"})
+    second = staff_world.signed_in(world.admin("ann@example.org"))
+    told = text_of(second.post(address, {"decision": "refuse", "note": "A fake receipt"}, follow=True))
+    assert "adam@example.org refused this payment already" in told
+    assert "the customer reads “No such transfer came”, and your note was not kept" in told
+    assert "reads your note" not in told
+    asked.refresh_from_db()
+    assert (asked.note, asked.decided_by) == (
+        "No such transfer came",
+        User.objects.get(email="adam@example.org"),
+    )
+    assert AuditEntry.objects.filter(verb="deposit.refuse").count() == 1
+
+
+def test_crediting_what_was_taken_back_says_so(browser: Client) -> None:
+    alice = world.customer(balance="0")
+    asked = announced(alice)
+    address = f"/manage/money/{asked.pk}/decide"
+    browser.post(address, {"decision": "credit"})
+    reverse_payment(asked.pk, "Charged back")
+    told = text_of(browser.post(address, {"decision": "credit"}, follow=True))
+    assert "nothing was moved again. The payment was taken back" in told
     assert wallet.balance_of(alice) == 0
 
 

@@ -84,8 +84,9 @@ def test_payments_are_listed_approved_once_and_rejected_with_a_note(alice: User,
         for name in ("REF-1", "REF-2")
     )
     assert [row["id"] for row in told("deposits")] == [good.pk, bad.pk]
-    for _time in range(2):
-        assert told("deposits", "approve", good.pk, by=adam.email)[0]["state"] == "credited"
+    assert told("deposits", "approve", good.pk, by=adam.email)[0]["state"] == "credited"
+    with pytest.raises(CommandError, match="credited these .* already"):
+        call_command("deposits", "approve", good.pk, by=adam.email)
     with pytest.raises(CommandError, match="needs a note"):
         call_command("deposits", "reject", bad.pk)
     assert told("deposits", "reject", bad.pk, note="Nothing came")[0]["state"] == "refused"
