@@ -37,6 +37,7 @@ from providers.denying_orders import OrderDenials
 from providers.exchange import exchange_rates
 from providers.models import Route
 from providers.service_types import InvalidOrder, read_order
+from providers.stopping import WHY
 
 State = Submission.State
 
@@ -279,6 +280,8 @@ def _objection(order: Order, route: Route, cost: Decimal | None) -> str:
     offer, service = route.offer, order.service
     if offer.provider.archived_at:
         return _("Its provider is archived.")
+    if offer.provider.stopped:
+        return WHY[offer.provider.stopped]
     if not offer.available:
         return offer.on_hold or _("The provider no longer lists it.")
     if offer.service_type != service.service_type:

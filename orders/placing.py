@@ -111,6 +111,7 @@ def usable_routes() -> QuerySet[Route]:
             offer__on_hold="",
             offer__provider__archived_at=None,
             offer__service_type=F("service__service_type"),
+            offer__provider__stopped="",
         )
         .select_related("service", "offer__provider")
         .only(*FOR_PLACING)

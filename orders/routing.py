@@ -31,6 +31,7 @@ def fitting_routes(service: Any, service_type: Any, quantity: Any) -> QuerySet[R
         offer__minimum__lte=quantity,
         offer__maximum__gte=quantity,
         offer__provider__archived_at=None,
+        offer__provider__stopped="",
         offer__provider__paused_at=None,
         offer__provider__breaker=Provider.Breaker.CLOSED,
     )

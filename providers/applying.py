@@ -155,7 +155,7 @@ def refresh_services(provider_id: int) -> list[int]:
     """Bring what services say in line with the offers behind them: all that this provider is a used route of.
 
     Name, description and type are those of the first offer that is used; limits, refill, cancel and drip-feed those
-    of the offer that sells it now: the first that is listed, not on hold, of a provider not archived, and of that
+    of the offer that sells it now: the first that is listed, not on hold, of a provider that sells, and of that
     type (as repricing.Standing.selling). Where none sells it, limits and abilities stay as they were.
 
     What an admin named himself stays, and so does the type while the new one cannot be sold. His own limits narrow
@@ -198,7 +198,7 @@ def _refresh(which: str, number: int) -> list[int]:
                      CROSS JOIN LATERAL (SELECT * FROM providers_offer WHERE id = r.offer_id OFFSET 0) o
                      JOIN providers_provider p ON p.id = o.provider_id
                 WHERE r.service_id = own.id AND r.enabled AND o.gone_at IS NULL AND o.on_hold = ''
-                      AND p.archived_at IS NULL AND o.service_type = sold.as_type
+                      AND p.archived_at IS NULL AND p.stopped = '' AND o.service_type = sold.as_type
                 ORDER BY r.position, r.id LIMIT 1
             ) selling ON selling.minimum <= selling.maximum
             CROSS JOIN LATERAL (

@@ -68,20 +68,7 @@ def archive(provider: Provider, *, by: User | None = None, request: HttpRequest 
         locked = Provider.objects.select_for_update().get(pk=provider.pk)
         if locked.archived_at:
             return
-        waiting = Provider.objects.filter(
-            Q(submissions__state__in=NOT_SENT), pk=provider.pk, submissions__order__ended_at=None
-        ).count()
-        if waiting:
-            raise CannotArchive(
-                ngettext(
-                    "%(n)s order still waits to be sent to %(provider)s or to be decided. Cancel, decide or deliver"
-                    " it first; then archive the provider.",
-                    "%(n)s orders still wait to be sent to %(provider)s or to be decided. Cancel, decide or deliver"
-                    " them first; then archive the provider.",
-                    waiting,
-                )
-                % {"n": count(waiting), "provider": locked.name}
-            )
+        check_nothing_waits(locked)
         Provider.objects.filter(pk=provider.pk).update(archived_at=timezone.now())
         record(by, "provider.archive", provider, f"Provider {locked.name} archived", request=request)
         refresh_services(provider.pk)
@@ -89,11 +76,34 @@ def archive(provider: Provider, *, by: User | None = None, request: HttpRequest 
     provider.refresh_from_db()
 
 
+def check_nothing_waits(provider: Provider) -> None:
+    """Raises CannotArchive while orders wait to be sent there or to be decided."""
+    waiting = Provider.objects.filter(
+        Q(submissions__state__in=NOT_SENT), pk=provider.pk, submissions__order__ended_at=None
+    ).count()
+    if waiting:
+        raise CannotArchive(
+            ngettext(
+                "%(n)s order still waits to be sent to %(provider)s or to be decided. Cancel, decide or deliver"
+                " it first; then archive the provider.",
+                "%(n)s orders still wait to be sent to %(provider)s or to be decided. Cancel, decide or deliver"
+                " them first; then archive the provider.",
+                waiting,
+            )
+            % {"n": count(waiting), "provider": provider.name}
+        )
+
+
 def bring_back(provider: Provider, *, by: User | None = None, request: HttpRequest | None = None) -> None:
-    """End an archiving: its services are on sale again where they can be delivered and priced."""
+    """End an archiving. Nothing of it is sold before its list was read once: its prices are those from before.
+
+    What staff deliver by hand has no list, and is on sale again at once.
+    """
     with transaction.atomic():
         lock_prices()
         if Provider.objects.filter(pk=provider.pk, archived_at__isnull=False).update(archived_at=None):
+            if provider.sends_by_itself:
+                Provider.objects.filter(pk=provider.pk, stopped="").update(stopped=Provider.Stop.UNREAD)
             record(
                 by, "provider.restore", provider, f"Provider {provider.name} brought back", request=request
             )

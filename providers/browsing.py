@@ -85,6 +85,7 @@ def _offered() -> QuerySet[Service]:
         offer__on_hold="",
         offer__provider__archived_at=None,
         offer__service_type=OuterRef("service_type"),
+        offer__provider__stopped="",
     )
     first_provider = usable.order_by("position", "id").values("offer__provider_id")[:1]
     # Whether there is a route is asked with EXISTS, which PostgreSQL answers for all services in one join; which one

@@ -173,7 +173,17 @@ def _compare_and_write(
         if plan.fresh:
             _insert_changes(provider.pk, plan.fresh, State.APPLIED, revision, now, created)
         result.applied = len(plan.due)
+        if provider.stopped == Provider.Stop.UNREAD:
+            sell_again(provider)
     return compared
+
+
+def sell_again(provider: Provider) -> None:
+    """Its list was read, so that its prices are today's (archiving.bring_back, currency_doubt.settle_currency)."""
+    if Provider.objects.filter(pk=provider.pk, stopped=Provider.Stop.UNREAD).update(stopped=""):
+        provider.stopped = ""
+        refresh_services(provider.pk)
+        reprice_provider(provider.pk)
 
 
 def _plan(

@@ -20,6 +20,7 @@ from providers.models import Alert, CatalogChange, Offer, Provider, Route
 from providers.reaching import Outage, outages
 from providers.running_out import LOW_DAYS, VERY_LOW_DAYS, RunningOut, running_out
 from providers.sending import Hour, hours_of_sending
+from providers.stopping import WHY
 
 ZERO = Decimal(0)
 MANY = 3  # failures within two hours that are no accident
@@ -115,6 +116,8 @@ class Standing:
             return "active", _("By hand")
         if not provider.key:
             return "broken", _("No key")
+        if provider.stopped:
+            return "paused", _("Not sold")
         if self.outage:
             return "broken", _("Down") if self.outage.whole else _("Partly down")
         if provider.last_error:
@@ -144,6 +147,13 @@ class Standing:
             return "err", text, waits
         if provider.sends_by_itself and not provider.key:
             return "err", _("%(name)s has no key.") % {"name": provider.name}, waits
+        if provider.stopped:
+            means = _("Its services are off sale, or sold by their next route. Open orders go on.")
+            return (
+                "err" if provider.stopped == Provider.Stop.CURRENCY else "warn",
+                WHY[provider.stopped],
+                means,
+            )
         if self.outage:
             return "err", self.outage.title, f"{waits} {self.outage.advice}"
         if self.exchange is None:

@@ -25,6 +25,7 @@ from providers.repricing import reprice
 from providers.rule_revising import percent_changes, revise
 from providers.rule_undoing import simulate_revision
 from providers.simulating import Simulation
+from providers.stopping import WHY
 
 NO_CATEGORY = "Other"
 LARGEST_MARKUP = Decimal(10_000)
@@ -221,6 +222,8 @@ class Objections:
     def to(self, offer: Offer) -> str:
         if self.provider.archived_at:
             return _("the provider is archived.")
+        if self.provider.stopped:
+            return WHY[self.provider.stopped]
         if offer.gone_at:
             return _("the provider no longer lists it.")
         if offer.on_hold:

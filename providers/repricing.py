@@ -25,6 +25,7 @@ from providers.locking import lock_prices
 from providers.models import MarkupRule, Service
 from providers.pricing import converted, sell_rate
 from providers.rates import RuleBook, terms_of
+from providers.stopping import WHY
 
 ZERO = Decimal(0)
 NO_RULE = "No markup rule applies to it."
@@ -53,6 +54,7 @@ class Supply:
     archived: bool
     offer_id: int | None = None
     by_hand: bool = False  # staff deliver it: it may cost nothing
+    stopped: str = ""  # Provider.Stop
 
 
 @dataclass(frozen=True)
@@ -70,10 +72,11 @@ class Way:
     gone: bool
     archived: bool
     by_hand: bool
+    stopped: str = ""  # Provider.Stop
 
     @property
     def usable(self) -> bool:
-        return not (self.gone or self.on_hold or self.archived)
+        return not (self.gone or self.on_hold or self.archived or self.stopped)
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,7 @@ class Standing:
             archived=way.archived if way else False,
             offer_id=way.offer_id if way else None,
             by_hand=way.by_hand if way else False,
+            stopped=way.stopped if way else "",
         )
 
 
@@ -201,6 +205,8 @@ def undeliverable(supply: Supply) -> str:
         return "No provider delivers it."
     if supply.archived:
         return "Its provider is archived."
+    if supply.stopped:
+        return WHY[supply.stopped]
     if supply.gone:
         return "The provider no longer lists it."
     if supply.on_hold:
@@ -239,7 +245,7 @@ def standings_of(services: QuerySet[Service] | None = None) -> list[Standing]:
             FROM providers_service s LEFT JOIN LATERAL (
                 SELECT o.id AS offer_id, o.provider_id, p.currency, o.rate, o.service_type, o.minimum, o.maximum,
                        o.on_hold, o.gone_at IS NOT NULL AS gone, p.archived_at IS NOT NULL AS archived,
-                       p.adapter = 'manual' AS by_hand, t.position, t.id
+                       p.adapter = 'manual' AS by_hand, p.stopped, t.position, t.id
                 FROM providers_route t
                      CROSS JOIN LATERAL (SELECT * FROM providers_offer WHERE id = t.offer_id OFFSET 0) o
                      JOIN providers_provider p ON p.id = o.provider_id
@@ -255,7 +261,7 @@ def standings_of(services: QuerySet[Service] | None = None) -> list[Standing]:
             routes = list(rows)
             values: list[Any] = [
                 *routes[0][:8],
-                tuple(Way(*row[8:19]) for row in routes if row[8] is not None),
+                tuple(Way(*row[8:20]) for row in routes if row[8] is not None),
             ]
             found.append(Standing(*values))
         return found

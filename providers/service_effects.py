@@ -54,6 +54,7 @@ def _way(offer: Offer) -> Way:
         gone=offer.gone_at is not None,
         archived=offer.provider.archived_at is not None,
         by_hand=not offer.provider.sends_by_itself,
+        stopped=offer.provider.stopped,
     )
 
 

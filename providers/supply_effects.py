@@ -56,6 +56,15 @@ def effect_of_currency(provider: Provider, currency: str) -> Simulation:
     return effect_of_ways(_delivered_by(provider), counted)
 
 
+def effect_of_archiving(provider: Provider) -> Simulation:
+    """The effect of archiving.archive on what the provider delivers now: off sale, or by the next route."""
+
+    def put_away(way: Way) -> Way:
+        return replace(way, archived=True) if way.provider_id == provider.pk else way
+
+    return effect_of_ways(_delivered_by(provider), put_away)
+
+
 def effect_of_mapping(
     provider: Provider, word: str, code: str, external_ids: Collection[str] | None = None
 ) -> MappingEffect:
@@ -137,6 +146,7 @@ def _price(
         gone=offer.gone_at is not None,
         archived=provider.archived_at is not None,
         by_hand=not provider.sends_by_itself,
+        stopped=provider.stopped,
     )
     standing = Standing(
         service_id=service.pk if service else 0,

@@ -23,13 +23,13 @@ from providers.connecting import InvalidProvider, change_connection, options_of
 from providers.grading import Found, test_connection
 from providers.manage_forms import ConnectionForm, DetailsForm, OptionsForm
 from providers.manage_views.changes import staged_part
-from providers.manage_views.previews import preview_of, preview_of_one
+from providers.manage_views.previews import before, preview_of, preview_of_one
 from providers.manage_views.provider_health import health_part
 from providers.models import Alert, CatalogChange, Provider
 from providers.overview import Standing, standings
 from providers.pausing import pause_by_hand, resume_by_hand
 from providers.sending import answering
-from providers.supply_effects import effect_of_currency
+from providers.supply_effects import effect_of_archiving, effect_of_currency
 
 EVENTS = 8
 
@@ -332,8 +332,13 @@ def resume(request: HttpRequest, pk: int) -> HttpResponse:
 @allowed("provider.edit")
 @require_POST
 def archive(request: HttpRequest, pk: int) -> HttpResponse:
+    """With `preview`, what it would do, for a page that waits for a yes."""
     provider = get_object_or_404(Provider, pk=pk)
     try:
+        if "preview" in request.POST:
+            archiving.check_nothing_waits(provider)
+            context = {"provider": provider, "asked": _before_archiving(provider)}
+            return render(request, "manage/asked.html", context)
         archiving.archive(provider, by=staff_of(request), request=request)
     except archiving.CannotArchive as error:
         messages.error(request, str(error))
@@ -346,10 +351,43 @@ def archive(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("manage_provider", pk)
 
 
+def _before_archiving(provider: Provider) -> dict[str, Any]:
+    effect, page = effect_of_archiving(provider), reverse("manage_provider", args=[provider.pk])
+    off_sale = sum(1 for row in effect.rows if row.off_sale)
+    moved = effect.touched - off_sale
+    words = [_("Nothing is sent to it any more. Orders that it has accepted are followed to their end.")]
+    if off_sale:
+        goes = ngettext("%s service goes off sale.", "%s services go off sale.", off_sale)
+        words.append(goes % count(off_sale))
+    if moved:
+        goes = ngettext("%s service goes to its next route.", "%s services go to their next route.", moved)
+        words.append(goes % count(moved))
+    if not effect.touched:
+        words.append(_("No service on sale is delivered by it."))
+    asked = before(
+        _("Archive %s?") % provider.name,
+        effect if effect.touched else None,
+        {},
+        action=reverse("manage_provider_archive", args=[provider.pk]),
+        back=page,
+        yes=_("Archive"),
+        foot=_("It can be brought back; nothing of it is sold then before its list was read."),
+        words=" ".join(words),
+    )
+    return asked | {"preview_stats": None} if off_sale else asked
+
+
 @allowed("provider.edit")
 @require_POST
 def bring_back(request: HttpRequest, pk: int) -> HttpResponse:
     provider = get_object_or_404(Provider, pk=pk)
     archiving.bring_back(provider, by=staff_of(request), request=request)
-    messages.success(request, _("%s is back. Read its catalog: prices may have changed.") % provider.name)
+    messages.success(request, _back_words(provider))
     return redirect("manage_provider", pk)
+
+
+def _back_words(provider: Provider) -> str:
+    if not provider.stopped:
+        return _("%s is back.") % provider.name
+    said = _("%s is back. Nothing of it is sold before its list was read: sync it now, or wait for its turn.")
+    return said % provider.name

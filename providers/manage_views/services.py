@@ -296,7 +296,7 @@ def service_page(
 def _may_sell(service: Service, route: Route) -> bool:
     """Whether orders may go by it now (repricing.Standing.selling; the page has the rows at hand)."""
     offer = route.offer
-    usable = route.enabled and offer.available and not offer.provider.archived_at
+    usable = route.enabled and offer.available and offer.provider.sells
     return usable and offer.service_type == service.service_type
 
 

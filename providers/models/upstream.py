@@ -26,6 +26,12 @@ class Provider(models.Model):
         OPEN = "open", _("Open")
         HALF_OPEN = "half_open", _("Trying one order")
 
+    class Stop(models.TextChoices):
+        """Why nothing of it is sold for now; the sentences are providers.stopping.WHY."""
+
+        UNREAD = "unread", _("List to be read")
+        CURRENCY = "currency", _("Another currency")
+
     name = models.CharField(max_length=80, unique=True)
     api_url = models.CharField(max_length=500, blank=True)
     key = EncryptedTextField(blank=True)
@@ -41,6 +47,9 @@ class Provider(models.Model):
     paused_at = models.DateTimeField(null=True, blank=True)
     pause_kind = models.CharField(max_length=6, blank=True, choices=Pause.choices)
     pause_reason = models.CharField(max_length=200, blank=True)
+
+    # Not empty: its services are off sale, or sold by their next route; what was ordered is sent all the same.
+    stopped = models.CharField(max_length=8, blank=True, choices=Stop.choices, default="", db_default="")
 
     breaker = models.CharField(max_length=9, choices=Breaker.choices, default=Breaker.CLOSED)
     breaker_until = models.DateTimeField(null=True, blank=True)
@@ -78,6 +87,10 @@ class Provider(models.Model):
         if self.paused_at:
             return self.State.PAUSED
         return self.State.ACTIVE if self.breaker == self.Breaker.CLOSED else self.State.BROKEN
+
+    @property
+    def sells(self) -> bool:
+        return self.archived_at is None and not self.stopped
 
     @property
     def sends_by_itself(self) -> bool:

@@ -13,11 +13,16 @@ from django.utils import timezone
 
 from customers.models import AuditEntry, Heartbeat, User
 from orders.models import Submission
-from providers.models import BalanceReading, CatalogChange, Lane, Offer, Provider
+from orders.placing import NotOnSale, find_service
+from providers.catalog import sync_catalog
+from providers.models import BalanceReading, CatalogChange, Lane, Offer, Provider, Route
 from providers.overview import standings
+from providers.publishing import publish
+from providers.repricing import reprice
+from providers.supply_effects import effect_of_archiving
 from tests import staff_world, world
 from tests.conftest import Worker, wait_until
-from tests.providers.shop import KEY, Upstream, connected, everything_at
+from tests.providers.shop import KEY, Upstream, connected, everything_at, service_of
 from tests.sandbox import Sandbox
 
 pytestmark = pytest.mark.django_db
@@ -226,7 +231,55 @@ def test_archiving_takes_its_services_off_sale_and_bringing_back_undoes_it(brows
     assert "Meridian" in text_of(browser.get("/manage/providers?archived=1"))
     browser.post(f"/manage/providers/{provider.pk}/bring-back")
     service.refresh_from_db()
-    assert service.off_sale == ""
+    assert service.off_sale == "Its provider's list has to be read before it is sold again."
+
+
+def test_archiving_asks_first_and_shows_prices_by_the_next_route(browser: Client) -> None:
+    everything_at(100)
+    north, south = world.provider(name="North"), world.provider(name="South")
+    alone = world.service(world.offer(north))
+    both = world.service(world.offer(north, "2"))
+    Route.objects.create(service=both, offer=world.offer(south, "7", rate=Decimal(3)), position=1)
+    reprice()
+    page = f"/manage/providers/{north.pk}"
+    assert "Archive this provider" in text_of(browser.get(page))
+    asked = text_of(browser.post(f"{page}/archive", {"preview": "1"}))
+    assert "Archive North?" in asked
+    assert "1 service goes off sale. 1 service goes to its next route." in asked
+    assert "Its provider is archived." in asked
+    north.refresh_from_db()
+    assert north.archived_at is None, "asking archives nothing"
+    foreseen = {row.service_id: row for row in effect_of_archiving(north).rows}
+    assert (foreseen[both.pk].price_now, foreseen[both.pk].new_price) == (2, 6)
+    browser.post(f"{page}/archive")
+    for service in (alone, both):
+        service.refresh_from_db()
+        row = foreseen[service.pk]
+        assert (service.rate, service.cost_rate, service.off_sale) == (row.new_price, row.cost, row.off_sale)
+
+
+def test_what_is_brought_back_is_not_sold_before_its_list_was_read(browser: Client, shop: Upstream) -> None:
+    everything_at(50)
+    shop.list_many(20)
+    provider = connected(shop)
+    sync_catalog(provider, apply=True)
+    publish(provider)
+    browser.post(f"/manage/providers/{provider.pk}/archive")
+    shop.list(1, rate="1.05")  # it became dearer meanwhile
+    said = text_of(browser.post(f"/manage/providers/{provider.pk}/bring-back", follow=True))
+    assert "Nothing of it is sold before its list was read" in said
+    service = service_of(provider, 1)
+    with pytest.raises(NotOnSale):
+        find_service(service.pk)
+    provider.refresh_from_db()
+    shop.answers["services"] = shop.json([])
+    sync_catalog(provider, apply=True)
+    assert not service_of(provider, 1).on_sale, "an empty list was not read"
+    del shop.answers["services"]
+    sync_catalog(provider, apply=True)
+    provider.refresh_from_db()
+    assert provider.stopped == ""
+    assert find_service(service.pk)[0].rate == Decimal("1.575")
 
 
 def test_a_provider_with_orders_that_wait_to_be_sent_is_not_archived(browser: Client) -> None:

@@ -11,6 +11,7 @@ from orders.models import Submission
 from orders.status_lane import status_lane
 from orders.submission import submit_lane
 from providers.archiving import CannotArchive, archive, bring_back
+from providers.catalog import sync_catalog
 from providers.models import ExchangeRate, MarkupRule, Provider, Service
 from providers.routes import CannotRoute, add_route, cheapest_first, move_route, move_to_offer, remove_route
 from tests import world
@@ -110,7 +111,11 @@ def test_archiving_waits_for_what_is_not_sent_and_leaves_accepted_orders_open(
     assert status_lane(north.pk, force=True).calls == 1  # it is followed to its end
     bring_back(north)
     service.refresh_from_db()
-    assert (north.archived_at, service.cost_rate) == (None, Decimal(1))
+    assert (north.archived_at, north.stopped, service.cost_rate) == (None, "unread", Decimal(2))
+    shop.list(1)
+    sync_catalog(north, apply=True)
+    service.refresh_from_db()
+    assert (service.on_sale, service.cost_rate) == (True, Decimal(1))
 
 
 def said(command: str, *arguments: str) -> list[str]:

@@ -15,6 +15,7 @@ from orders.routing import other_route
 from providers.applying import refresh_services
 from providers.archiving import archive, bring_back
 from providers.browsing import offered
+from providers.catalog import sell_again
 from providers.deciding import accept_changes
 from providers.denying import allow, deny
 from providers.models import CatalogChange, Denial, Offer, Provider, Route, Service
@@ -67,7 +68,12 @@ def hold(offer: Offer) -> Callable[[], Any]:
 
 def put_away(offer: Offer) -> Callable[[], Any]:
     archive(offer.provider)
-    return lambda: bring_back(offer.provider)
+
+    def come_back() -> None:
+        bring_back(offer.provider)
+        sell_again(offer.provider)  # as after the next list
+
+    return come_back
 
 
 def vanish(offer: Offer) -> Callable[[], Any]:

@@ -5,13 +5,13 @@ from django.db import transaction
 
 from customers.management.command_line import Command as Base
 from customers.management.command_line import decimal
-from providers.archiving import CannotArchive, archive, bring_back, change_details
+from providers.archiving import CannotArchive, archive, bring_back, change_details, check_nothing_waits
 from providers.connecting import InvalidProvider, change_connection
 from providers.management.choosing import chosen
 from providers.management.simulations import tell_effect
 from providers.models import Provider
 from providers.rotating import problem_with_key
-from providers.supply_effects import effect_of_currency
+from providers.supply_effects import effect_of_archiving, effect_of_currency
 
 
 class Command(Base):
@@ -42,7 +42,7 @@ class Command(Base):
         parser.add_argument(
             "--dry-run",
             action="store_true",
-            help="only say what another --currency would do to prices and profit",
+            help="only say what another --currency, or --archive, would do to prices and profit",
         )
         end = parser.add_mutually_exclusive_group()
         end.add_argument("--archive", action="store_true")
@@ -51,11 +51,7 @@ class Command(Base):
     def handle(self, *args: Any, **options: Any) -> None:
         provider = chosen(options["provider"])
         if options["dry_run"]:
-            if not options["currency"]:
-                raise CommandError(
-                    "--dry-run says what another --currency would do; nothing else changes a price."
-                )
-            tell_effect(self, effect_of_currency(provider, options["currency"].strip().upper()))
+            self._foresee(provider, options)
             return
         key = input() if options["key"] == "-" else options["key"]
         pairs = [text.partition("=") for text in options["option"]]
@@ -83,6 +79,20 @@ class Command(Base):
         self.say(
             told, f"{provider.name} changed." if provider.key else f"{provider.name} changed; it has no key."
         )
+
+    def _foresee(self, provider: Provider, options: dict[str, Any]) -> None:
+        if options["archive"] and not options["currency"]:
+            try:
+                check_nothing_waits(provider)
+            except CannotArchive as error:
+                raise CommandError(str(error)) from None
+            tell_effect(self, effect_of_archiving(provider))
+        elif options["currency"] and not options["archive"]:
+            tell_effect(self, effect_of_currency(provider, options["currency"].strip().upper()))
+        else:
+            raise CommandError(
+                "--dry-run says what another --currency or --archive would do; nothing else changes a price."
+            )
 
     def _connect(
         self, provider: Provider, key: str | None, given: dict[str, str], options: dict[str, Any]

@@ -6,6 +6,7 @@ from customers.management.command_line import Command as Base
 from providers.connecting import options_of
 from providers.management.choosing import chosen
 from providers.models import CatalogChange, Offer, Provider, Service
+from providers.stopping import WHY
 
 
 class Command(Base):
@@ -32,6 +33,7 @@ def shown(provider: Provider) -> dict[str, Any]:
         "breaker": provider.breaker,
         "breaker_until": provider.breaker_until,
         "archived": provider.archived_at is not None,
+        "not_sold": WHY.get(provider.stopped, ""),
         "url": provider.api_url,
         "adapter": provider.adapter,
         "note": provider.note,
