@@ -35,14 +35,17 @@ class Kept(forms.CharField):
 
 
 class OrderForm(forms.Form):
-    """The details of one order of `line` (None: no service chosen yet, shown as the plainest type)."""
+    """The details of one order of `line`. None: no service is chosen, or it is not on sale any more; what was posted
+    says which fields the page had (`fields_of`), so that nothing typed is lost. A fresh page shows the plainest type.
+    """
 
     use_required_attribute = False
 
     def __init__(self, line: Line | None, data: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
         super().__init__(data, **kwargs)
         self.line = line
-        self.type: ServiceType = line.service.type if line else TYPES["default"]
+        before = TYPES.get(str(self.data.get("fields_of", "")), TYPES["default"])
+        self.type: ServiceType = line.service.type if line else before
         if self.type.has_link:
             self.fields["link"] = Kept(
                 label=_("Link"), widget=forms.TextInput(attrs={"autocomplete": "off", "inputmode": "url"})
@@ -66,7 +69,9 @@ class OrderForm(forms.Form):
 
     @property
     def drips(self) -> bool:
-        return bool(self.line and self.type.drip_feed and self.line.service.dripfeed)
+        if self.line is None:
+            return self.type.drip_feed and "runs" in self.data
+        return bool(self.type.drip_feed and self.line.service.dripfeed)
 
     @property
     def per_type(self) -> list[tuple[forms.BoundField, str]]:

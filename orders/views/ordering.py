@@ -26,7 +26,7 @@ from customers.figures import count, money
 from customers.models import User
 from customers.wallet import InsufficientFunds, balance_of
 from orders.estimating import affordable, estimate, to_add
-from orders.forms import OrderForm
+from orders.forms import DRIP_FEED, OrderForm
 from orders.models import Order
 from orders.placing import CannotPlace, NotOnSale, PriceChanged, Quote, RequestIdReused, place_order
 from orders.placing import quote as quote_order
@@ -118,7 +118,7 @@ def _place(request: HttpRequest, draft: Draft) -> HttpResponse:
             _("View order"),
         ),
     )
-    return redirect(f"{reverse('new_order')}?service={service_id}")
+    return redirect(f"{reverse('new_order')}?service={service_id}&after={order.pk}")
 
 
 @require_POST
@@ -148,13 +148,21 @@ def services(request: HttpRequest) -> HttpResponse:
 
 
 def _started(user: User, query: QueryDict) -> Draft:
-    """A fresh form, with the service of `?service=`, or all entries of an earlier order (`?again=`)."""
+    """A fresh form, with the service of `?service=`, or all entries of an earlier order (`?again=`).
+
+    After a success (`?after=`) quantity and drip-feed are kept for the next link.
+    """
     initial: dict[str, Any] = {}
     number = number_of(query.get("service", ""))
     if earlier := number_of(query.get("again", "")):
         order = Order.objects.for_user(user).filter(pk=earlier).first()
         if order is not None:
             number, initial = order.service_id, _entries_of(order)
+    elif placed := number_of(query.get("after", "")):
+        order = Order.objects.for_user(user).filter(pk=placed, service=number).first()
+        if order is not None:
+            kept = ("quantity", "drip", *DRIP_FEED)
+            initial = {name: value for name, value in _entries_of(order).items() if name in kept}
     chosen = line(user, number) if number else None
     draft = Draft(user, OrderForm(chosen, initial=initial), number_of(query.get("category", "")))
     if number and chosen is None:

@@ -205,24 +205,26 @@
       if (!waitingFor && sendWhenKnown) send();
     });
   }
+  var typed = {}; // by name, for as long as the page stands: the way back to a service finds its list again
   var detailsDue = false; // the parts of another service are on their way; it is priced with them
   function details() {
     detailsDue = true;
     if (asking.quote) asking.quote.abort();
     clearTimeout(quoteTimer);
     quoteTimer = 0;
-    var typed = {}, focus = "";
+    var focus = "";
     ask(form.dataset.detailsUrl, "order-details", function () {
       detailsDue = false;
-      panel.all("#order-details [name]").forEach(function (e) {
+      panel.all("#order-details [name]:not([type=hidden])").forEach(function (e) {
         if (e.name in typed) { if (e.type === "checkbox") e.checked = typed[e.name]; else e.value = typed[e.name]; }
+        if (e.matches("textarea[data-lines]")) panel.countLines(e);
         if (focus && e.name === focus) e.focus();
       });
       priced = "";
       conditions();
       price();
     }, function () {
-      panel.all("#order-details [name]").forEach(function (e) { typed[e.name] = e.type === "checkbox" ? e.checked : e.value; });
+      panel.all("#order-details [name]:not([type=hidden])").forEach(function (e) { typed[e.name] = e.type === "checkbox" ? e.checked : e.value; });
       var active = document.activeElement;
       focus = active && active.closest("#order-details") ? active.name : "";
     });

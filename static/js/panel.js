@@ -13,11 +13,11 @@
     var region = document.getElementById("say");
     if (region) { region.textContent = ""; setTimeout(function () { region.textContent = text; }, 30); }
   }
-  window.panel = { all: all, inField: inField, openDialog: openDialog, say: say };
+  window.panel = { all: all, inField: inField, openDialog: openDialog, say: say, countLines: countLines };
 
   /* ---- clicks ---- */
   document.addEventListener("click", function (event) {
-    var target = event.target.closest("[data-dialog],[data-dialog-close],[data-copy],[data-copy-from],[data-close],[data-show-password],[data-theme-set],[data-fill],[data-dedupe],[data-retry]");
+    var target = event.target.closest("[data-dialog],[data-dialog-close],[data-copy],[data-copy-from],[data-close],[data-show-password],[data-theme-set],[data-fill],[data-dedupe],[data-load],[data-retry]");
     if (target) {
       var set = target.dataset;
       if ("dialog" in set) { event.preventDefault(); show(document.querySelector(set.dialog), target); }
@@ -28,6 +28,7 @@
       else if ("themeSet" in set) { event.preventDefault(); theme(target); }
       else if ("fill" in set) { fill(target); }
       else if ("dedupe" in set) { dedupe(document.querySelector(set.dedupe)); }
+      else if ("load" in set) { load(document.querySelector(set.load), set.loadRefused); }
       else if ("retry" in set) { tick(true); }
     }
     all("details.menu[open]").forEach(function (menu) { if (!menu.contains(event.target)) menu.open = false; });
@@ -125,6 +126,31 @@
     area.select();
     document.execCommand("insertText", false, kept.join("\n")); // deprecated, and the only way that Ctrl+Z undoes
   }
+  function load(area, refused) { // a text file's lines, after what stands there; the file itself is not sent
+    var chooser = document.createElement("input");
+    chooser.type = "file";
+    chooser.accept = ".txt,.csv,text/plain";
+    chooser.addEventListener("change", function () {
+      chooser.files[0].arrayBuffer().then(function (bytes) {
+        var text = plain(bytes);
+        var mark = document.querySelector('[data-lines-for="' + area.id + '"]');
+        if (text === null) { if (mark) mark.textContent = refused; say(refused); return; }
+        area.focus();
+        area.setSelectionRange(area.value.length, area.value.length);
+        var joint = area.value && !area.value.endsWith("\n") ? "\n" : "";
+        document.execCommand("insertText", false, joint + text.replace(/\r\n?/g, "\n").replace(/\n+$/, "")); // undone by Ctrl+Z, as above
+        if (mark) say(mark.textContent);
+      });
+    });
+    chooser.click();
+  }
+  function plain(bytes) { // null: no text. Windows writes UTF-16 and its own 8-bit set still
+    var first = new Uint8Array(bytes.slice(0, 2));
+    var wide = first[0] === 255 && first[1] === 254 ? "utf-16le" : first[0] === 254 && first[1] === 255 ? "utf-16be" : "";
+    var text;
+    try { text = new TextDecoder(wide || "utf-8", { fatal: true }).decode(bytes); } catch (e) { text = new TextDecoder("windows-1252").decode(bytes); }
+    return text.indexOf("\0") >= 0 ? null : text;
+  }
   document.addEventListener("input", function (event) { // what was wrong is being mended; the server looks again
     var field = event.target;
     if (!field.matches(".is-bad")) return;
@@ -180,16 +206,18 @@
       window.htmx.trigger(element, "live");
     });
   }
+  function write(element, text) { if (element.textContent !== text) element.textContent = text; } // or it is spoken anew each second
+  function hide(element, yes) { if (element.hidden !== yes) element.hidden = yes; }
   function mark() {
     all("[data-live-mark]").forEach(function (element) {
       var paused = failures >= 2;
-      element.querySelector("[data-live-on]").hidden = paused;
-      element.querySelector("[data-live-off]").hidden = !paused;
-      element.querySelector("[data-live-offline]").hidden = navigator.onLine;
+      hide(element.querySelector("[data-live-on]"), paused);
+      hide(element.querySelector("[data-live-off]"), !paused);
+      hide(element.querySelector("[data-live-offline]"), navigator.onLine);
       var age = element.querySelector("[data-live-age]");
-      if (age) age.textContent = age.dataset.liveAge.replace("{n}", String(Math.round((Date.now() - lastGood) / 1000)));
+      if (age) write(age, age.dataset.liveAge.replace("{n}", String(Math.round((Date.now() - lastGood) / 1000))));
       var ago = element.querySelector("[data-live-ago]");
-      if (ago) ago.textContent = String(Math.max(1, Math.round((Date.now() - lastGood) / 60000)));
+      if (ago) write(ago, String(Math.max(1, Math.round((Date.now() - lastGood) / 60000))));
     });
   }
   if (document.querySelector("[data-live]")) setInterval(function () { tick(); if (!document.hidden) mark(); }, 1000);
@@ -212,16 +240,27 @@
 
   /* ---- keys ---- */
   var prefix = 0;
+  function formOf(element) { // what Ctrl+Enter sends: a menu and the bar of bulk actions are no forms to fill in
+    var form = element && element.form;
+    if (form && !element.closest(".menu") && !element.hasAttribute("hx-post") && !form.matches("[role=toolbar]")) return form;
+    return document.querySelector("form[data-ctrl-enter]");
+  }
+  function pressed(form) { // by its name the server knows what was asked for
+    var own = buttons(form).filter(function (b) { return !b.disabled && b.offsetParent; });
+    return own.find(function (b) { return b === document.activeElement; })
+      || own.find(function (b) { return b.hasAttribute("data-ctrl-enter"); })
+      || own.find(function (b) { return b.matches(".btn-primary"); }) || own[0];
+  }
   document.addEventListener("keydown", function (event) {
     if (event.isComposing || event.defaultPrevented) return;
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
-      var form = document.activeElement && document.activeElement.form || document.querySelector("form[data-ctrl-enter]");
-      if (form && !openDialog()) { event.preventDefault(); form.requestSubmit(form.querySelector("button[data-ctrl-enter]:enabled")); }
+      var form = formOf(document.activeElement);
+      if (form && !openDialog()) { event.preventDefault(); form.requestSubmit(pressed(form)); }
       return;
     }
     if (event.key === "Escape") {
       var menu = document.querySelector("details.menu[open]");
-      if (menu) { menu.open = false; menu.querySelector("summary").focus(); }
+      if (menu) { event.preventDefault(); menu.open = false; menu.querySelector("summary").focus(); } // and nothing else is let go of
       return;
     }
     if (event.ctrlKey || event.metaKey || event.altKey || inField() || openDialog() || document.body.dataset.keys === "off") return;
@@ -244,11 +283,25 @@
 
   /* ---- what a fresh page, or a swapped part of one, needs ---- */
   function ready(root) {
-    all("textarea[data-lines]", root).forEach(countLines);
-    all("[data-needs-script]", root).forEach(function (e) { e.hidden = false; });
-    var summary = (root || document).querySelector("[data-focus]");
+    var within = function (selector) { return (root.matches && root.matches(selector) ? [root] : []).concat(all(selector, root)); };
+    within("textarea[data-lines]").forEach(countLines);
+    within("[data-needs-script]").forEach(function (e) { e.hidden = false; });
+    var summary = within("[data-focus]")[0];
     if (summary) summary.focus();
   }
-  document.addEventListener("htmx:afterSwap", function (event) { ready(event.detail.target.parentElement || document); });
-  document.addEventListener("DOMContentLoaded", function () { ready(document); markTheme(); });
+  document.addEventListener("htmx:afterSwap", function (event) { // comes from each element that is new or was changed
+    if (event.target.nodeType === Node.ELEMENT_NODE) ready(event.target);
+  });
+  document.addEventListener("DOMContentLoaded", function () {
+    ready(document);
+    markTheme();
+    // what the page came with is no change of it, and many screen readers pass it over
+    var words = all("#messages .note > .grow").map(function (e) { return e.textContent.trim(); }).join(" ");
+    if (words) setTimeout(function () { say(words); }, 300);
+  });
+  if (window.Idiomorph) { // what a reader has opened stays open when a live part is brought up to date
+    window.Idiomorph.defaults.callbacks.beforeAttributeUpdated = function (name, element, kind) {
+      return !(name === "open" && kind === "remove" && element.localName === "details");
+    };
+  }
 })();

@@ -25,6 +25,7 @@
 
   document.addEventListener("keydown", function (event) {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || panel.inField() || panel.openDialog()) return;
+    if (event.key === "Escape" && document.querySelector(":popover-open")) return; // it closes the menu
     if (event.key === "Escape") { panel.all("[data-bulk].on").forEach(clear); return; }
     if (document.body.dataset.keys === "off") return;
     var list = rows();
@@ -136,5 +137,31 @@
       kept = null;
     }
     panel.all("[data-bulk]").forEach(sync);
+  });
+
+  /* A live swap is told as one sum, not row by row: data-updated-one and data-updated on the live part, {n} rows that
+     read differently now. [data-say-changed] outside of rows is said itself, when it reads differently. */
+  var before = null;
+  function reads(element) { // its parts as words of their own
+    return Array.prototype.map.call(element.children, function (e) { return e.textContent; }).join(" ").replace(/\s+/g, " ").trim();
+  }
+  function shown() {
+    var texts = {};
+    panel.all("[data-updated] tr[id], [data-say-changed]").forEach(function (e) { texts[e.id] = reads(e); });
+    return texts;
+  }
+  document.addEventListener("htmx:beforeSwap", function (event) {
+    if (event.detail.shouldSwap && event.detail.target.matches("[data-live]")) before = shown();
+  });
+  document.addEventListener("htmx:afterSwap", function () {
+    if (!before) return;
+    var old = before, now = shown();
+    before = null;
+    var changed = Object.keys(now).filter(function (id) { return id in old && old[id] !== now[id]; });
+    var rows = changed.filter(function (id) { return document.getElementById(id).matches("tr"); });
+    var part = document.querySelector("[data-updated]");
+    var words = changed.filter(function (id) { return rows.indexOf(id) < 0; }).map(function (id) { return now[id]; });
+    if (rows.length) words.push((rows.length === 1 ? part.dataset.updatedOne : part.dataset.updated).replace("{n}", rows.length.toLocaleString(document.documentElement.lang)));
+    if (words.length) panel.say(words.join(" "));
   });
 })();

@@ -8,7 +8,7 @@ from customers.enrolling import enrol_totp
 from customers.models import User
 from orders.models import Order
 from providers.models import Service
-from tests import world
+from tests import staff_world, world
 from tests.browser.conftest import SECRET, Open, shot
 
 BANK = {"name": "Bank transfer", "note": "", "instructions": "IBAN XX00", "minimum": "10"}
@@ -66,6 +66,49 @@ def test_removed_duplicates_come_back_with_ctrl_z(open_page: Open, alice: User) 
     expect(page.get_by_text("2 lines", exact=True)).to_be_visible()
 
 
+def test_lines_are_loaded_from_a_file(open_page: Open, alice: User) -> None:
+    offer = world.offer(
+        world.provider(), service_type="custom comments", name="Captions by people", minimum=1
+    )
+    page = open_page(f"/orders/new?service={world.service(offer).pk}", user=alice)
+    lines = page.get_by_label("Comments, one per line")
+    lines.fill("Zero")
+    one_way = [("a.txt", "\ufeffOne\r\nTwo\r\n".encode(), "Zero\nOne\nTwo", "3 lines")]
+    others = [
+        ("b.txt", "Three\n".encode("utf-16"), "Zero\nOne\nTwo\nThree", "4 lines"),
+        ("c.txt", "Vi\u00e8r".encode("cp1252"), "Zero\nOne\nTwo\nThree\nVi\u00e8r", "5 lines"),
+        ("d.txt", b"PK\x00\x01", "Zero\nOne\nTwo\nThree\nVi\u00e8r", "This file is not plain text."),
+    ]
+    for name, content, stands, said in one_way + others:
+        with page.expect_file_chooser() as chooser:
+            page.get_by_role("button", name="Load from .txt").press("Enter")
+        chooser.value.set_files({"name": name, "mimeType": "text/plain", "buffer": content})
+        expect(page.locator(".hint, .aside, [data-lines-for]").get_by_text(said).first).to_be_visible()
+        expect(lines).to_have_value(stands)
+    page.get_by_label("Link").fill("https://example.org/a")
+    page.get_by_role("button", name="Place order").click()
+    expect(page.locator("#messages .note.ok")).to_be_visible()
+    assert Order.objects.get().fields["comments"].split() == ["Zero", "One", "Two", "Three", "Vi\u00e8r"]
+
+
+def test_the_way_back_to_a_service_finds_its_list(open_page: Open, alice: User, shop: Service) -> None:
+    offer = world.offer(
+        world.provider(name="Other"), service_type="custom comments", name="Captions by people", minimum=1
+    )
+    captions = world.service(offer)
+    page = open_page(f"/orders/new?service={captions.pk}", user=alice)
+    lines = page.get_by_label("Comments, one per line")
+    lines.fill("One\nTwo")
+    for service in (shop, captions):
+        page.get_by_role("button", name="Change", exact=True).click()
+        page.get_by_label("Service").fill(str(service.pk))
+        page.get_by_label("Service").press("Enter")
+        expect(page.get_by_label("Service")).to_have_value(f"{service.pk} · {service.name}")
+        expect(lines).to_have_count(1 if service == captions else 0)
+    expect(lines).to_have_value("One\nTwo")
+    expect(page.get_by_text("2 lines", exact=True)).to_be_visible()
+
+
 def test_up_and_down_the_list_picking_and_letting_go(open_page: Open, alice: User, shop: Service) -> None:
     """J and K stop at the ends; a range goes either way; Esc first closes what is open, then clears what is picked."""
     placed = [world.order(alice, shop, f"https://example.org/{n}", 10) for n in range(4)]
@@ -104,6 +147,65 @@ def test_up_and_down_the_list_picking_and_letting_go(open_page: Open, alice: Use
     page.keyboard.press("Escape")
     expect(menu).not_to_have_attribute("open", "")
     expect(menu.locator("summary")).to_be_focused()
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    expect(bulk).to_contain_text("1 selected")
+    theme = page.locator("header details.menu")
+    theme.locator("summary").press("Enter")
+    page.keyboard.press("Escape")
+    expect(theme).not_to_have_attribute("open", "")
+    expect(bulk).to_contain_text("1 selected")
+    page.set_viewport_size({"width": 700, "height": 900})
+    page.get_by_role("button", name="Open menu").press("Enter")
+    expect(page.locator("#menu")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#menu")).to_be_hidden()
+    expect(page.locator("input[data-pick]:checked")).to_have_count(1)
+
+
+def test_ctrl_enter_sends_what_the_forms_own_button_asks_for(
+    open_page: Open, alice: User, shop: Service
+) -> None:
+    world.order(alice, shop, "https://example.org/a", 10)
+    page = open_page("/orders/mass", user=alice)
+    lines = page.locator("textarea").first
+    lines.fill(f"{shop.pk} | https://example.org/b | 10")
+    with page.expect_request(lambda request: request.method == "POST") as sent:
+        lines.press("Control+Enter")
+    assert 'name="check"' in (sent.value.post_data or "") or "check=1" in (sent.value.post_data or "")
+    page.goto("/orders/")
+    posts: list[str] = []
+    page.on("request", lambda request: posts.append(request.url) if request.method == "POST" else None)
+    page.locator("input[data-pick]").first.press("Control+Enter")
+    page.locator("main details.menu summary").first.press("Enter")
+    page.get_by_label("Start count").press("Control+Enter")
+    expect(page.locator("main details.menu").first).to_have_attribute("open", "")
+    assert posts == []
+
+
+def test_the_reference_keeps_the_focus_on_what_was_pressed(open_page: Open, alice: User) -> None:
+    page = open_page("/api/keys/new", user=alice)
+    page.get_by_label("Name").fill("Shop")
+    page.get_by_role("button", name="Create key").click()
+    note = page.locator("[data-focus]")
+    expect(note).to_be_focused()
+    methods = page.get_by_role("navigation", name="Methods")
+    link = methods.get_by_role("link").nth(2)
+    link.press("Enter")
+    expect(link).to_have_attribute("aria-current", "true")
+    expect(link).to_be_focused()
+    language = page.get_by_role("group", name="Language").get_by_role("link").nth(1)
+    language.press("Enter")
+    expect(language).to_have_attribute("aria-current", "true")
+    expect(language).to_be_focused()
+    expect(page.locator("#new-key")).to_be_visible()
+
+
+def test_a_result_is_told_on_the_page_that_it_leads_to(open_page: Open, alice: User, shop: Service) -> None:
+    order = staff_world.completed(world.order(alice, shop, "https://example.org/a", 10))
+    page = open_page(f"/orders/{order.pk}/refill", user=alice)
+    page.get_by_role("button", name="Request refill").click()
+    expect(page.locator("#say")).to_contain_text(f"Refill for order {order.pk} requested.")
 
 
 @pytest.fixture

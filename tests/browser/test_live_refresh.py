@@ -89,6 +89,56 @@ def test_a_refresh_keeps_focus_and_selection(live: Live, orders: list[Order]) ->
     expect(live.mark).to_contain_text("Live")
 
 
+def test_what_changed_is_told_as_one_sum(live: Live, orders: list[Order]) -> None:
+    said = live.page.locator("#say")
+    Order.objects.filter(pk__in=[orders[0].pk, orders[2].pk]).update(status="Processing")
+    live.asks()
+    live.later(1_000)
+    expect(said).to_have_text("2 orders updated")
+    Order.objects.filter(pk=orders[1].pk).update(remains=7)
+    live.asks()
+    live.later(1_000)
+    expect(said).to_have_text("1 order updated")
+
+
+def test_what_is_being_read_stays_open_and_a_new_status_is_told(open_page: Open, alice: User) -> None:
+    offer = world.offer(world.provider(), service_type="custom comments", minimum=1)
+    order = staff_world.accepted(
+        world.order(alice, world.service(offer), "https://example.org/a", 2, comments="One\nTwo")
+    )
+    page = open_page(f"/orders/{order.pk}", user=alice)
+    lines = page.locator("#order details").filter(has_text="Two")
+    lines.locator("summary").press("Enter")
+    expect(lines.get_by_text("Two")).to_be_visible()
+    Order.objects.filter(pk=order.pk).update(status="Processing", start_count=77)
+    page.evaluate("window.htmx.trigger(document.getElementById('order'), 'live')")
+    expect(page.locator("#order")).to_contain_text("77")
+    expect(lines).to_have_attribute("open", "")
+    expect(lines.locator("summary")).to_be_focused()
+    expect(page.locator("#say")).to_have_text(f"Order {order.pk} Processing")
+
+
+def test_while_it_is_paused_nothing_is_spoken_anew(live: Live, orders: list[Order], open_page: Open) -> None:
+    open_page.expects(503, "/orders/rows")
+    live.page.route("**/orders/rows?*", lambda route: route.fulfill(status=503, body="no"))
+    live.asks()
+    live.asks()
+    expect(live.mark.get_by_text("Paused, last update")).to_be_visible()
+    live.page.evaluate(
+        """() => {
+            window.rewritten = [];
+            const heard = node => !(node.nodeType === 1 ? node : node.parentElement).closest('[aria-hidden]');
+            new MutationObserver(all => all.filter(one => heard(one.target)).forEach(one => window.rewritten.push(one.type)))
+                .observe(document.querySelector('[data-live-mark]'),
+                    { subtree: true, childList: true, characterData: true, attributes: true });
+        }"""
+    )
+    live.later(5_000)
+    assert live.page.evaluate("window.rewritten") == []
+    live.later(60_000)  # another minute is news
+    assert live.page.evaluate("window.rewritten.length") > 0
+
+
 def test_it_does_not_ask_while_somebody_types_or_a_question_is_open(live: Live, orders: list[Order]) -> None:
     search = live.page.get_by_label("Search orders")
     search.fill("exam")

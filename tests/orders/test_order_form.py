@@ -69,7 +69,10 @@ def test_an_order_is_placed_and_the_form_is_ready_for_the_next(
 ) -> None:
     answer = place(browser, views, reference="Spring, week 2")
     order = Order.objects.get()
-    assert (answer.status_code, answer["Location"]) == (302, f"/orders/new?service={views.pk}")
+    assert (answer.status_code, answer["Location"]) == (
+        302,
+        f"/orders/new?service={views.pk}&after={order.pk}",
+    )
     assert (order.user, order.link, order.quantity, order.charge, order.source, order.reference) == (
         alice,
         LINK,
@@ -82,6 +85,8 @@ def test_an_order_is_placed_and_the_form_is_ready_for_the_next(
     assert f"Order {order.pk} placed, $2.00 charged." in text_of(page)
     assert f'href="/orders/{order.pk}"' in page.content.decode()
     assert 'value="https://example.org/page"' not in page.content.decode()  # an empty link for the next one
+    assert 'value="1000"' in page.content.decode()
+    assert "Spring, week 2" not in page.content.decode()
     world.sane()
 
 
@@ -209,6 +214,43 @@ def test_a_service_that_went_off_sale_meanwhile_is_refused_with_the_entries_kept
     assert "This service is not on sale now." in text_of(page)
     assert "The provider dropped it" not in text_of(page)
     assert f'value="{LINK}"' in page.content.decode()
+
+
+def test_a_list_typed_for_a_service_that_went_off_sale_is_kept(browser: Client) -> None:
+    offer = world.offer(world.provider(), service_type="custom comments", minimum=1)
+    captions = world.service(offer, rate="10.00")
+    asked = {"service": captions.pk, "link": LINK, "comments": "A first one\nA second one"}
+    page = browser.get(f"/orders/new?service={captions.pk}")
+    data = shown(browser, asked | {"token": uuid.uuid4().hex, "fields_of": hidden(page, "fields_of")})
+    Service.objects.filter(pk=captions.pk).update(off_sale="The provider dropped it")
+    page = browser.post("/orders/new", data)
+    assert page.status_code == 422
+    assert "This service is not on sale now." in text_of(page)
+    assert "A first one A second one</textarea>" in re.sub(r"\s+", " ", page.content.decode())
+    assert hidden(page, "fields_of") == "custom comments"  # and so after the next send
+
+
+def test_the_runs_of_a_service_that_went_off_sale_are_kept(browser: Client, views: Service) -> None:
+    page = browser.get(f"/orders/new?service={views.pk}")
+    data = entries(views, drip="on", runs="7", interval="45", fields_of=hidden(page, "fields_of"))
+    Service.objects.filter(pk=views.pk).update(published=False)
+    html = browser.post("/orders/new", data).content.decode()
+    for value in ("1,000", "7", "45"):
+        assert f'value="{value}"' in html
+    assert re.search(r'name="drip"[^>]*checked', html)
+    odd = browser.post("/orders/new", data | {"fields_of": "no such type"})
+    assert odd.status_code == 422 and LINK in odd.content.decode()
+
+
+def test_quantity_and_runs_stay_for_the_next_link(browser: Client, views: Service) -> None:
+    answer = place(browser, views, quantity="2,500", drip="on", runs="3", interval="90")
+    html = browser.get(answer["Location"]).content.decode()
+    for value in ("2500", "3", "90"):
+        assert f'value="{value}"' in html
+    assert re.search(r'name="drip"[^>]*checked', html)
+    assert LINK not in html
+    secret = world.order(world.bob(), views, quantity=4321)
+    assert "4321" not in browser.get(f"/orders/new?service={views.pk}&after={secret.pk}").content.decode()
 
 
 def test_a_typed_number_counts_where_nothing_was_picked(browser: Client, views: Service) -> None:
