@@ -9,7 +9,7 @@ By rule: a cancel while the order is Pending, always; any other cancel and every
 (auto_cancel, auto_refill) and orders.rule_check has nothing to warn about. What it warns about goes to a person.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,8 +26,10 @@ from customers.models import User
 from orders.actions import actions_for
 from orders.hints import hint_requests
 from orders.models import Order, OrderEvent, Request, Submission
+from orders.refill_ids import WrongRefillId, refuse_if_taken, word_of
 from orders.rule_check import check
 from orders.settlement import lock_order, withdraw
+from providers.models import Provider
 
 MOST_AT_ONCE = 100
 # What a decision writes over. An approval keeps them in Request.undo_to, for whoever takes it back.
@@ -138,9 +140,9 @@ def decide(request_id: int, *, approve: bool, user: User | None, note: str = "",
     return request
 
 
-def _audit(by: User, act: str, request: Request) -> None:
+def _audit(by: User, act: str, request: Request, more: Mapping[str, str] | None = None) -> None:
     summary = f"{request.get_kind_display()} of order {request.order_id}: {act}"
-    details = {"request": request.pk, "note": request.note}
+    details = {"request": request.pk, "note": request.note} | dict(more or {})
     record(by, f"request.{act}", f"order:{request.order_id}", summary, details)
 
 
@@ -210,16 +212,35 @@ def decide_many(
 
 
 def settle_unknown_refill(
-    request_id: int, *, choice: str, user: User, upstream_id: str = "", note: str = ""
+    request_id: int,
+    *,
+    choice: str,
+    user: User,
+    upstream_id: str = "",
+    note: str = "",
+    seen_there: bool = False,
 ) -> Request:
-    """A refill without a clear answer: `exists` (with the provider's refill id) | `again` | `close` (note to the customer)."""
+    """A refill without a clear answer: `exists` (with the provider's refill id) | `again` | `close` (note to the customer).
+
+    The id must be found at the provider, which is asked for it, and be of no other request. `seen_there`: where the
+    provider cannot be asked, the person's own word. Raises AlreadyDecided, or WrongRefillId; nothing changed then.
+    """
+    refill_id, found = upstream_id.strip()[:100], ""
+    seen = Request.objects.select_related("order__submission__provider", "decided_by").get(pk=request_id)
+    if seen.state != Request.State.UNKNOWN:
+        raise AlreadyDecided(_already(seen))
+    if choice == "exists":
+        found = _found_there(seen, refill_id, seen_there)
     now = timezone.now()
     by_choice: dict[str, dict[str, Any]] = {
-        "exists": {"state": Request.State.ACCEPTED, "upstream_id": upstream_id[:100], "next_poll_at": now},
+        "exists": {"state": Request.State.ACCEPTED, "upstream_id": refill_id, "next_poll_at": now},
         "again": {"state": Request.State.APPROVED, "next_at": now},
         "close": {"state": Request.State.DENIED, "note": note.strip()[:500]},
     }
     with transaction.atomic():
+        if choice == "exists":  # one at a time at a provider: two people with one id for two requests
+            Provider.objects.select_for_update(no_key=True).get(pk=seen.order.submission.provider_id)
+            refuse_if_taken(seen, refill_id)
         won = Request.objects.filter(pk=request_id, state=Request.State.UNKNOWN).update(
             state_at=now, decided_by=user, decided_at=now, **by_choice[choice]
         )
@@ -227,10 +248,26 @@ def settle_unknown_refill(
         if not won:
             raise AlreadyDecided(_already(request))
         _event(request, before=Request.State.UNKNOWN, after=request.state, actor=user.email, why=note)
-        _audit(user, f"settle_{choice}", request)
+        if choice == "exists":
+            _staff_note(request.order_id, user.email, f"Refill {refill_id}: {found}")
+        details = {"refill_id": refill_id, "found": found} if choice == "exists" else {}
+        _audit(user, f"settle_{choice}", request, details)
         if choice == "again":
             hint_requests(request.order.submission.provider_id)
     return request
+
+
+def _found_there(request: Request, refill_id: str, seen_there: bool) -> str:
+    """How the id is known, for the story and the audit. Raises WrongRefillId."""
+    if not refill_id:
+        raise WrongRefillId(_("Enter the provider's refill id."))
+    refuse_if_taken(request, refill_id)
+    try:
+        return f"found at the provider, which says {word_of(request, refill_id)}"
+    except WrongRefillId as error:
+        if not (seen_there and error.at_hand):
+            raise
+        return f"not verified, taken on the person's word. {error}"
 
 
 def _locked(order_id: int) -> Order:
@@ -293,4 +330,16 @@ def _event(request: Request, *, before: str, after: str, actor: str, why: str) -
         before=f"{request.kind} {before}".strip() if before else "",
         after=f"{request.kind} {after}",
         why=why[:500],
+    )
+
+
+def _staff_note(order_id: int, actor: str, why: str) -> None:
+    """A line that customers do not see."""
+    OrderEvent.objects.create(
+        order_id=order_id,
+        kind=OrderEvent.Kind.NOTE,
+        actor=actor,
+        after="note",
+        why=why[:500],
+        staff_only=True,
     )

@@ -19,6 +19,7 @@ from django.views.decorators.http import require_POST, require_safe
 from customers import site_settings
 from customers.access import allowed, staff_of
 from orders.models import Request
+from orders.refill_ids import WrongRefillId
 from orders.requests import (
     MOST_AT_ONCE,
     AlreadyDecided,
@@ -137,9 +138,8 @@ def note(request: HttpRequest, request_id: int) -> HttpResponse:
 def settle(request: HttpRequest, request_id: int) -> HttpResponse:
     """A refill without a clear answer: it exists at the provider, send it again, or close it with a note."""
     choice, note = request.POST.get("choice", ""), request.POST.get("note", "").strip()
-    upstream_id = request.POST.get("upstream_id", "").strip()
     wrong = {
-        "exists": "" if upstream_id else _("Enter the provider's refill id."),
+        "exists": "",
         "again": "",
         "close": "" if note else _("A note to the customer is needed to close a request."),
     }.get(choice, _("Choose what became of the refill."))
@@ -148,10 +148,18 @@ def settle(request: HttpRequest, request_id: int) -> HttpResponse:
         return _back(request, at=request_id)
     try:
         settle_unknown_refill(
-            request_id, choice=choice, user=staff_of(request), upstream_id=upstream_id, note=note
+            request_id,
+            choice=choice,
+            user=staff_of(request),
+            upstream_id=request.POST.get("upstream_id", ""),
+            note=note,
+            seen_there=request.POST.get("seen_there") == "on",
         )
     except Request.DoesNotExist as error:
         raise Http404 from error
+    except WrongRefillId as error:
+        typed = request.POST.get("upstream_id", "").strip()[:64]
+        return _pane_again(request, request_id, id_wrong=str(error), id_typed=typed, id_at_hand=error.at_hand)
     except AlreadyDecided as error:
         messages.error(request, str(error))
     else:
@@ -233,11 +241,15 @@ def _note_missing(request: HttpRequest, ids: Sequence[int]) -> HttpResponse:
             request, _("A note to the customer is needed to reject a request. Nothing was decided.")
         )
         return _back(request)
-    wrong = {"note_wrong": _("A note to the customer is needed to reject a request.")}
+    return _pane_again(request, ids[0], note_wrong=_("A note to the customer is needed to reject a request."))
+
+
+def _pane_again(request: HttpRequest, request_id: int, **wrong: Any) -> HttpResponse:
+    """The request as it stood, in the list or on a page of its own, with what is wrong beside its field."""
     if request.POST.get("stands") == "page":
-        context = _with_pane(request, _queue(request), _pane(request, ids[0]), "page") | wrong
+        context = _with_pane(request, _queue(request), _pane(request, request_id), "page") | wrong
         return render(request, "orders/staff/review_one.html", context, status=422)
-    return _page(request, _queue(request), ids[0], 422, **wrong)
+    return _page(request, _queue(request), request_id, 422, **wrong)
 
 
 def _tell(request: HttpRequest, results: Sequence[RowResult], *, approve: bool) -> None:

@@ -9,6 +9,7 @@ from django.utils import timezone
 from customers import wallet
 from orders import request_lane
 from orders.models import Order, Request, Submission
+from orders.refill_ids import WrongRefillId
 from orders.request_lane import refills_lane, requests_lane
 from orders.requests import (
     AlreadyDecided,
@@ -24,7 +25,7 @@ from orders.status_lane import status_lane
 from orders.submission import _claim, _release, submit_lane
 from orders.sweeping import sweep
 from providers.models import Provider, Service
-from tests import world
+from tests import staff_world, world
 from tests.orders.test_placing import in_threads
 from tests.orders.test_submission import begin
 from tests.orders.test_syncing import report
@@ -243,8 +244,63 @@ def test_an_unclear_refill_is_for_the_review_queue_and_is_not_sent_again(
     request.refresh_from_db()
     assert request.state == "unknown"
     assert len(upstream.truth("refill")) <= 1
-    settled = settle_unknown_refill(request.pk, choice="exists", user=world.admin(), upstream_id="1")
-    assert settled.state == "accepted"
+
+
+def test_a_typed_refill_id_is_found_at_the_provider_or_refused(
+    upstream: Sandbox, completed: Order, meridian: Provider
+) -> None:
+    request = ask_refill(completed.pk, by="customer")
+    decide(request.pk, approve=True, user=world.reviewer())
+    upstream.control(faults="http500_after@refill")
+    requests_lane(meridian.pk)
+    upstream.control(faults="")
+    (there,) = upstream.truth("refill")
+    admin = world.admin()
+
+    def exists(refill_id: str, seen_there: bool = False) -> Request:
+        return settle_unknown_refill(
+            request.pk, choice="exists", user=admin, upstream_id=refill_id, seen_there=seen_there
+        )
+
+    for wrong in ("777", ""):
+        with pytest.raises(WrongRefillId) as refused:
+            exists(wrong, seen_there=True)
+        assert not refused.value.at_hand, "what the provider denies is nobody's word to take"
+    upstream.control(faults="http500@refill_status")
+    with pytest.raises(WrongRefillId, match="could not be verified") as silent:
+        exists(str(there["refill"]))
+    assert silent.value.at_hand
+    upstream.control(faults="")
+    request.refresh_from_db()
+    assert (request.state, request.upstream_id) == ("unknown", "")
+    assert exists(str(there["refill"])).state == "accepted"
+    with pytest.raises(AlreadyDecided):
+        exists(str(there["refill"]))
+    upstream.control(advance=10**6)
+    refills_lane(meridian.pk, force=True)
+    request.refresh_from_db()
+    assert request.state == "done"
+
+
+def test_two_people_cannot_give_one_refill_id_to_two_requests(
+    upstream: Sandbox, views: Service, meridian: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orders.requests.word_of", lambda *_: "Pending")
+    asked = []
+    for number in range(2):
+        order = world.order(world.customer(f"c{number}@example.org"), views)
+        done = staff_world.completed(order)
+        asked.append(staff_world.unclear(ask_refill(done.pk, by="customer")))
+    admin, turns = world.admin(), iter(asked)
+
+    def settle() -> str:
+        request = next(turns)
+        try:
+            return settle_unknown_refill(request.pk, choice="exists", user=admin, upstream_id="R1").state
+        except WrongRefillId:
+            return "refused"
+
+    assert sorted(in_threads(2, settle)) == ["accepted", "refused"]
 
 
 @pytest.mark.parametrize("swept", [False, True])

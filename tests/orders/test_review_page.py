@@ -11,11 +11,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from customers import wallet
-from customers.models import User
-from orders.models import Order, OrderEvent, Request
+from customers.models import AuditEntry, User
+from orders.models import Order, OrderEvent, Request, Submission
 from orders.requests import decide
 from orders.staff import review_queue
-from providers.models import Service
+from providers.models import Provider, Service
 from tests import staff_world, world
 
 pytestmark = pytest.mark.django_db
@@ -329,7 +329,7 @@ def test_more_than_a_hundred_are_refused_whole(client: Client, refill: Request) 
 @pytest.mark.parametrize(
     ("data", "state"),
     [
-        ({"choice": "exists", "upstream_id": "R77"}, "accepted"),
+        ({"choice": "exists", "upstream_id": "R77", "seen_there": "on"}, "accepted"),
         ({"choice": "again"}, "approved"),
         ({"choice": "close", "note": "Not possible"}, "denied"),
         ({"choice": "exists"}, "unknown"),
@@ -343,10 +343,55 @@ def test_a_refill_without_a_clear_answer_has_three_ways_out(
     staff_world.unclear(refill)
     page = text(client.get(f"/staff/review/{refill.pk}").content.decode())
     assert "The provider gave no clear answer." in page
-    send(client, f"/staff/review/{refill.pk}/settle", **data)
+    client.post(f"/staff/review/{refill.pk}/settle", data)
     refill.refresh_from_db()
     assert refill.state == state
     assert refill.upstream_id == data.get("upstream_id", "")
+
+
+def test_an_id_that_the_provider_cannot_be_asked_for_is_taken_on_a_persons_word_only(
+    client: Client, refill: Request
+) -> None:
+    staff_world.unclear(refill)
+    Provider.objects.update(key="")
+    url, typed = f"/staff/review/{refill.pk}/settle", {"choice": "exists", "upstream_id": "R77"}
+    assert "I saw it at the provider" not in client.get(f"/staff/review/{refill.pk}").content.decode()
+    for stands in ("list", "page"):
+        refused = client.post(url, typed | {"stands": stands})
+        page = refused.content.decode()
+        assert refused.status_code == 422
+        assert "The id could not be verified: Meridian has no key" in text(page)
+        assert 'value="R77"' in page and 'name="seen_there"' in page
+    refill.refresh_from_db()
+    assert (refill.state, refill.upstream_id) == ("unknown", "")
+    assert "The refill is settled" in send(client, url, **typed, seen_there="on")
+    refill.refresh_from_db()
+    assert (refill.state, refill.upstream_id) == ("accepted", "R77")
+    entry = AuditEntry.objects.get(action="request.settle_exists")
+    assert entry.details["refill_id"] == "R77" and "not verified" in entry.details["found"]
+    note = OrderEvent.objects.get(order=refill.order_id, kind="note")
+    assert note.staff_only and "R77: not verified" in note.why
+    own = staff_world.signed_in(refill.order.user).get(f"/orders/{refill.order_id}").content.decode()
+    assert "not verified" not in own
+
+
+def test_a_refill_id_of_another_request_at_the_same_provider_is_refused(
+    client: Client, alice: User, impressions: Service, refill: Request
+) -> None:
+    staff_world.unclear(refill)
+    other = staff_world.refill_asked(staff_world.completed(world.order(alice, impressions)))
+    Request.objects.filter(pk=other.pk).update(state="done", upstream_id="R77")
+    typed = {"choice": "exists", "upstream_id": " R77 ", "seen_there": "on"}
+    refused = client.post(f"/staff/review/{refill.pk}/settle", typed)
+    assert refused.status_code == 422
+    assert f"R77 belongs to order {other.order_id} already" in text(refused.content.decode())
+    refill.refresh_from_db()
+    assert (refill.state, refill.upstream_id) == ("unknown", "")
+    elsewhere = world.provider(name="South")
+    Submission.objects.filter(pk=other.order_id).update(provider=elsewhere)
+    send(client, f"/staff/review/{refill.pk}/settle", **typed)
+    refill.refresh_from_db()
+    assert (refill.state, refill.upstream_id) == ("accepted", "R77"), "another provider counts for itself"
 
 
 def test_an_internal_note_is_kept_and_is_not_the_customers(client: Client, cancel: Request) -> None:
