@@ -40,7 +40,11 @@ _WHY = {
 
 
 class NotTold(Exception):
-    """The message did not arrive, or nobody knows that it did. The text is for the page of alerts."""
+    """The message did not arrive, or nobody knows that it did (`may_have`). The text is for the page of alerts."""
+
+    def __init__(self, text: str, *, may_have: bool = False) -> None:
+        super().__init__(text)
+        self.may_have = may_have
 
 
 def channels_of(site: SiteSettings) -> list[str]:
@@ -69,7 +73,9 @@ def _mail(site: SiteSettings, events: Sequence[Mapping[str, Any]]) -> None:
     try:
         EmailMessage(subject, f"{body}\n", None, list(site.notice_emails)).send()
     except (smtplib.SMTPException, OSError) as error:
-        raise NotTold(f"The mail server did not take it ({type(error).__name__}).") from None
+        # Broken off in the middle, the server may have it; a refusal, or no connection, says that it has not.
+        broken = isinstance(error, (smtplib.SMTPServerDisconnected, TimeoutError, ConnectionResetError))
+        raise NotTold(f"The mail server did not take it ({type(error).__name__}).", may_have=broken) from None
 
 
 def _hook(site: SiteSettings, events: Sequence[Mapping[str, Any]]) -> None:
@@ -111,10 +117,14 @@ def _post(address: Secret, body: bytes, headers: Mapping[str, str]) -> None:
         )
     except ProviderError as error:
         why = _WHY.get(error.reason, "the connection broke before it answered")
-        arrived = "Nothing was sent" if isinstance(error, NotSent) else "It may have arrived"
-        raise NotTold(f"{arrived}: {address.shown}: {why}.") from None
+        may_have = not isinstance(error, NotSent)
+        arrived = "It may have arrived" if may_have else "Nothing was sent"
+        raise NotTold(f"{arrived}: {address.shown}: {why}.", may_have=may_have) from None
     if not 200 <= reply.http_status < 300:
-        raise NotTold(f"{address.shown} answered with HTTP {reply.http_status}.")
+        # Whoever fails on his side, or a gateway before him, may have acted on it first.
+        raise NotTold(
+            f"{address.shown} answered with HTTP {reply.http_status}.", may_have=reply.http_status >= 500
+        )
 
 
 def _opened(secret: Secret) -> str:

@@ -7,7 +7,8 @@
                what fails unexpectedly is tried as often, and no longer with others
 
 An alert that opens again within an hour of its end is told only if it lasts: what flaps would tell all night.
-An alert that was over before it could be told is not told at all.
+An alert that was over before it could be told is not told at all. Where a try may have arrived although it failed, or
+never came back, its end is told: somebody may sit over it.
 """
 
 import logging
@@ -54,6 +55,9 @@ def plan(now: datetime | None = None) -> int:
     """Write the rows of what is to be told now; returns how many are due. Constant queries, safe from anywhere."""
     now = now or timezone.now()
     site = site_settings.load(SETTINGS)
+    Telling.objects.filter(what=OPENED, next_at__isnull=False, alert__closed_at__isnull=False).filter(
+        Q(claimed_until=None) | Q(claimed_until__lt=now)
+    ).update(next_at=None)
     rows: list[Telling] = []
     for channel in channels_of(site):
         of_channel = Telling.objects.filter(alert=OuterRef("pk"), channel=channel)
@@ -72,16 +76,14 @@ def plan(now: datetime | None = None) -> int:
             )
             for alert, flaps in ((alert, alert.flaps) for alert in news.annotate(flaps=Exists(lately)))
         ]
+        may_know = Q(told_at__isnull=False) | Q(may_have_arrived=True, next_at=None)
         ended = Alert.objects.filter(
-            Exists(of_channel.filter(what=OPENED, told_at__isnull=False)),
+            Exists(of_channel.filter(may_know, what=OPENED)),
             ~Exists(of_channel.filter(what=OVER)),
             closed_at__gt=now - NEWS_FOR,
         )
         rows += [Telling(alert=alert, channel=channel, what=OVER, next_at=now) for alert in ended]
     Telling.objects.bulk_create(rows, ignore_conflicts=True)
-    Telling.objects.filter(what=OPENED, next_at__isnull=False, alert__closed_at__isnull=False).filter(
-        Q(claimed_until=None) | Q(claimed_until__lt=now)
-    ).update(next_at=None)
     return _due(now).count()
 
 
@@ -122,20 +124,23 @@ def _tell(channel: str, site: SiteSettings, waiting: Sequence[Telling], now: dat
         )
     except NotTold as error:
         log.warning("operators_not_told", extra={"channel": channel, "why": str(error), "alerts": len(mine)})
-        return _not_told(mine, str(error), now)
+        return _not_told(mine, str(error), now, may_have=error.may_have)
     except (
         Exception
     ) as error:  # a mistake of ours or an answer nobody thought of: it has no tries without end
         log.exception("operators_not_told", extra={"channel": channel, "alerts": len(mine)})
-        return _not_told(mine, unexpected(error), now)
+        return _not_told(mine, unexpected(error), now, may_have=True)
     rows.update(told_at=timezone.now(), next_at=None, claimed_until=None, failure="")
     return len(mine)
 
 
-def _not_told(mine: Sequence[Telling], why: str, now: datetime) -> int:
-    for telling in mine:
+def _not_told(mine: Sequence[Telling], why: str, now: datetime, *, may_have: bool) -> int:
+    for telling in mine:  # as they were before they were claimed
         Telling.objects.filter(pk=telling.pk).update(
-            claimed_until=None, failure=why[:200], next_at=_again(telling.attempts + 1, now)
+            claimed_until=None,
+            failure=why[:200],
+            next_at=_again(telling.attempts + 1, now),
+            may_have_arrived=telling.may_have_arrived or may_have,
         )
     return 0
 
@@ -156,7 +161,10 @@ def _give_up(now: datetime) -> None:
 def _claim(telling: Telling, now: datetime) -> bool:
     free = Q(claimed_until=None) | Q(claimed_until__lt=now)
     row = Telling.objects.filter(free, pk=telling.pk, next_at__lte=now)
-    return bool(row.update(claimed_until=timezone.now() + LEASE, attempts=F("attempts") + 1))
+    # From here on it may arrive, also where the process ends before it can say so.
+    return bool(
+        row.update(claimed_until=timezone.now() + LEASE, attempts=F("attempts") + 1, may_have_arrived=True)
+    )
 
 
 def _again(attempts: int, now: datetime) -> datetime | None:

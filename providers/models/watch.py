@@ -175,6 +175,8 @@ class Telling(models.Model):
     claimed_until = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     told_at = models.DateTimeField(null=True, blank=True)
+    # Whether any try may have arrived; false as long as each is known not to have.
+    may_have_arrived = models.BooleanField(default=False)
     failure = models.CharField(
         max_length=200, blank=True
     )  # of the last attempt; never an address or a secret

@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Iterator
 from datetime import timedelta
+from threading import Event
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from werkzeug import Request, Response
 
 from customers import site_settings
 from customers.models import AuditEntry, Setting
-from providers import telling
+from providers import channels, telling
 from providers.alerts import close_alert, keep_alert, raise_alert
 from providers.channels import signature
 from providers.models import Alert, Telling
@@ -227,6 +228,52 @@ def test_a_failing_webhook_is_tried_again_with_growing_pauses_and_then_given_up(
     row.refresh_from_db()
     assert (row.attempts, row.next_at, len(hook.log)) == (len(RETRY_AFTER) + 1, None, len(RETRY_AFTER) + 1)
     assert tell_due(now + timedelta(days=1)) == 0
+
+
+@pytest.mark.parametrize(("status", "ends"), [(504, 1), (404, 0)])
+def test_the_end_is_told_where_the_notice_may_have_arrived_although_it_failed(
+    hook: HTTPServer, status: int, ends: int
+) -> None:
+    hook.expect_ordered_request("/in/TOKEN-IN-PATH").respond_with_data("", status)
+    hook.expect_ordered_request("/in/TOKEN-IN-PATH").respond_with_data("", 200)
+    raise_alert("a", "Something")
+    assert tell() == 0
+    close_alert("a")
+    assert [tell(), tell()] == [ends, 0]
+    assert [event["event"] for event in received(hook)] == ["opened", "over"][: 1 + ends]
+
+
+def test_the_end_is_told_when_the_hook_got_it_and_answered_too_late(
+    hook: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channels, "DEADLINE_S", 0.3)
+    answered = Event()
+    got: list[Any] = []
+
+    def slow(request: Request) -> Response:
+        got.append(json.loads(request.get_data())["event"])
+        if len(got) == 1:
+            answered.wait(10)
+        return Response("", 200)
+
+    hook.expect_request("/in/TOKEN-IN-PATH").respond_with_handler(slow)
+    raise_alert("a", "Something")
+    assert tell() == 0
+    answered.set()
+    row = Telling.objects.get()
+    assert (row.may_have_arrived, row.failure.startswith("It may have arrived")) == (True, True)
+    close_alert("a")
+    monkeypatch.setattr(channels, "DEADLINE_S", 10.0)
+    wait_until(lambda: tell() == 1 or None)
+    assert got == ["opened", "over"]
+
+
+def test_the_end_is_told_when_the_teller_died_with_the_notice(by_mail: None) -> None:
+    raise_alert("a", "Something")
+    plan()
+    Telling.objects.update(claimed_until=timezone.now() - LEASE, attempts=1, may_have_arrived=True)
+    close_alert("a")
+    assert (tell(), [message.subject.split(": ")[1] for message in mail.outbox]) == (1, ["Over"])
 
 
 def test_it_is_told_with_the_same_id_when_the_hook_is_back(hook: HTTPServer) -> None:
