@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 from django_htmx.http import HttpResponseClientRedirect
 
 from customers.access import staff_of as signed_in
-from customers.figures import money
+from customers.figures import count, money
 from orders.actions import Action, actions_for
 from orders.forms import CancelForm, RefillForm, RequestForm
 from orders.listing import Row
@@ -102,7 +102,7 @@ def _words(order: Order, kind: str) -> dict[str, Any]:
             "A refill is a free top-up when the delivered count has dropped. Our staff look at each request."
         )
         if order.start_count is not None:
-            text += " " + _("The count should be %d or more.") % (order.start_count + order.delivered)
+            text += " " + _("The count should be %s or more.") % count(order.start_count + order.delivered)
         return {
             "title": _("Request refill for order %d?") % order.pk,
             "text": text,
@@ -138,7 +138,7 @@ def _cancel_text(order: Order) -> str:
     if order.per_order:
         return whole % money(order.charge)
     left = Row(order, actions_for(order)).remains
-    return part % {"left": f"{left:,}", "amount": money(refund_target(order.charge, left, order.total))}
+    return part % {"left": count(left), "amount": money(refund_target(order.charge, left, order.total))}
 
 
 def _said(order: Order, made: Request) -> str:

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.dateformat import format as formatted
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
@@ -17,7 +18,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from customers.access import staff_of as signed_in
 from customers.exporting import csv_download
-from customers.figures import count
+from customers.figures import count, count_short
 from customers.models import User
 from orders import columns, listing
 from orders.listing import EXPORT_HEADER, SIZES, WINDOWS, Asked
@@ -96,13 +97,13 @@ def bulk(request: HttpRequest) -> HttpResponseBase:
         return redirect(back)
     if act == "ask-cancel":
         return _ask_first(request, picked, back)
-    left = picked.count() - MOST_AT_ONCE  # before asking: what is asked for may match no more
+    left = _how_many(picked) - MOST_AT_ONCE  # before asking: what is asked for may match no more
     _tell(request, act, *_ask_all(picked[:MOST_AT_ONCE], act))
     if left > 0:
         text = _(
             "%(n)s more match and were not asked for: at most %(most)s at once. Nothing changed for them."
         )
-        messages.warning(request, text % {"n": count(left), "most": count(MOST_AT_ONCE)})
+        messages.warning(request, text % {"n": count_short(left), "most": count(MOST_AT_ONCE)})
     return redirect(back)
 
 
@@ -110,13 +111,18 @@ def _ask_first(request: HttpRequest, picked: QuerySet[Order], back: str) -> Http
     """What the dialog asks where there is script, as a page. All that match are found again when it is confirmed."""
     every = request.POST.getlist("all_matching")[-1:] == ["1"]
     context = {
-        "picked": picked.count(),
+        "picked": _how_many(picked),
         "numbers": [] if every else list(picked.values_list("pk", flat=True)),
         "all_matching": "1" if every else "",
         "query": request.POST.get("query", ""),
         "back": back,
     }
     return render(request, "orders/bulk_cancel.html", context)
+
+
+def _how_many(picked: QuerySet[Order]) -> int:
+    """Counted as far as the tabs count, whatever the length of the history."""
+    return picked.order_by()[: listing.MOST_COUNTED].count()
 
 
 def _picked(user: User, post: QueryDict) -> QuerySet[Order]:
@@ -222,7 +228,7 @@ def _chips(query: QueryDict, asked: Asked) -> list[dict[str, str]]:
 def _dates(asked: Asked) -> str:
     if asked.days in WINDOWS:
         return _(WINDOW_NAMES[asked.days])
-    since, until = (day.isoformat() if day else "…" for day in (asked.since, asked.until))
+    since, until = (formatted(day, "j M Y") if day else "…" for day in (asked.since, asked.until))
     return f"{since} – {until}"
 
 
@@ -236,7 +242,7 @@ def _summary(asked: Asked) -> str:
     if asked.service is not None:
         parts.append(_("of service %s") % asked.service)
     if asked.days:
-        parts.append(_("in: %s") % _dates(asked).lower())
+        parts.append(_("in: %s") % (_dates(asked).lower() if asked.days in WINDOWS else _dates(asked)))
     if asked.refill:
         parts.append(_("with a refill available"))
     return _("Nothing %s.") % ", ".join(parts) if parts else ""

@@ -253,7 +253,7 @@ def test_the_types_own_parameters_are_shown_as_ordered(browser: Client, alice: U
 def test_a_refill_is_asked_for_with_reason_and_count(browser: Client, alice: User, views: Service) -> None:
     order = completed(world.order(alice, views), start_count=100)
     page = browser.get(f"/orders/{order.pk}/refill")
-    assert "Request refill for order" in text_of(page) and "The count should be 1100 or more." in text_of(
+    assert "Request refill for order" in text_of(page) and "The count should be 1,100 or more." in text_of(
         page
     )
     answer = browser.post(
@@ -399,3 +399,9 @@ def test_a_request_without_clear_answer_is_told_calmly(browser: Client, alice: U
     words = text_of(show(browser, order))
     assert "Being looked at by our staff" in words
     assert "HTML page" not in words
+
+
+def test_the_refill_window_leads_to_how_refills_work(browser: Client, alice: User, views: Service) -> None:
+    page = show(browser, completed(world.order(alice, views))).content.decode()
+    assert '<a class="under" href="/help/#refills">How refills work</a>' in page
+    assert 'id="refills"' in browser.get("/help/").content.decode()

@@ -147,6 +147,13 @@ def test_filters_live_in_the_address(browser: Client, alice: User, views: Servic
     today = timezone.localdate()
     assert ids(browser.get(f"/orders/?since={today}&until={today}")) == [theirs.pk, mine.pk]
     assert ids(browser.get(f"/orders/?until={today - timedelta(days=1)}")) == []
+    assert "Date 1 Mar 2026 – 9 Mar 2026" in text_of(
+        browser.get("/orders/?since=2026-03-01&until=2026-03-09")
+    )
+    User.objects.filter(pk=alice.pk).update(language="de")
+    german = text_of(browser.get("/orders/?since=2026-03-01"))
+    assert "Datum 1 Mär 2026 – …" in german
+    User.objects.filter(pk=alice.pk).update(language="")
     assert len(ids(browser.get("/orders/?since=2026-99-99&days=x&service=x&size=7&after=x"))) == 2
     assert (
         'href="?"' in browser.get("/orders/?days=7d").content.decode()
@@ -315,6 +322,19 @@ def test_more_than_go_at_once_are_told_of_and_left_as_they_are(
     assert [Order.objects.get(pk=order.pk).status for order in orders] == ["Pending", "Canceled", "Canceled"]
     assert "more match" not in text_of(bulk(browser, "cancel", all_matching="1", query="status=Pending"))
     world.sane()
+
+
+def test_what_matches_is_counted_no_further_than_the_tabs_count(
+    browser: Client, alice: User, views: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orders.listing.MOST_COUNTED", 3)
+    for _ in range(5):
+        world.order(alice, views)
+    asked = {"act": "ask-cancel", "all_matching": "1", "query": ""}
+    with CaptureQueriesContext(connection) as captured:
+        assert "3 orders" in text_of(browser.post("/orders/bulk", asked))
+    counting = [row["sql"] for row in captured if "COUNT(" in row["sql"] and "orders_order" in row["sql"]]
+    assert counting and all("LIMIT 3" in sql for sql in counting)
 
 
 def test_bulk_reaches_only_ones_own_orders(browser: Client, views: Service) -> None:

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 
 from customers.models import PriceGroup, User
 from providers.browsing import about
-from providers.models import Favorite, MarkupRule, Provider, Service, SpecialRate
+from providers.models import Favorite, MarkupRule, Provider, Route, Service, SpecialRate
 from tests import world
 from tests.staff_world import signed_in
 
@@ -147,6 +147,36 @@ def test_a_long_list_comes_in_pages_and_costs_no_more_queries(browser: Client, v
     assert "1 to 50 of 121" in text_of(first)
     rest = ids(browser.get("/services/?page=3"))
     assert len(rest) == 21 and not set(rest) & set(ids(first))
+
+
+def test_its_totals_have_the_separators_of_the_language(browser: Client, alice: User, views: Service) -> None:
+    offer = views.routes.get().offer
+    copies = [Service(pk=10_000 + n, category=views.category, name=f"Copy {n}", service_type="default", minimum=1,
+        maximum=9, rate=views.rate, cost_rate=views.cost_rate, published=True) for n in range(1233)]  # fmt: skip
+    Route.objects.bulk_create(
+        Route(service=made, offer=offer) for made in Service.objects.bulk_create(copies)
+    )
+    pages = [browser.get(path).content.decode() for path in ("/services/", "/orders/new")]
+    found = browser.get("/orders/services", headers={"HX-Request": "true"}).content.decode()
+    assert (
+        all("All categories (1,234)" in page for page in pages)
+        and "of 1,234" in pages[1]
+        and "of 1,234" in found
+    )
+    words = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", pages[0]))
+    assert "1,234 services" in words and re.search(r"1 to \d+ of 1,234", words), re.findall(
+        r".{20}1,?234.{20}", words
+    )
+    User.objects.filter(pk=alice.pk).update(language="de")
+    for path in ("/services/", "/orders/new"):
+        page = browser.get(path).content.decode()
+        assert "Alle Kategorien (1.234)" in page and not re.search(r">[^<]*\b1,?234\b", page)
+
+
+def test_the_category_can_be_shown_without_script(browser: Client, views: Service) -> None:
+    page = browser.get("/services/").content.decode()
+    form = page.partition('id="category"')[2].partition("</form>")[0]
+    assert re.search(r"<noscript><button class=\"btn [^\"]*\">Show</button></noscript>", form)
 
 
 @pytest.mark.parametrize(
