@@ -9,6 +9,7 @@ from django.utils.translation import ngettext
 from customers.figures import count
 from providers.change_effects import ServiceEffect, effects_together
 from providers.foreseeing import Foresight
+from providers.hiding import hidden_by
 from providers.models import CatalogChange, Provider
 from providers.pricing import charge_for
 from providers.simulating import LARGE_RISE, margin_words, profit_words, rises_words, units_sold
@@ -26,7 +27,8 @@ class CatalogEffect:
     `moving`: those that another offer sells then. `profit_change`: panel currency, on the orders of the last 30 days
     had the changes been live then; what would have been off sale would have earned nothing. Margins in percent, over
     services that are on sale then, at or above cost. `leaving`: services on sale whose offer the provider no longer
-    lists, with `leaving_orders` open orders.
+    lists, with `leaving_orders` open orders. `hidden`: services taken off the list with it; no other figure but the
+    profit counts them.
     """
 
     changes: int
@@ -42,6 +44,7 @@ class CatalogEffect:
     staying_off: int = 0
     back: int = 0
     moving: int = 0
+    hidden: int = 0
 
     @property
     def sentence(self) -> str:
@@ -65,6 +68,9 @@ class CatalogEffect:
     @property
     def _parts(self) -> list[str]:
         parts = []
+        if self.hidden:
+            hidden = ngettext("%(n)s would be hidden", "%(n)s would be hidden", self.hidden)
+            parts.append(hidden % {"n": count(self.hidden)})
         if self.below_cost:
             dearer = ngettext(
                 "%(n)s would cost more than they are sold for",
@@ -122,31 +128,42 @@ def effect_of(provider: Provider, external_ids: Collection[str] | None = None) -
     return effect_of_changes(list(staged.select_related("offer", "provider").order_by("id")))
 
 
-def effect_of_changes(changes: Sequence[CatalogChange]) -> CatalogEffect:
+def effect_of_changes(changes: Sequence[CatalogChange], hide: Sequence[CatalogChange] = ()) -> CatalogEffect:
     """The same for these changes, of one provider or several; loaded with offer and provider."""
-    return summed(Foresight(changes), changes)
+    return summed(Foresight(changes), changes, hide)
 
 
-def summed(foresight: Foresight, changes: Sequence[CatalogChange]) -> CatalogEffect:
-    """The same for some of the changes that the foresight was made for; one query, for what was sold."""
-    touched = [effect for effect in effects_together(foresight, changes) if effect.changes]
+def summed(
+    foresight: Foresight, changes: Sequence[CatalogChange], hide: Sequence[CatalogChange] = ()
+) -> CatalogEffect:
+    """The same for some of the changes that the foresight was made for; one query, for what was sold.
+
+    `hide`: those among them that are accepted with "Hide service".
+    """
+    off_the_list = {pk for ids in hidden_by(foresight, hide).values() for pk in ids}
+    found = effects_together(foresight, changes)
+    hidden = [effect for effect in found if effect.service.pk in off_the_list]
+    touched = [effect for effect in found if effect.changes and effect.service.pk not in off_the_list]
     missing = {change.offer_id for change in changes if change.kind == CatalogChange.Kind.MISSING}
     leaving = [e for e in touched if e.offer_before in missing and not e.off_sale_before]
     on_sale = [effect for effect in touched if not effect.off_sale and not effect.below_cost]
     return CatalogEffect(
         changes=len(changes),
-        touched=len(touched),
+        touched=len(touched) + len(hidden),
         below_cost=sum(1 for effect in touched if effect.below_cost),
         off_sale=sum(1 for effect in touched if effect.goes_off_sale),
         large_rises=sum(1 for effect in touched if _large_rise(effect)),
         margin_before=_average([effect.margin_before for effect in on_sale]),
         margin_after=_average([effect.margin_after for effect in on_sale]),
-        profit_change=_profit_change(touched).quantize(AMOUNT),
+        profit_change=_profit_change(
+            [(one, one.gain_change) for one in touched] + [(one, one.gain_hidden) for one in hidden]
+        ).quantize(AMOUNT),
         leaving=len(leaving),
         leaving_orders=sum(effect.open_orders for effect in leaving),
         staying_off=sum(1 for effect in touched if effect.stays_off_sale),
         back=sum(1 for effect in touched if effect.comes_back),
         moving=sum(1 for effect in touched if effect.moves),
+        hidden=len(hidden),
     )
 
 
@@ -154,15 +171,15 @@ def _large_rise(effect: ServiceEffect) -> bool:
     return bool(effect.price_before) and effect.price_after > effect.price_before * (100 + LARGE_RISE) / 100
 
 
-def _profit_change(touched: Sequence[ServiceEffect]) -> Decimal:
-    sold = units_sold([effect.service.pk for effect in touched]) if touched else {}
+def _profit_change(touched: Sequence[tuple[ServiceEffect, Decimal]]) -> Decimal:
+    sold = units_sold([effect.service.pk for effect, _gain in touched]) if touched else {}
     profit = ZERO
-    for effect in touched:
+    for effect, change in touched:
         units, orders = sold.get(effect.service.pk, (0, 0))
-        if units and effect.gain_change:
-            gain, per_order = abs(effect.gain_change), effect.service.per_order
+        if units and change:
+            gain, per_order = abs(change), effect.service.per_order
             amount = gain * orders if per_order else charge_for(gain, units, per_order=False)
-            profit += amount if effect.gain_change > 0 else -amount
+            profit += amount if change > 0 else -amount
     return profit
 
 

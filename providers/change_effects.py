@@ -75,6 +75,11 @@ class ServiceEffect:
         return after - before
 
     @property
+    def gain_hidden(self) -> Decimal:
+        """The same where it leaves the list: what it brought is gone."""
+        return ZERO if self.off_sale_before else self.cost_before - self.price_before
+
+    @property
     def badness(self) -> tuple[bool, bool, bool, Decimal]:
         """Compared, the worst is the greatest: below cost, off sale, anything at all, then what is lost."""
         return self.below_cost, self.goes_off_sale, self.changes, -self.gain_change

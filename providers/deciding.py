@@ -24,6 +24,7 @@ from providers.applying import (
 )
 from providers.catalog import tell_about_holds
 from providers.denying import hold_denied
+from providers.hiding import hide_for, show_again
 from providers.locking import lock_offers
 from providers.models import CatalogChange, Provider, Route
 from providers.publishing import unpublish
@@ -43,11 +44,12 @@ class CannotUndo(Exception):
 
 @dataclass(frozen=True)
 class Decided:
-    """`revision`: what undo_together takes."""
+    """`revision`: what undo_together takes. `hidden`: services that were taken off the list with it."""
 
     revision: uuid.UUID
     applied: int
     refused: int = 0
+    hidden: int = 0
 
 
 def accept_changes(
@@ -74,25 +76,29 @@ def accept_changes(
 def decide_together(
     accept: Collection[int],
     refuse: Collection[int] = (),
+    hide: Collection[int] = (),
     *,
     by: User | None = None,
     request: HttpRequest | None = None,
 ) -> Decided:
     """Accept and refuse staged changes by their ids, of one provider or several: all of it or nothing.
 
+    `hide`: accepted as well, and what they would sell below cost leaves the list (hiding.hidden_of).
     What is accepted is one revision, that undo_together takes back as one; each provider's audit names it. Ids that
     do not wait any more are left out. Offers of the providers are locked in the order of their ids, before any price.
     """
     revision, applied, refused = uuid.uuid4(), 0, 0
-    waiting = CatalogChange.objects.filter(state=State.STAGED, pk__in={*accept, *refuse})
+    accept, refuse = {*accept, *hide}, set(refuse) - {*accept, *hide}
+    waiting = CatalogChange.objects.filter(state=State.STAGED, pk__in=accept | refuse)
     with transaction.atomic():
         providers = _locked(waiting.values_list("provider", flat=True))
+        hidden = hide_for(hide, by=by, request=request) if hide else 0
         for provider in providers:
             changes = list(_staged(provider, None, accept))
             _accept(provider, changes, revision, by, request)
             applied += len(changes)
-            refused += refuse_changes(provider, change_ids=set(refuse) - set(accept), by=by, request=request)
-    return Decided(revision, applied, refused)
+            refused += refuse_changes(provider, change_ids=refuse, by=by, request=request)
+    return Decided(revision, applied, refused, hidden)
 
 
 def _locked(provider_ids: Iterable[int]) -> list[Provider]:
@@ -162,7 +168,7 @@ def undo_together(
 
     New services stay as offers, because the provider lists them; what was put on sale of them and has no other
     way to be delivered is unpublished, its open orders go on. An undone price rise leaves its service on hold,
-    because the provider still charges the new price. Returns the changes undone by provider. Raises CannotUndo
+    because the provider still charges the new price. What was hidden with it is on the list again. Returns the changes undone by provider. Raises CannotUndo
     when a later change touched a value of any of them.
     """
     applied = CatalogChange.objects.filter(revision=revision, state=State.APPLIED)
@@ -198,6 +204,7 @@ def _undo(
         set_holds(holds, now)
     undone = [change.pk for change in (*changes, *withdrawn)]
     CatalogChange.objects.filter(pk__in=undone).update(state=State.UNDONE, decided_at=now, decided_by=by)
+    show_again(changes, by=by, request=request)
     _carry_over(provider)
     summary = f"{len(undone)} catalog changes of {provider.name} undone"
     record(by, "catalog.undo", provider, summary, {"revision": str(revision)}, request)

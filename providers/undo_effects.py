@@ -24,6 +24,7 @@ from providers.deciding import (
     sold_by_these_only,
 )
 from providers.foreseeing import Foresight
+from providers.hiding import hidden_with
 from providers.models import CatalogChange
 from providers.sale_effects import SaleEffect, effect_of_unpublishing
 from providers.simulating import Effect, Simulation, compared, summed
@@ -38,6 +39,7 @@ class UndoEffect:
     providers: tuple[str, ...]
     simulation: Simulation
     unpublished: SaleEffect
+    shown_again: int  # services that were hidden with it and come back on the list
 
 
 def effect_of_undoing(revision: uuid.UUID) -> UndoEffect:
@@ -58,6 +60,7 @@ def effect_of_undoing(revision: uuid.UUID) -> UndoEffect:
         providers=tuple(dict.fromkeys(change.provider.name for change in undone)),
         simulation=_simulated(changed, unpublished),
         unpublished=effect_of_unpublishing(unpublished),
+        shown_again=hidden_with(changed).count(),
     )
 
 

@@ -86,22 +86,29 @@ def _before(effect: UndoEffect, revision: UUID, action: str, back: str) -> dict[
         back=back,
         yes=_("Undo it"),
         foot=_("Open orders keep the price they were placed at."),
-        words=off_the_list_words(effect) or ("" if effect.simulation.touched else _("No price changes.")),
+        words=_list_words(effect) or ("" if effect.simulation.touched else _("No price changes.")),
     )
 
 
-def off_the_list_words(effect: UndoEffect) -> str:
-    """What goes off the list by an undo, with some names; "" where nothing does."""
-    gone = effect.unpublished.simulation.rows
+def _list_words(effect: UndoEffect) -> str:
+    """What goes off the list by an undo, with some names, and what comes back on it; "" where nothing does."""
+    gone, said = effect.unpublished.simulation.rows, ""
+    if effect.shown_again:
+        told = ngettext(
+            "%s hidden service comes back on the list; it is sold only if its price is not below cost.",
+            "%s hidden services come back on the list; they are sold only if their price is not below cost.",
+            effect.shown_again,
+        )
+        said = told % count(effect.shown_again)
     if not gone:
-        return ""
+        return said
     words = ngettext(
         "%s service goes off the list, because only a new offer of this revision delivers it:",
         "%s services go off the list, because only new offers of this revision deliver them:",
         len(gone),
     )
     names = ", ".join(row.name for row in gone[:NAMED]) + (", …" if len(gone) > NAMED else "")
-    said = f"{words % count(len(gone))} {names}."
+    said = f"{words % count(len(gone))} {names}. {said}".strip()
     if orders := effect.unpublished.open_orders:
         told = ngettext("%s open order of theirs goes on.", "%s open orders of theirs go on.", orders)
         said += f" {told % count(orders)}"

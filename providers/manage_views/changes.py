@@ -64,8 +64,9 @@ def staged_part(request: HttpRequest, provider: Provider | None) -> dict[str, An
 
 
 def _preselected(effects: Effects) -> CatalogEffect:
-    """What accepting does as the page comes: rows that would sell below cost are not ticked."""
-    return summed(effects.foresight, [row.change for row in effects.rows if not row.below_cost])
+    """What accepting does as the page comes: rows that would sell below cost are not ticked and preset to hide."""
+    hide = [row.change for row in effects.rows if row.below_cost]
+    return summed(effects.foresight, [row.change for row in effects.rows], hide)
 
 
 def _tab(request: HttpRequest, kind: str) -> str:
@@ -98,9 +99,10 @@ def catalog(request: HttpRequest) -> HttpResponse:
 def effect(request: HttpRequest) -> HttpResponse:
     """What accepting the ticked rows (or all of the kind) would do, as one sentence; nothing is decided."""
     everything = request.POST.get("decision") == "accept_all"
-    accepted, _refused = _decided(request, "accept_all" if everything else "accept")
-    changes = CatalogChange.objects.filter(pk__in=accepted)
-    found = effect_of_changes(list(changes.select_related("offer", "provider").order_by("id")))
+    accepted, _refused, hidden = _decided(request, "accept_all" if everything else "accept")
+    rows = CatalogChange.objects.filter(pk__in=accepted | hidden)
+    changes = list(rows.select_related("offer", "provider").order_by("id"))
+    found = effect_of_changes(changes, [change for change in changes if change.pk in hidden])
     return render(request, "manage/parts/effect.html", {"effect": found, "everything": everything})
 
 
@@ -108,13 +110,20 @@ def effect(request: HttpRequest) -> HttpResponse:
 @require_POST
 def decide(request: HttpRequest) -> HttpResponse:
     """Accept or refuse: the selected rows, or all of a kind (of one provider or of all), as one revision."""
-    accepted, refused = _decided(request, request.POST.get("decision", ""))
-    done = decide_together(accepted, refused, by=staff_of(request), request=request)
+    accepted, refused, hidden = _decided(request, request.POST.get("decision", ""))
+    done = decide_together(accepted, refused, hidden, by=staff_of(request), request=request)
     if not done.applied and not done.refused:
         messages.warning(request, _("Nothing was selected, or somebody decided it meanwhile."))
     if done.applied:
         told = ngettext("%d change accepted", "%d changes accepted", done.applied) % done.applied
         messages.success(request, _("%s; prices follow. Open orders keep theirs.") % told)
+    if done.hidden:
+        told = ngettext(
+            "%d service is off the list until you publish it again.",
+            "%d services are off the list until you publish them again.",
+            done.hidden,
+        )
+        messages.success(request, told % done.hidden)
     if done.refused:
         told = ngettext("%d change refused", "%d changes refused", done.refused) % done.refused
         messages.success(request, _("%s, and not offered again.") % told)
@@ -144,14 +153,17 @@ def accepted_lately() -> list[dict[str, Any]]:
     return sorted(found, key=lambda row: row["at"], reverse=True)[:SHOWN]
 
 
-def _decided(request: HttpRequest, decision: str) -> tuple[set[int], set[int]]:
-    """(accepted, refused) changes among those that still wait. A row's own decision counts, whatever is ticked."""
+def _decided(request: HttpRequest, decision: str) -> tuple[set[int], set[int], set[int]]:
+    """(accepted, refused, hidden) changes among those that still wait. A row's own decision counts, whatever is ticked;
+    but "Hide service", which some rows come with, not while others are refused."""
     number = _number(request.POST.get("provider", ""))
     waiting = staged(None).filter(provider=number) if number else staged(None)
     own = {
         int(name.removeprefix(OWN)): str(value)
         for name, value in request.POST.items()
-        if name.startswith(OWN) and _number(name.removeprefix(OWN)) and value in ("accept", "refuse", "later")
+        if name.startswith(OWN)
+        and _number(name.removeprefix(OWN))
+        and value in ("accept", "refuse", "later", "hide")
     }
     if decision.endswith("_all"):
         meant = set(waiting.filter(kind=request.POST.get("kind", "")).values_list("pk", flat=True))
@@ -166,7 +178,8 @@ def _decided(request: HttpRequest, decision: str) -> tuple[set[int], set[int]]:
         accepted |= as_ticked
     elif decision.startswith("refuse"):
         refused |= as_ticked
-    return accepted, refused
+    hidden = set() if decision.startswith("refuse") else {pk for pk in known if own[pk] == "hide"}
+    return accepted, refused, hidden
 
 
 def _back(request: HttpRequest) -> str:

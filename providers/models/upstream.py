@@ -168,6 +168,9 @@ class CatalogChange(models.Model):
     beyond_limits = models.BooleanField(default=False)
     state = models.CharField(max_length=10, choices=State.choices, default=State.STAGED)
     revision = models.UUIDField(null=True, blank=True)  # the decision it was applied with; undone together
+    hid = ArrayField(
+        models.BigIntegerField(), null=True, blank=True
+    )  # services taken off the list with it (providers.hiding)
     found_at = models.DateTimeField(default=timezone.now)
     decided_at = models.DateTimeField(null=True, blank=True)
     decided_by = models.ForeignKey(

@@ -182,3 +182,21 @@ def test_an_undo_says_before_what_it_does_to_prices_and_what_goes_off_sale(
         assert row["off_sale"] == service.off_sale != ""
     assert not service_of(meridian, 21).published
     assert "nothing to undo" in refused("catalog_undo", "Meridian", done["revision"], "--dry-run")
+
+
+def test_what_would_sell_below_cost_is_hidden_by_the_command(meridian: Provider) -> None:
+    service = service_of(meridian, 1)
+    Service.objects.filter(pk=service.pk).update(pinned_rate=Decimal("1.5"))
+    presets = {row["service"]: row["preset"] for row in run("catalog_changes", "--kind", "price")}
+    assert presets == {"1": "hide", "2": "accept"}
+    assert "better hidden (catalog_decide --hide)" in text("catalog_changes")
+    number = str(waiting(meridian, 1).pk)
+    told = run("catalog_decide", "--hide", number, "--dry-run")[0]
+    assert (told["changes"], told["hidden"], told["below_cost"]) == (1, 1, 0)
+    done = run("catalog_decide", "--hide", number)[0]
+    assert (done["applied"], done["hidden"]) == (1, 1)
+    assert not service_of(meridian, 1).published
+    foreseen = run("catalog_undo", "Meridian", "--last", "--dry-run")[0]
+    assert foreseen["shown_again"] == 1
+    run("catalog_undo", "Meridian", "--last")
+    assert service_of(meridian, 1).published

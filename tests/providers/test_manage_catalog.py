@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from customers.models import AuditEntry
 from providers.catalog import sync_catalog
 from providers.change_effects import effects_of
-from providers.models import CatalogChange, Provider
+from providers.models import CatalogChange, Provider, Service
 from providers.publishing import publish
 from tests import staff_world, world
 from tests.providers.shop import Upstream, connected, everything_at, offer_of, service_of
@@ -308,3 +308,54 @@ def test_an_undo_asks_first_and_shows_what_it_does_to_prices(
     assert "1 change of Meridian was undone; prices follow." in said
     again = text_of(browser.post("/manage/catalog/undo", {"revision": revision, "preview": "1"}, follow=True))
     assert "There is nothing to undo in this revision." in again
+
+
+@pytest.fixture
+def pinned(shop: Upstream, meridian: Provider) -> Service:
+    """A service at a pinned price, whose offer is about to cost more than that."""
+    service = service_of(meridian, 1)
+    Service.objects.filter(pk=service.pk).update(pinned_rate=Decimal("1.25"))
+    dearer(shop, meridian)
+    return service
+
+
+def test_a_row_below_cost_is_preset_to_hide_the_service_and_an_undo_shows_it_again(
+    browser: Client, meridian: Provider, pinned: Service
+) -> None:
+    page = browser.get("/manage/catalog").content.decode()
+    assert page.count('<option value="hide" selected>') == 1
+    assert page.count('<option value="hide">') == 2
+    told = text_of(browser.get("/manage/catalog"))
+    assert "3 changes would touch 3 services on sale: 1 would be hidden; 2 would get dearer" in told
+    below, one, two = staged(meridian)
+    own = {f"decide-{below.pk}": "hide"}
+    said = text_of(
+        browser.post(
+            "/manage/catalog/decide", {"decision": "accept", "change": [one.pk, two.pk]} | own, follow=True
+        )
+    )
+    assert "3 changes accepted" in said and "1 service is off the list until you publish it again." in said
+    pinned.refresh_from_db()
+    assert (pinned.published, offer_of(meridian, 1).rate) == (False, Decimal("1.5"))
+    assert service_of(meridian, 2).on_sale
+    revision = {"revision": str(CatalogChange.objects.filter(kind="price")[0].revision)}
+    asked = text_of(browser.post("/manage/catalog/undo", revision | {"preview": "1"}))
+    assert "1 hidden service comes back on the list" in asked
+    browser.post("/manage/catalog/undo", revision)
+    pinned.refresh_from_db()
+    assert pinned.published and offer_of(meridian, 1).rate == 1
+    verbs = set(AuditEntry.objects.values_list("verb", flat=True))
+    assert {"services.unpublish", "services.publish"} <= verbs
+
+
+def test_a_preset_to_hide_does_not_count_while_others_are_refused(
+    browser: Client, meridian: Provider, pinned: Service
+) -> None:
+    below, one, _two = staged(meridian)
+    own = {f"decide-{below.pk}": "hide"}
+    browser.post("/manage/catalog/decide", {"decision": "refuse", "change": [one.pk]} | own)
+    pinned.refresh_from_db()
+    assert pinned.published and below in staged(meridian)
+    browser.post("/manage/catalog/decide", {"decision": "rows"} | own)
+    pinned.refresh_from_db()
+    assert not pinned.published and below not in staged(meridian)

@@ -52,6 +52,7 @@ def _as_json(row: Row) -> dict[str, Any]:
         "services": row.services,
         "touched": row.touched,
         "open_orders": row.open_orders,
+        "preset": "hide" if row.below_cost else "accept",
         "effect": None
         if effect is None or not effect.changes
         else {
@@ -79,7 +80,7 @@ def _text(row: Row) -> str:
     if effect and effect.changes:
         words += (
             f"; our price {effect.price_before.normalize():f} → {effect.price_after.normalize():f}"
-            f" at a cost of {effect.cost_after.normalize():f}{' BELOW COST' if effect.below_cost else ''}"
+            f" at a cost of {effect.cost_after.normalize():f}{' BELOW COST, better hidden (catalog_decide --hide)' if effect.below_cost else ''}"
         )
         words += _off_and_on(effect)
     if row.more:

@@ -25,19 +25,28 @@ class Command(Base):
             "--accept", default="", metavar="IDS", help="numbers as catalog_changes prints them"
         )
         parser.add_argument("--refuse", default="", metavar="IDS", help="the same")
+        parser.add_argument(
+            "--hide",
+            default="",
+            metavar="IDS",
+            help="accept these, and take off the list what they would sell below cost",
+        )
         parser.add_argument("--dry-run", action="store_true", help="only say what accepting would do")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        accept, refuse = _waiting(options["accept"]), _waiting(options["refuse"])
-        if not accept and not refuse:
+        accept, refuse, hide = (_waiting(options[name]) for name in ("accept", "refuse", "hide"))
+        if not accept and not refuse and not hide:
             raise CommandError("Say what to accept or to refuse, by numbers.")
         if options["dry_run"]:
-            effect = effect_of_changes(accept)
+            effect = effect_of_changes([*accept, *hide], hide)
             self.say(asdict(effect) | {"sentence": effect.sentence}, effect.sentence)
             return
-        done = decide_together([one.pk for one in accept], [one.pk for one in refuse], by=self.by)
+        ids = ([one.pk for one in chosen] for chosen in (accept, refuse, hide))
+        done = decide_together(*ids, by=self.by)
         told = {"applied": done.applied, "refused": done.refused, "revision": str(done.revision)}
-        self.say(told, f"{counted(done.applied, 'change')} accepted, {done.refused} refused.")
+        hidden = f" {counted(done.hidden, 'service')} hidden." if done.hidden else ""
+        words = f"{counted(done.applied, 'change')} accepted, {done.refused} refused.{hidden}"
+        self.say(told | {"hidden": done.hidden}, words)
 
 
 def _waiting(text: str) -> list[CatalogChange]:

@@ -58,12 +58,15 @@ class Command(Base):
             "undoes": effect.changes,
             "providers": effect.providers,
             "unpublished": gone,
+            "shown_again": effect.shown_again,
             "open_orders": effect.unpublished.open_orders,
         }
         words = f"{counted(effect.changes, 'change')} of {names} would be undone."
         if gone:
             services = ", ".join(f"{row['service']} {row['name']}" for row in gone)
             words += f" {counted(len(gone), 'service')} would go off the list: {services}."
+        if effect.shown_again:
+            words += f" {counted(effect.shown_again, 'hidden service')} would be on the list again."
         self.say(told, words)
         tell_effect(self, effect.simulation)
 
