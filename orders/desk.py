@@ -17,10 +17,12 @@ from decimal import Decimal
 
 from django.conf import settings
 from django.db import transaction
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
+from customers.audit import record
 from customers.models import User
 from customers.permissions import may, who_may
 from orders.asking_again import being_asked
@@ -114,11 +116,19 @@ def evidence_for(order_id: int) -> Evidence:
 
 
 def decide(
-    order_id: int, choice: str, *, reason: str, user: User | None, actor: str, provider_order_id: str = ""
+    order_id: int,
+    choice: str,
+    *,
+    reason: str,
+    user: User | None,
+    actor: str,
+    provider_order_id: str = "",
+    request: HttpRequest | None = None,
 ) -> str:
     """Carry out one decision; returns the submission's state after it. Raises CannotDecide, nothing changed.
 
-    `user` None is the command line, which may do everything; others what the table of permissions says.
+    `user` None is the command line, which may do everything; others what the table of permissions says. What was
+    decided and its audit entry are one transaction.
     """
     if choice not in VERB_OF:
         raise CannotDecide(_("There is no choice %(choice)s.") % {"choice": repr(choice)})
@@ -150,12 +160,26 @@ def decide(
         )
     seen = _verify(submission.provider, provider_order_id) if choice == "accepted" else None
     with transaction.atomic():
-        return _carry_out(order_id, choice, reason.strip()[:400], actor, provider_order_id.strip(), seen)
+        decided = _Decided(
+            choice, reason.strip()[:400], user, actor, provider_order_id.strip(), seen, request
+        )
+        return _carry_out(order_id, decided)
 
 
-def _carry_out(
-    order_id: int, choice: str, reason: str, actor: str, provider_order_id: str, seen: Observation | None
-) -> str:
+@dataclass(frozen=True)
+class _Decided:
+    choice: str
+    reason: str
+    user: User | None
+    actor: str
+    provider_order_id: str
+    seen: Observation | None
+    request: HttpRequest | None
+
+
+def _carry_out(order_id: int, decided: _Decided) -> str:
+    """The decision, its story and its audit entry. Settling is last, because it locks the wallet."""
+    choice, reason, actor = decided.choice, decided.reason, decided.actor
     order = lock_order(order_id)
     submission = (
         Submission.objects.select_for_update(of=("self",)).select_related("provider").get(pk=order_id)
@@ -164,15 +188,17 @@ def _carry_out(
     if submission.state != Submission.State.UNKNOWN or attempt is None or being_asked(submission):
         raise CannotDecide(_("This order was decided, or asked about again, a moment ago."))
     if choice == "accepted":
-        why = f"Found at the provider ({seen.raw_word if seen else ''}), accepted"
-        if not accept_unknown(order, submission, attempt, provider_order_id, actor, f"{reason}. {why}"):
+        why, found_id = f"Found at the provider ({_word(decided)}), accepted", decided.provider_order_id
+        if not accept_unknown(order, submission, attempt, found_id, actor, f"{reason}. {why}"):
             raise CannotDecide(
-                _("The provider's order %(id)s belongs to another order already.") % {"id": provider_order_id}
+                _("The provider's order %(id)s belongs to another order already.") % {"id": found_id}
             )
+        _audit(order_id, decided, Submission.State.ACCEPTED)
         return Submission.State.ACCEPTED
     if choice == "write_off":
         _to(submission, Submission.State.WRITTEN_OFF)
         _event(order, Submission.State.WRITTEN_OFF, reason, actor)
+        _audit(order_id, decided, Submission.State.WRITTEN_OFF)
         end_as_written_off(
             order, gettext_noop("It could not be verified; the whole charge was returned"), actor
         )
@@ -181,6 +207,7 @@ def _carry_out(
     if choice == "absent_refund":
         _to(submission, Submission.State.REJECTED)
         _event(order, Submission.State.REJECTED, reason, actor)
+        _audit(order_id, decided, Submission.State.REJECTED)
         end_with_full_refund(
             order, gettext_noop("It was not delivered; the whole charge was returned"), actor
         )
@@ -188,13 +215,33 @@ def _carry_out(
     now = timezone.now()
     _to(submission, Submission.State.QUEUED, next_at=now, queued_since=now, waits_for="")
     _event(order, Submission.State.QUEUED, reason, actor)
-    if Request.objects.live().filter(order=order, kind=Request.Kind.CANCEL).exists():
-        withdraw(
-            order, gettext_noop("Canceled as asked; nothing was sent. The whole charge was returned."), actor
-        )
+    _audit(order_id, decided, Submission.State.QUEUED)
+    asked = Request.objects.live().filter(order=order, kind=Request.Kind.CANCEL).exists()
+    unsent = gettext_noop("Canceled as asked; nothing was sent. The whole charge was returned.")
+    if asked and withdraw(order, unsent, actor):
         return Submission.State.WITHDRAWN
     hint_submit(submission.provider_id)
     return Submission.State.QUEUED
+
+
+def _word(decided: _Decided) -> str:
+    return decided.seen.raw_word if decided.seen else ""
+
+
+def _audit(order_id: int, decided: _Decided, state: str) -> None:
+    record(
+        decided.user,
+        "unknown.decide",
+        f"order:{order_id}",
+        f"Order {order_id} in doubt decided: {decided.choice.replace('_', ' ')}. {decided.reason}",
+        {
+            "choice": decided.choice,
+            "reason": decided.reason,
+            "provider_order_id": decided.provider_order_id,
+            "state": str(state),
+        },
+        decided.request,
+    )
 
 
 def _verify(provider: Provider, provider_order_id: str) -> Observation:

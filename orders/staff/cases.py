@@ -15,7 +15,6 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from customers.access import allowed, confirm_again, staff_of
-from customers.audit import record
 from customers.models import User
 from customers.permissions import may
 from orders import desk
@@ -82,14 +81,17 @@ def decide(request: HttpRequest, order_id: int) -> HttpResponse:
     was_open = Submission.objects.filter(pk=order_id, state=Submission.State.UNKNOWN).exists()
     try:
         state = desk.decide(
-            order_id, choice, reason=reason, user=user, actor=user.email, provider_order_id=provider_order_id
+            order_id,
+            choice,
+            reason=reason,
+            user=user,
+            actor=user.email,
+            provider_order_id=provider_order_id,
+            request=request,
         )
     except desk.CannotDecide as error:
         return _refused(request, order_id, choice, str(error))
-    if was_open:  # a repeated decision changes nothing and is one entry
-        details = {"choice": choice, "reason": reason, "provider_order_id": provider_order_id, "state": state}
-        summary = f"Order {order_id} in doubt decided: {choice.replace('_', ' ')}. {reason}"
-        record(user, "unknown.decide", f"order:{order_id}", summary, details, request)
+    if was_open:
         messages.success(request, _DONE[state])
     else:
         messages.info(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from customers.models import AuditEntry
 from orders.models import Submission
 from providers.models import Provider, Service
 from tests import world
@@ -71,6 +72,8 @@ def test_a_doubt_is_listed_and_resolved(
     (done,) = run("unknown_resolve", case["id"], "absent-refund", "--reason", "Not in their panel")
     assert (done["submission"], done["status"], done["refunded"]) == ("rejected", "Canceled", "10.000000")
     assert run("unknown_list") == []
+    entry = AuditEntry.objects.get(verb="unknown.decide")
+    assert (entry.actor_label, entry.details["reason"]) == ("command line", "Not in their panel")
     with pytest.raises(CommandError, match="decided already"):
         run("unknown_resolve", order.pk, "absent-resend", "--reason", "again")
 

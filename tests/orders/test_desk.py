@@ -8,9 +8,9 @@ import pytest
 from django.utils import timezone
 
 from customers import wallet
-from customers.models import Transfer
+from customers.models import AuditEntry, Transfer
 from orders.desk import CannotDecide, decide, evidence_for, unknown_submissions
-from orders.models import Order, Submission, SubmissionAttempt
+from orders.models import Order, OrderEvent, Submission, SubmissionAttempt
 from orders.recording import Sent, record
 from orders.submission import submit_lane
 from providers.adapters.errors import NotSent, Refused, Uncertain
@@ -46,6 +46,54 @@ def resolve(order: Order, choice: str, provider_order_id: str = "", user: Any = 
         actor="rita",
         provider_order_id=provider_order_id,
     )
+
+
+@pytest.mark.parametrize(
+    ("choice", "state"),
+    [
+        ("accepted", "accepted"),
+        ("absent_refund", "rejected"),
+        ("absent_resend", "queued"),
+        ("write_off", "written_off"),
+    ],
+)
+def test_a_decision_and_its_audit_entry_are_one_or_none(
+    upstream: Sandbox, doubted: Order, monkeypatch: pytest.MonkeyPatch, choice: str, state: str
+) -> None:
+    """Whatever ends the process in between, nothing is decided without an entry that says who and why."""
+    found_id = str(upstream.truth("order")[0]["order"]) if choice == "accepted" else ""
+
+    def die(*_given: object, **_more: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as dying, pytest.raises(MemoryError):
+        dying.setattr("orders.desk.record", die)
+        resolve(doubted, choice, found_id)
+    doubted.refresh_from_db()
+    assert (world.state_of(doubted), doubted.refunded) == ("unknown", 0)
+    assert not OrderEvent.objects.filter(order=doubted, actor="rita").exists()
+    admin = world.admin()
+    assert resolve(doubted, choice, found_id, admin) == resolve(doubted, choice, found_id, admin) == state
+    entry = AuditEntry.objects.get(verb="unknown.decide")
+    assert (entry.actor, entry.subject) == (admin, f"order:{doubted.pk}")
+    assert (entry.details["choice"], entry.details["state"]) == (choice, state)
+    assert entry.details["reason"] == "Looked at the provider"
+    world.sane()
+
+
+@pytest.mark.parametrize("settles", ["end_with_full_refund", "end_as_written_off"])
+def test_a_settlement_that_fails_leaves_no_entry(
+    doubted: Order, monkeypatch: pytest.MonkeyPatch, settles: str
+) -> None:
+    def die(*_given: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(f"orders.desk.{settles}", die)
+    choice = "absent_refund" if settles == "end_with_full_refund" else "write_off"
+    with pytest.raises(MemoryError):
+        resolve(doubted, choice)
+    assert world.state_of(doubted) == "unknown"
+    assert not AuditEntry.objects.filter(verb="unknown.decide").exists()
 
 
 def test_a_case_shows_its_evidence(doubted: Order) -> None:

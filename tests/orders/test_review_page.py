@@ -367,7 +367,7 @@ def test_an_id_that_the_provider_cannot_be_asked_for_is_taken_on_a_persons_word_
     assert "The refill is settled" in send(client, url, **typed, seen_there="on")
     refill.refresh_from_db()
     assert (refill.state, refill.upstream_id) == ("accepted", "R77")
-    entry = AuditEntry.objects.get(action="request.settle_exists")
+    entry = AuditEntry.objects.get(verb="request.settle_exists")
     assert entry.details["refill_id"] == "R77" and "not verified" in entry.details["found"]
     note = OrderEvent.objects.get(order=refill.order_id, kind="note")
     assert note.staff_only and "R77: not verified" in note.why

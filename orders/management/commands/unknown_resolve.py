@@ -4,7 +4,6 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from customers.audit import record
 from customers.management.command_line import Command as Base
 from orders.desk import CannotDecide, decide
 from orders.management.command_line import find_order
@@ -40,13 +39,6 @@ class Command(Base):
             )
         except CannotDecide as error:
             raise CommandError(str(error)) from error
-        record(
-            None,
-            f"unknown.{options['choice']}",
-            f"order:{order.pk}",
-            f"Decided {options['choice']}",
-            {"reason": options["reason"]},
-        )
         order.refresh_from_db()
         result = {
             "id": order.pk,
