@@ -13,9 +13,11 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from customers.ledger import Entry
-from customers.models import DepositRequest, Transfer, User
+from customers.models import DepositRequest, Notice, Transfer, User
 from customers.wallet import wallet_of
-from orders.models import Order, Request
+from orders.models import MassRest, Order, Request
+from providers.models import Alert, Favorite
+from providers.reporting import reports_of
 
 PAGE = 2000
 
@@ -49,6 +51,10 @@ def document(user: User) -> Iterator[str]:
         ("ledger", transfers, entry),
         ("orders", Order.objects.for_user(user).select_related("service"), _order),
         ("requests", Request.objects.filter(order__user=user), _request),
+        ("favorites", user.favorites.select_related("service"), _favorite),
+        ("reports", reports_of(user), _report),
+        ("mails", user.mailed_notices.all(), _mail),
+        ("lines_not_placed", MassRest.objects.filter(user=user), _rest),
     ]
     for name, rows, told in parts:
         yield f',\n"{name}": ['
@@ -71,6 +77,7 @@ def _profile(user: User) -> dict[str, Any]:
         "name": user.name,
         "joined": user.date_joined,
         "last_sign_in": user.last_login,
+        "language": user.language,
         "time_zone": user.time_zone,
         "theme": user.theme,
         "single_letter_shortcuts": user.single_keys,
@@ -78,6 +85,9 @@ def _profile(user: User) -> dict[str, Any]:
         "price_list": user.price_group.name if user.price_group else None,
         "terms_version": user.terms_version,
         "terms_accepted_at": user.terms_accepted_at,
+        "deletion_asked_at": user.deletion_asked_at,
+        "suspended": [name for name in ("orders", "api", "deposits") if getattr(user, f"{name}_suspended")],
+        "suspended_note": user.suspended_note,
     }
 
 
@@ -101,8 +111,25 @@ def _order(row: Order) -> dict[str, Any]:
 def _request(row: Request) -> dict[str, Any]:
     return {
         "request": row.pk, "order": row.order_id, "kind": row.kind, "state": row.state, "at": row.created_at,
-        "reason": row.reason,
+        "reason": row.reason, "current_count": row.current_count, "answer": row.note, "decided_at": row.decided_at,
     }  # fmt: skip
+
+
+def _favorite(row: Favorite) -> dict[str, Any]:
+    return {"service": row.service_id, "service_name": row.service.name}
+
+
+def _report(row: Alert) -> dict[str, Any]:
+    """A report of a service as it is kept: with the words it was made with."""
+    return {"text": row.text, "at": row.opened_at, "closed_at": row.closed_at}
+
+
+def _mail(row: Notice) -> dict[str, Any]:
+    return {"subject": row.subject, "text": row.text, "written_at": row.created_at, "sent_at": row.sent_at}
+
+
+def _rest(row: MassRest) -> dict[str, Any]:
+    return {"at": row.at, "lines": row.lines}
 
 
 def _json(value: Any) -> str:

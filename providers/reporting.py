@@ -20,7 +20,7 @@ def report_service(user: User, service: Service, words: str) -> None:
     Raises TooManyReports.
     """
     key = f"report:{service.pk}:{user.pk}"
-    mine = _reports_of(user).filter(closed_at=None)
+    mine = reports_of(user).filter(closed_at=None)
     if not mine.filter(key=key).exists() and mine.count() >= MOST_OPEN:
         raise TooManyReports
     said = " ".join(words.split())[:LONGEST]
@@ -29,10 +29,11 @@ def report_service(user: User, service: Service, words: str) -> None:
 
 def forget_reports(user: User) -> None:
     """An erased customer's reports stay with his number in place of his e-mail and without his words."""
-    for alert in _reports_of(user):
+    for alert in reports_of(user):
         service = alert.key.split(":")[1]
         Alert.objects.filter(pk=alert.pk).update(text=f"customer {user.pk} reports service {service}")
 
 
-def _reports_of(user: User) -> QuerySet[Alert]:
+def reports_of(user: User) -> QuerySet[Alert]:
+    """The notices that this customer's reports opened, those of others excepted."""
     return Alert.objects.filter(key__startswith="report:", key__endswith=f":{user.pk}")

@@ -10,10 +10,15 @@ from django.core import mail
 from django.test import Client
 
 from customers import site_settings
-from customers.models import AuditEntry, User
+from customers.models import AuditEntry, Notice, User
 from customers.notices import low_below, wants
+from orders.mass_lines import read_lines
+from orders.mass_rest import keep_rest
+from orders.requests import decide
+from providers.browsing import toggle_favorite
 from providers.models import Service
-from tests import world
+from providers.reporting import report_service
+from tests import staff_world, world
 from tests.staff_world import signed_in
 
 pytestmark = pytest.mark.django_db
@@ -179,6 +184,42 @@ def test_nobody_signs_up_without_accepting(client: Client) -> None:
     refused = client.post("/account/signup/", {"email": "new@example.org", "password1": "seven green boats"})
     assert refused.status_code in (200, 422)
     assert not User.objects.exists()
+
+
+def test_the_export_holds_every_kind_of_thing_that_is_stored(alice: User, shop: Service) -> None:
+    User.objects.filter(pk=alice.pk).update(language="de", suspended_note="Call us", api_suspended=True)
+    order = staff_world.completed(world.order(alice, shop))
+    asked = staff_world.refill_asked(order, reason="It dropped", current_count=900)
+    decide(asked.pk, approve=False, user=world.admin(), note="Too early")
+    toggle_favorite(alice, shop.pk)
+    report_service(alice, shop, "It sends bots")
+    bob = world.bob()
+    report_service(bob, shop, "Of another")
+    Notice.objects.create(user=alice, key="k", subject="Low", text="Your balance is low.")
+    keep_rest(alice, "a" * 32, "x | y | z", read_lines("x | y | z"))
+    keep_rest(bob, "b" * 32, "of | bob | 1", read_lines("of | bob | 1"))
+    answer = signed_in(User.objects.get(pk=alice.pk)).get("/account/data.json")
+    text = b"".join(answer.streaming_content).decode()  # type: ignore[attr-defined]
+    document = json.loads(text)
+    profile = document["profile"]
+    assert (profile["language"], profile["suspended"], profile["suspended_note"]) == (
+        "de",
+        ["api"],
+        "Call us",
+    )
+    (request,) = document["requests"]
+    assert (request["reason"], request["current_count"], request["answer"]) == (
+        "It dropped",
+        900,
+        "Too early",
+    )
+    assert request["decided_at"]
+    assert document["favorites"] == [{"service": shop.pk, "service_name": shop.name}]
+    (report,) = document["reports"]
+    assert "It sends bots" in report["text"] and report["at"]
+    assert [mail["subject"] for mail in document["mails"]] == ["Low"]
+    assert [row["lines"] for row in document["lines_not_placed"]] == ["x | y | z"]
+    assert "Of another" not in text and "of | bob" not in text
 
 
 def test_the_export_holds_what_is_mine_and_nothing_of_others(alice: User, shop: Service) -> None:
