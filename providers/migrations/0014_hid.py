@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("providers", "0012_stopped"),
+        ("providers", "0013_may_have_arrived"),
     ]
 
     operations = [
