@@ -181,6 +181,7 @@ def ask_cancel_for(order_id: int, *, reason: str, by: User, request: HttpRequest
     with transaction.atomic():
         summary = f"Cancel of order {order_id} asked for the customer: {reason}"
         record(by, "order.ask_cancel", f"order:{order_id}", summary, {"reason": reason}, request)
+        _asked(order_id, "ask_cancel", reason, by)
         return ask_cancel(order_id, by=by.email, reason=reason)
 
 
@@ -190,7 +191,20 @@ def ask_refill_for(order_id: int, *, reason: str, by: User, request: HttpRequest
     with transaction.atomic():
         summary = f"Refill of order {order_id} asked for the customer: {reason}"
         record(by, "order.ask_refill", f"order:{order_id}", summary, {"reason": reason}, request)
+        _asked(order_id, "ask_refill", reason, by)
         return ask_refill(order_id, by=by.email, reason=reason)
+
+
+def _asked(order_id: int, what: str, reason: str, by: User) -> None:
+    """Why staff asked, for staff: the request's own lines say what became of it, and an open one keeps its reason."""
+    OrderEvent.objects.create(
+        order_id=order_id,
+        kind=OrderEvent.Kind.NOTE,
+        actor=by.email,
+        after=what,
+        why=reason[:500],
+        staff_only=True,
+    )
 
 
 def write_note(order_id: int, text: str, *, by: User) -> OrderEvent:

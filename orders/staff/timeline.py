@@ -25,6 +25,8 @@ NOTES = {
     "counts": gettext_lazy("Counts set"),
     "link": gettext_lazy("Link changed"),
     "send now": gettext_lazy("Sent without waiting"),
+    "ask cancel": gettext_lazy("Cancel asked for the customer"),
+    "ask refill": gettext_lazy("Refill asked for the customer"),
 }
 ACTORS = {
     "customer": gettext_lazy("the customer"),

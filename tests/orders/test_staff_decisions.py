@@ -169,6 +169,44 @@ def test_asking_in_the_customers_place_is_written_down_or_refused(impressions: S
     assert list(AuditEntry.objects.values_list("verb", flat=True)) == ["order.ask_refill"]
 
 
+@pytest.mark.parametrize("where", ["unsent", "accepted", "asked before"])
+def test_why_staff_asked_for_a_cancel_stands_in_the_timeline_for_staff(
+    impressions: Service, rita: User, where: str
+) -> None:
+    alice = world.customer()
+    order = world.order(alice, impressions)
+    if where != "unsent":
+        order = staff_world.accepted(order, remains=400)
+    if where == "asked before":
+        staff_world.cancel_asked(order, reason="I changed my mind")
+    made = ask_cancel_for(order.pk, reason="She called us", by=rita)
+    assert made.state == ("done" if where == "unsent" else "requested")
+    note = OrderEvent.objects.get(order=order, kind="note")
+    assert (note.actor, note.after, note.why, note.staff_only) == (
+        rita.email,
+        "ask_cancel",
+        "She called us",
+        True,
+    )
+    page = staff_world.signed_in(rita).get(f"/staff/orders/{order.pk}").content.decode()
+    assert "Cancel asked for the customer" in page and "She called us" in page
+    own = staff_world.signed_in(alice).get(f"/orders/{order.pk}").content.decode()
+    assert "Cancel asked for the customer" not in own
+    world.sane()
+
+
+def test_why_staff_asked_for_a_refill_stands_in_the_timeline_for_staff(
+    impressions: Service, rita: User
+) -> None:
+    order = staff_world.completed(world.order(world.customer(), impressions))
+    for reason in ("It dropped", "It dropped more"):  # the second finds the first one open
+        ask_refill_for(order.pk, reason=reason, by=rita)
+    notes = OrderEvent.objects.filter(order=order, kind="note", after="ask_refill", staff_only=True)
+    assert list(notes.order_by("id").values_list("why", flat=True)) == ["It dropped", "It dropped more"]
+    page = staff_world.signed_in(rita).get(f"/staff/orders/{order.pk}").content.decode()
+    assert "Refill asked for the customer" in page and "It dropped more" in page
+
+
 def test_notes_stay_in_the_timeline_and_are_for_staff(odd: Order, rita: User) -> None:
     write_note(odd.pk, " Called the provider ", by=rita)
     request = staff_world.cancel_asked(odd)
