@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -35,6 +35,7 @@ KINDS: dict[str, tuple[Q | None, Q | None]] = {
     ),
 }
 EXPORTED_AT_ONCE = 1000
+MONTHS_SHOWN = 36
 
 
 @dataclass(frozen=True)
@@ -187,6 +188,20 @@ def month_sums(wallet: Account) -> Sums:
 def month_begins() -> datetime:
     """Of the month that the reader's clock is in."""
     return _start(timezone.localdate())
+
+
+def months(wallet: Account, asked: Asked) -> list[date]:
+    """Those that can be chosen: from the month of the first entry to the running one, newest first, MONTHS_SHOWN of them
+    and the one that was asked for. One query, by the keys of both sides."""
+    mine = Transfer.objects.order_by("pk").values_list("at", flat=True)
+    firsts = mine.filter(source=wallet)[:1].union(mine.filter(target=wallet)[:1], all=True)
+    begun = min((timezone.localdate(at) for at in firsts), default=None)
+    found: list[date] = []
+    month = timezone.localdate().replace(day=1)
+    while begun and month >= begun.replace(day=1) and len(found) < MONTHS_SHOWN:
+        found.append(month)
+        month = (month - timedelta(days=1)).replace(day=1)
+    return sorted({*found, *([asked.month] if asked.month else [])}, reverse=True)
 
 
 def _matching(asked: Asked) -> QuerySet[Transfer]:

@@ -9,7 +9,6 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -62,7 +61,7 @@ def wallet(request: HttpRequest, month_sums: MonthSums = ledger.month_sums) -> H
             ("deposit", _("Funds added")),
             ("adjustment", _("Adjustments")),
         ],
-        "this_month": f"{timezone.localdate():%Y-%m}",
+        "months": ledger.months(account, asked),
         "chips": _chips(asked),
         "statement_query": urlencode(_kept(asked)),
     }
@@ -102,7 +101,4 @@ def _chips(asked: Asked) -> list[dict[str, Any]]:
     if asked.month:
         rest = urlencode(_kept(asked, month=True))
         chips.append({"label": _("Date"), "value": asked.month_name, "href": f"?{rest}"})
-    else:
-        this_month = _kept(asked) | {"month": f"{timezone.localdate():%Y-%m}"}
-        chips.append({"label": _("This month"), "value": "", "href": f"?{urlencode(this_month)}"})
     return chips

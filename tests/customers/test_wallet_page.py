@@ -13,8 +13,9 @@ from django.http import HttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from time_machine import travel
 
-from customers import wallet
+from customers import ledger, site_settings, wallet
 from customers.exporting import cell
 from customers.models import DepositRequest, Transfer, User
 from orders import recording, settlement
@@ -204,6 +205,37 @@ def test_our_own_reasons_are_read_in_the_readers_language(browser: Client, alice
     assert Transfer.objects.filter(note="Repayment of an earlier reversal").count() == 1
 
 
+def test_every_month_since_the_first_entry_can_be_chosen(browser: Client, alice: User) -> None:
+    def offered(path: str = "/wallet/") -> list[str]:
+        select = browser.get(path).content.decode().partition('id="month"')[2].partition("</select>")[0]
+        return re.findall(r'<option value="(\d[\d-]*)"', select)
+
+    now = timezone.localdate()
+    assert offered() == [f"{now:%Y-%m}"]
+    with travel(timezone.now() + timedelta(days=62)):
+        client = signed_in(alice)
+        months = re.findall(r'<option value="(\d{4}-\d\d)"', client.get("/wallet/").content.decode())
+        assert len(months) == 3 and months == sorted(months, reverse=True) and months[-1] == f"{now:%Y-%m}"
+        page = client.get(f"/wallet/?month={now:%Y-%m}&type=deposit").content.decode()
+        assert f'value="{now:%Y-%m}" selected' in page and len(re.findall('id="entry-', page)) == 1
+        assert "No entries match" in text_of(client.get(f"/wallet/?month={months[0]}"))
+    assert offered("/wallet/?month=2020-02") == [f"{now:%Y-%m}", "2020-02"]
+    with travel(timezone.now() + timedelta(days=3000)):
+        months = re.findall(
+            r'<option value="(\d{4}-\d\d)"', signed_in(alice).get("/wallet/").content.decode()
+        )
+        assert len(months) == ledger.MONTHS_SHOWN
+
+
+def test_the_reference_can_be_copied_with_and_without_ways_to_pay(browser: Client, alice: User) -> None:
+    plain = browser.get("/wallet/").content.decode()
+    bank = {"name": "Bank", "note": "", "instructions": "IBAN", "minimum": "10"}
+    site_settings.change({"deposit_methods": [bank]})
+    for page in (plain, browser.get("/wallet/").content.decode()):
+        assert page.count(f'<code id="account-name">{alice.email}</code>') == 1
+        assert 'data-copy-from="#account-name"' in page
+
+
 def test_its_queries_do_not_grow_with_the_ledger(browser: Client, alice: User) -> None:
     browser.get("/wallet/")
     with CaptureQueriesContext(connection) as few:
@@ -212,7 +244,7 @@ def test_its_queries_do_not_grow_with_the_ledger(browser: Client, alice: User) -
         wallet.charge_order(alice, Decimal("0.5"), number, "customer")
     with CaptureQueriesContext(connection) as many:
         browser.get("/wallet/")
-    assert len(many) == len(few) <= 9
+    assert len(many) == len(few) <= 10
 
 
 def test_the_month_is_the_readers_month(browser: Client, alice: User) -> None:
