@@ -229,15 +229,27 @@ def _asked_for_deletion(people: QuerySet[User]) -> QuerySet[User]:
     return people.filter(deletion_asked_at__isnull=False)
 
 
+def _erased_with_money(people: QuerySet[User]) -> QuerySet[User]:
+    """A refund came after the erasure, and nobody can sign in to spend it."""
+    held = Account.objects.filter(kind=Account.Kind.WALLET, balance__gt=0, user__erased_at__isnull=False)
+    return people.filter(erased_at__isnull=False, pk__in=held.values("user"))
+
+
 TABS: dict[str, Callable[[QuerySet[User]], QuerySet[User]]] = {
     "all": lambda people: people,
     "suspended": _suspended,
     "deletion": _asked_for_deletion,
+    "erased": _erased_with_money,
 }
 
 
 def _tabs(current: str) -> list[dict[str, Any]]:
-    labels = {"all": _("All"), "suspended": _("Suspended"), "deletion": _("Asked for deletion")}
+    labels = {
+        "all": _("All"),
+        "suspended": _("Suspended"),
+        "deletion": _("Asked for deletion"),
+        "erased": _("Erased, with money"),
+    }
     return [
         {
             "label": labels[name],

@@ -254,6 +254,12 @@ def _open_alerts(standings: Sequence[Standing]) -> list[Attention]:
 def _alert_place(alert: Alert) -> tuple[str, str]:
     if alert.key.startswith("drift:"):
         return "/manage/money/check", _("Open the check")
+    if alert.key == "watch:deposits":
+        return "/manage/money", _("Open payments")
+    if alert.key == "watch:reviews":
+        return "/staff/orders?tab=held", _("Show held orders")
+    if alert.key == "watch:erased":
+        return "/staff/customers?tab=erased", _("Show accounts")
     if alert.service_id:
         return f"/manage/services/{alert.service_id}", _("Open service")
     if alert.order_number:
@@ -291,8 +297,8 @@ def _low_runways(standings: Sequence[Standing]) -> list[Attention]:
                 said,
                 " ".join(part for part in parts if part),
                 charged + sold,
-                f"/manage/providers/{row.provider.pk}",
-                _("Open provider"),
+                f"/manage/providers/{row.provider.pk}/top-ups",
+                _("Record top-up"),
             )
         )
     return found

@@ -6,6 +6,7 @@ from orders.manage_views import dashboard, reports, switches
 
 urlpatterns = [
     path("", dashboard.dashboard, name="manage_dashboard"),
+    path("attention", dashboard.attention, name="manage_attention"),
     path("reports", reports.report, name="manage_reports"),
     path("reports.csv", reports.report_csv, name="manage_report_csv"),
     path("dispatch/pause", switches.dispatch_pause, name="manage_dispatch_pause"),

@@ -19,7 +19,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from customers.figures import money, span
-from customers.models import DepositRequest, Heartbeat
+from customers.models import Account, DepositRequest, Heartbeat
 from orders.at_risk import daily_sales_at, waiting_at
 from orders.dispatch import NEEDS_A_DECISION
 from orders.models import DispatchSwitch, Order, Request, Submission
@@ -72,13 +72,14 @@ def watch(now: datetime | None = None) -> list[Trouble]:
 
 
 def troubles(now: datetime) -> Iterator[Trouble]:
-    """All that is wrong now, as far as it shows by looking. Fifteen queries at most, whatever there is."""
+    """All that is wrong now, as far as it shows by looking. Sixteen queries at most, whatever there is."""
     yield from _silent()
     yield from _dispatch()
     yield from _down()
     yield from _unknown(now)
     yield from _runways()
     yield from _waiting(now)
+    yield from _erased()
 
 
 def silent_parts() -> list[Trouble]:
@@ -250,6 +251,20 @@ def _waiting(now: datetime) -> Iterator[Trouble]:
                 f"{words}: {found['n']} for over a day, the oldest for {span(now - found['since'])}.",
                 at_risk=found["sum"],
             )
+
+
+def _erased() -> Iterator[Trouble]:
+    """Wallets of erased accounts that hold money: an order ended after the erasure, and its refund has nobody who could
+    spend it."""
+    left = Account.objects.filter(
+        kind=Account.Kind.WALLET, user__erased_at__isnull=False, balance__gt=0
+    ).aggregate(n=Count("pk"), sum=Sum("balance", default=ZERO))
+    if left["n"]:
+        text = (
+            f"Erased accounts that hold money: {left['n']}, {money(left['sum'])} in all, from refunds that came later."
+            " Nobody can sign in to them: pay it out and book that, or write it off."
+        )
+        yield Trouble("watch:erased", text, at_risk=left["sum"])
 
 
 def _counted(rows: QuerySet[Any], field: str, amount: Combinable) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -80,6 +81,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     REQUIRED_FIELDS: ClassVar[list[str]] = []
 
     class Meta:
+        indexes = [
+            # The few whose wallets are watched for late refunds (orders/watching.py).
+            models.Index(fields=["erased_at"], condition=Q(erased_at__isnull=False), name="user_erased"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 Lower("email"),

@@ -1,5 +1,7 @@
 """The admins' first page."""
 
+import hashlib
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -19,7 +21,7 @@ from orders import dashboard as figures
 from orders.dashboard import Period, Slot
 from orders.earnings import Totals, totals
 from orders.models import DispatchSwitch, Submission
-from providers.overview import standings
+from providers.overview import Standing, standings
 
 
 @allowed("money.see")
@@ -28,7 +30,6 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     name = request.GET.get("period", "today")
     period = figures.period_of(name)
     rows = standings()
-    attention = figures.needs_attention(rows)
     slots = figures.slots(period)
     context = {
         "period": period,
@@ -46,7 +47,6 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "narrow": _chart(slots, period, 330, 190),
         "summary": _summary(slots, period),
         "providers": [row for row in rows if not row.provider.archived_at],
-        "attention": attention,
         "top": figures.top_services(period),
         "switch": DispatchSwitch.objects.first(),
         # said one by one, as the three partial indexes have them
@@ -54,7 +54,24 @@ def dashboard(request: HttpRequest) -> HttpResponse:
             Q(state="queued") | Q(state="held") | Q(state__in=["claimed", "sending"])
         ).count(),
     }
-    return render(request, "manage/dashboard.html", context)
+    return render(request, "manage/dashboard.html", context | _attention(rows))
+
+
+@allowed("money.see")
+@require_safe
+def attention(request: HttpRequest) -> HttpResponse:
+    """The part of the dashboard that refreshes itself; 204 while nothing changed. Reads only, with the same queries."""
+    context = _attention(standings())
+    if request.GET.get("v") == context["version"]:
+        return HttpResponse(status=204)
+    return render(request, "manage/parts/attention.html", context)
+
+
+def _attention(rows: Sequence[Standing]) -> dict[str, Any]:
+    """What needs a person, and a mark of it by which a page knows whether it is another."""
+    found = figures.needs_attention(rows)
+    said = "\n".join(map(repr, found))
+    return {"attention": found, "version": hashlib.sha256(said.encode()).hexdigest()[:16]}
 
 
 def _stats(period: Period) -> list[dict[str, Any]]:

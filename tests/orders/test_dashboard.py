@@ -18,7 +18,7 @@ from orders.dashboard import Slot
 from orders.earnings import Totals, totals
 from orders.models import DispatchSwitch, Order, Request, Submission
 from orders.settlement import end_partial, end_with_full_refund, lock_order
-from providers.alerts import raise_alert
+from providers.alerts import keep_alert, raise_alert
 from providers.models import Provider, Service
 from providers.overview import standings
 from tests import staff_world, world
@@ -156,10 +156,31 @@ def test_what_needs_attention_stands_by_money_at_risk_with_one_way_out(
         (Decimal(3), "/manage/alerts"),
         (Decimal(2), "/staff/orders?tab=attention"),
     ]
+    keep_alert("watch:deposits", "Payments wait", at_risk=Decimal(1))
+    keep_alert("watch:reviews", "Orders held for review wait", at_risk=Decimal(1))
+    keep_alert("watch:erased", "Erased accounts hold money", at_risk=Decimal(1))
+    items = dashboard.needs_attention(standings())
+    of = {item.title: item.link for item in items}
+    assert of["Payments wait"] == "/manage/money"
+    assert of["Orders held for review wait"] == "/staff/orders?tab=held"
+    assert of["Erased accounts hold money"] == "/staff/customers?tab=erased"
     html = browser.get("/manage/").content.decode()
     for item in items:
         assert f'href="{item.link}"' in html
         assert browser.get(item.link).status_code == 200
+
+
+def test_what_needs_attention_is_asked_for_again_and_answered_only_where_it_changed(browser: Client) -> None:
+    html = browser.get("/manage/").content.decode()
+    again = re.search(r'id="needs-attention"[^>]*hx-get="([^"]+)"', html)
+    assert again and "Nothing waits for you" in html
+    assert browser.get(again[1]).status_code == 204
+    raise_alert("word:1:frozen", "A word we do not know")
+    part = browser.get(again[1])
+    assert (part.status_code, "A word we do not know" in part.content.decode()) == (200, True)
+    assert "<html" not in part.content.decode()
+    new = re.search(r'hx-get="([^"]+)"', part.content.decode())
+    assert new and browser.get(new[1]).status_code == 204
 
 
 def test_money_that_runs_out_services_off_sale_and_late_requests_have_their_figure_of_money_at_risk(
@@ -190,6 +211,7 @@ def test_money_that_runs_out_services_off_sale_and_late_requests_have_their_figu
     found = {item.link: item for item in dashboard.needs_attention(standings())}
     (runs_out,) = (item for link, item in found.items() if link.startswith("/manage/providers/"))
     assert runs_out.at_risk == 10 + a_day
+    assert (runs_out.link.endswith("/top-ups"), runs_out.button) == (True, "Record top-up")
     assert "1 order of $10.00 waits to be sent there. $16.67 of sales a day depend on it." in runs_out.text
     assert found["/manage/services?state=off"].at_risk == a_day
     assert found["/manage/services?state=off"].text.startswith("$16.67 of sales a day before")

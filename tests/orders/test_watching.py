@@ -15,10 +15,14 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from customers import site_settings
+from customers.adjusting import adjust_balance
+from customers.erasing import erase
+from customers.figures import money
 from customers.models import DepositRequest, Heartbeat
 from orders import desk, watching
 from orders.dispatch import pause_dispatch, resume_dispatch
 from orders.models import DispatchSwitch, Request, Submission
+from orders.settlement import end_with_full_refund, lock_order
 from orders.tasks import watch_without_clock
 from orders.watching import silent_parts, watch
 from providers.alerts import raise_alert
@@ -26,7 +30,7 @@ from providers.models import Alert, BalanceReading, Provider, Service
 from providers.telling import plan, tell_due
 from tests import world
 from tests.conftest import Worker
-from tests.staff_world import completed, doubtful, refill_asked
+from tests.staff_world import accepted, completed, doubtful, refill_asked, signed_in
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1, minutes=1)
@@ -182,6 +186,25 @@ def test_what_waits_for_staff_for_a_day_is_an_alert(shop: Service) -> None:
     assert (risk["watch:requests"], risk["watch:reviews"]) == (2, held.charge)
 
 
+def test_a_refund_that_reaches_an_erased_account_is_an_alert_until_it_is_booked(shop: Service) -> None:
+    alice, bob = world.customer(), world.bob()
+    order = accepted(world.order(alice, shop))
+    erase(alice, typed=alice.email, write_off="Asked to be forgotten", by=None)
+    assert watch() == []
+    with transaction.atomic():
+        end_with_full_refund(lock_order(order.pk), "Canceled by the provider", "provider")
+    watch()
+    alert = Alert.objects.get(closed_at=None)
+    assert (alert.key, alert.at_risk) == ("watch:erased", order.charge)
+    assert f"hold money: 1, {money(order.charge)} in all" in alert.text
+    page = signed_in(world.admin()).get("/staff/customers?tab=erased").content.decode()
+    assert f'id="customer-{alice.pk}"' in page and f'id="customer-{bob.pk}"' not in page
+    adjust_balance(alice, -order.charge, "Paid out", by=None)
+    watch()
+    assert open_keys() == set()
+    world.sane()
+
+
 # ── heartbeats ──────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -261,7 +284,7 @@ def test_the_number_of_queries_depends_on_nothing(shop: Service) -> None:
         read(world.provider(name=f"P{number}"), "50", "40", "30", "20", "10")
         heard(f"w{number}", ago=timedelta(minutes=5))
         doubtful(world.order(alice, shop, link=f"https://example.org/{number}"), age=DAY)
-    assert queries() == few <= 12
+    assert queries() == few <= 13
 
 
 @pytest.mark.django_db(transaction=True)
