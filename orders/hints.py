@@ -32,6 +32,11 @@ def hint_requests(provider_id: int) -> None:
     transaction.on_commit(lambda: _send("orders.tasks.requests_lane", provider_id), robust=True)
 
 
+def hint_catalog(provider_id: int) -> None:
+    """After commit: this provider's list says something else than we do. Read at most every few minutes."""
+    transaction.on_commit(lambda: _send("providers.tasks.catalog_after_refusal", provider_id), robust=True)
+
+
 def _send(task: str, provider_id: int, clock: Callable[[], float] = time.monotonic) -> None:
     global _broker_down_until
     key, now = f"{task}:{provider_id}", clock()

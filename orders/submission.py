@@ -28,6 +28,7 @@ from django.db.models.functions import Now
 from customers.prepared import rows_of
 from orders.asking_again import ask_again
 from orders.dispatch import open_dispatch
+from orders.heeding import heed_refusal
 from orders.models import Order, Submission
 from orders.recording import OUR_OWN_HALT, Sent, record
 from orders.sending import SEND_WITHIN_S, account_of, hash_of, request_for
@@ -309,6 +310,7 @@ def _send_one(run: _Run, claim: Claim) -> str | None:
         return None
     outcome = _post(run, request, begun_at)
     word = _record_surely(sent, outcome)
+    heed_refusal(sent, outcome)
     if isinstance(outcome, Accepted | Refused):
         run.holding.answered()
         if run.half_open:

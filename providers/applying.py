@@ -19,6 +19,9 @@ from providers.models import CatalogChange, Offer
 from providers.service_types import TYPES
 
 DECISIVE = ("price", "limits", "type")  # kinds that keep an offer on hold until they are decided
+REFUSED = "Refused by the provider: "
+"""How the reason of an offer starts that its provider did not deliver (providers.refused): no list ends it by naming it."""
+WAITS = "A change beyond the limits waits for a decision."
 _COLUMNS = """external_id text, name text, category text, description text, type_raw text, service_type text,
     rate numeric, minimum bigint, maximum bigint, refill boolean, cancel boolean, dripfeed boolean"""
 
@@ -72,7 +75,12 @@ def apply_to_offers(provider_id: int, changes: Iterable[Applied], now: datetime)
             missing_since=Coalesce(F("missing_since"), now), gone_at=now, changed_at=now
         )
     if plan.back:
-        Offer.objects.filter(pk__in=plan.back).update(missing_since=None, gone_at=None, changed_at=now)
+        back = Offer.objects.filter(pk__in=plan.back)
+        if refused := list(back.filter(on_hold__startswith=REFUSED).values_list("pk", flat=True)):
+            still_open = undecided(refused)
+            Offer.objects.filter(pk__in=refused).update(on_hold="")
+            Offer.objects.filter(pk__in=list(still_open)).update(on_hold=WAITS)
+        back.update(missing_since=None, gone_at=None, changed_at=now)
     return created
 
 
@@ -116,9 +124,10 @@ def set_holds(holds: Mapping[int, str], now: datetime) -> None:
 
 
 def clear_decided_holds(offer_ids: Iterable[int]) -> None:
-    """End the holds of offers about which nothing decisive is open any more."""
+    """End the holds of offers about which nothing decisive is open any more; a refused one stays (REFUSED)."""
     ids = set(offer_ids)
-    Offer.objects.filter(pk__in=ids - undecided(ids).keys()).exclude(on_hold="").update(on_hold="")
+    held = Offer.objects.filter(pk__in=ids - undecided(ids).keys()).exclude(on_hold="")
+    held.exclude(on_hold__startswith=REFUSED).update(on_hold="")
 
 
 def undecided(offer_ids: Iterable[int]) -> dict[int, set[int]]:

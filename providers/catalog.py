@@ -24,6 +24,7 @@ from django.utils import timezone
 from providers.adapters.errors import ProviderError
 from providers.alerts import close_alert, raise_alert
 from providers.applying import (
+    REFUSED,
     Applied,
     apply_to_offers,
     link_new_offers,
@@ -235,8 +236,10 @@ def _apply(
     holds = {**denials, **holds_of(compared.changes)}
     missing = {change.offer_id for change in compared.changes if change.kind == "missing"}
     held = {offer.offer_id: offer.on_hold for offer in known.values() if offer.on_hold}
-    fresh_holds = {pk: reason for pk, reason in holds.items() if held.get(pk) != reason}
-    lifted = [pk for pk in held if pk not in holds and pk not in missing]
+    returned = {change.offer_id for change in plan.due if change.kind == "back"} | {*compared.returned}
+    refused = {pk for pk, reason in held.items() if reason.startswith(REFUSED) and pk not in returned}
+    fresh_holds = {pk: reason for pk, reason in holds.items() if held.get(pk) != reason and pk not in refused}
+    lifted = [pk for pk in held if pk not in holds and pk not in missing and pk not in refused]
     if plan.due:
         rows = (
             Applied(change.external_id, change.kind, change.after, change.offer_id) for change in plan.due
@@ -328,10 +331,25 @@ def _tell(provider: Provider, compared: Comparison) -> None:
         close_alert(key)
 
 
+def refused_alert(offer_id: int) -> str:
+    """The key of the alert about an offer that its provider refuses to deliver."""
+    return f"refused-service:{offer_id}"
+
+
 def tell_about_holds(provider: Provider) -> None:
-    """One alert for all of a provider's services that wait for a decision; it ends with the last of them."""
+    """One alert for all of a provider's services that wait for a decision; it ends with the last of them.
+
+    Those of offers that were refused (providers.refused) end with their holds.
+    """
+    refused = Offer.objects.filter(provider=provider, on_hold__startswith=REFUSED)
+    keys = {refused_alert(pk) for pk in refused.values_list("pk", flat=True)}
+    told = Alert.objects.filter(provider=provider, closed_at=None, key__startswith=refused_alert(0)[:-1])
+    for key in set(told.values_list("key", flat=True)) - keys:
+        close_alert(key)
     waiting = Offer.objects.filter(provider=provider, routes__service__published=True)
-    waiting = waiting.exclude(on_hold="").exclude(on_hold__startswith=HELD)
+    waiting = (
+        waiting.exclude(on_hold="").exclude(on_hold__startswith=HELD).exclude(on_hold__startswith=REFUSED)
+    )
     count = waiting.distinct().count()
     key = f"holds:{provider.pk}"
     if count:

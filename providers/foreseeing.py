@@ -17,7 +17,7 @@ from typing import Any
 
 from django.db.models import Count
 
-from providers.applying import Applied, Planned, planned, undecided
+from providers.applying import REFUSED, WAITS, Applied, Planned, planned, undecided
 from providers.denying import DenyList
 from providers.exchange import exchange_rates
 from providers.models import CatalogChange, Offer, Service
@@ -113,6 +113,8 @@ class Foresight:
         fresh: Mapping[str, Any] = plan.updates.get(way.offer_id, {})
         name, category, _label = self.offers[way.offer_id]
         on_hold = "" if way.offer_id in ended else way.on_hold
+        if way.on_hold.startswith(REFUSED):
+            on_hold = (on_hold and WAITS) if way.offer_id in plan.back else way.on_hold
         return replace(
             way,
             rate=Decimal(fresh.get("rate", way.rate)),

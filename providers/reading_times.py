@@ -13,6 +13,7 @@ from providers.connecting import options_of
 from providers.models import Lane, Provider
 
 EVERY = {Lane.Kind.BALANCE: "balance_every_s", Lane.Kind.CATALOG: "catalog_every_s"}
+AGAIN = timedelta(minutes=5)  # between readings that refused orders ask for; providers allow some ten an hour
 EARLY = timedelta(seconds=10)  # the clock's own pause must not turn 300 s into 330
 
 
@@ -35,3 +36,9 @@ def due(kind: Lane.Kind, now: datetime | None = None, *, only: int | None = None
         if last is None or last + pause - EARLY <= now:
             found.append((last or datetime.min.replace(tzinfo=now.tzinfo), provider.pk))
     return [pk for _last, pk in sorted(found)]
+
+
+def may_read_again(kind: Lane.Kind, provider_id: int) -> bool:
+    """Whether a provider may be read before its time, because what we know of it was wrong."""
+    lately = Lane.objects.filter(provider=provider_id, kind=kind, ran_at__gt=timezone.now() - AGAIN)
+    return readable().filter(pk=provider_id).exists() and not lately.exists()

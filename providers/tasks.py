@@ -44,6 +44,13 @@ def catalog_if_due(provider_id: int) -> None:
 
 
 @shared_task
+def catalog_after_refusal(provider_id: int) -> None:
+    """An order was refused for its quantity, so our limits are old. However many are refused, it is read once."""
+    if reading_times.may_read_again(Lane.Kind.CATALOG, provider_id):
+        read_catalog(provider_id)
+
+
+@shared_task
 def read_balance(provider_id: int) -> None:
     provider = Provider.objects.get(pk=provider_id)
     balances.read_balance(provider, wait_s=0)

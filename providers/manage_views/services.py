@@ -15,6 +15,7 @@ from customers.access import allowed, staff_of
 from customers.figures import count, rate
 from customers.models import AuditEntry
 from providers import routes as routing
+from providers.applying import REFUSED
 from providers.exchange import exchange_rates
 from providers.manage_forms import ServiceForm
 from providers.manage_views.previews import one_words, preview_of_one
@@ -23,6 +24,7 @@ from providers.models import Category, Offer, Provider, Route, Service
 from providers.overview import OPEN
 from providers.pricing import converted, margin_percent
 from providers.rates import RuleBook
+from providers.refused import NotRefused, sell_again
 from providers.rule_setting import described
 from providers.service_editing import (
     EDITABLE,
@@ -267,6 +269,7 @@ def service_page(
     for route in routes:
         factor = exchange.get(route.offer.provider.currency)
         route.cost = converted(route.offer.rate, factor) if factor else None  # type: ignore[attr-defined]
+        route.refused = route.offer.on_hold.startswith(REFUSED)  # type: ignore[attr-defined]
     used = next((route for route in routes if _may_sell(service, route)), None)
     rule = RuleBook().rule_for(service.pk, service.category_id, used.offer.provider_id if used else None)
     context = {
@@ -321,12 +324,12 @@ def _offers_to_add(request: HttpRequest, service: Service) -> list[Offer]:
 @allowed("service.edit")
 @require_POST
 def service_route(request: HttpRequest, pk: int) -> HttpResponse:
-    """One act on the routes: add, move (the offer goes first), cheapest, up, down, on, off, remove."""
+    """One act on the routes: add, move (the offer goes first), cheapest, up, down, on, off, remove, again (REFUSED)."""
     service = get_object_or_404(Service, pk=pk)
     act, number = request.POST.get("act", ""), small_number(request.POST.get("id", ""))
     by = staff_of(request)
     try:
-        if "preview" in request.POST and (asks := _route_act(service, act, number)):
+        if "preview" in request.POST and act != "again" and (asks := _route_act(service, act, number)):
             form = ServiceForm(initial=_initial(service))
             return service_page(request, service, form, route_act=asks)
         said = _("Routes changed. New orders follow them; open orders stay where they are.")
@@ -349,7 +352,10 @@ def service_route(request: HttpRequest, pk: int) -> HttpResponse:
                 routing.switch_route(route, act == "on", by=by, request=request)
             elif act == "remove":
                 routing.remove_route(route, by=by, request=request)
-    except routing.CannotRoute as error:
+            elif act == "again":
+                sell_again(route.offer, by=by, request=request)
+                said = _("New orders go by it again. If the provider refuses the next one, it is held back again.")
+    except (routing.CannotRoute, NotRefused) as error:
         messages.error(request, str(error))
     else:
         messages.success(request, said)

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from orders.placing import NotOnSale, find_service
-from providers.applying import refresh_services
+from providers.applying import REFUSED, refresh_services
 from providers.catalog_effect import effect_of_changes
 from providers.change_effects import ServiceEffect, effects_of, effects_together
 from providers.deciding import decide_together
@@ -297,7 +297,7 @@ def any_world(chance: random.Random) -> None:
             offers.append(
                 world.offer(
                     provider, str(number), rate=Decimal(chance.randrange(50, 300)) / 100, gone_at=gone,
-                    on_hold="The price rose." if chance.random() < 0.25 else "", missing_since=gone,
+                    on_hold=chance.choice(["The price rose.", f"{REFUSED}Disabled"]) if chance.random() < 0.35 else "", missing_since=gone,
                     service_type=chance.choice(["default"] * 5 + ["package", ""]),
                 )
             )  # fmt: skip

@@ -7,15 +7,17 @@ from providers import routes
 from providers.management.choosing import chosen, chosen_service
 from providers.management.simulations import tell_effect
 from providers.models import Offer, Route, Service
+from providers.refused import NotRefused, sell_again
 from providers.service_effects import effect_of_routes
 
-ACTS = ["show", "add", "first", "up", "down", "on", "off", "remove", "cheapest"]
+ACTS = ["show", "add", "first", "up", "down", "on", "off", "remove", "cheapest", "again"]
 
 
 class Command(Base):
     help = (
         "By which offers a service is delivered: show, add, first (move it there), up, down, on, off, remove, "
-        "cheapest (put the cheapest first). Open orders stay where they are."
+        "cheapest (put the cheapest first), again (sell by an offer that the provider refused). Open orders stay where"
+        " they are."
     )
     verb = "service.edit"
 
@@ -36,7 +38,7 @@ class Command(Base):
                 tell_effect(self, effect_of_routes(service, routes.shape_after(service, act, offer)))
                 return
             self._act(service, options)
-        except routes.CannotRoute as error:
+        except (routes.CannotRoute, NotRefused) as error:
             raise CommandError(str(error)) from None
         for place, route in enumerate(service.routes.select_related("offer__provider"), 1):
             offer = route.offer
@@ -70,6 +72,8 @@ class Command(Base):
             routes.move_route(route, -1 if act == "up" else 1, by=self.by)
         elif act in ("on", "off"):
             routes.switch_route(route, act == "on", by=self.by)
+        elif act == "again":
+            sell_again(route.offer, by=self.by)
         else:
             routes.remove_route(route, by=self.by)
 
