@@ -70,6 +70,8 @@ def test_an_order_from_the_price_list_to_its_end(open_page: Open, alice: User, s
     for top in (0, 10_000):
         page.evaluate("top => window.scrollTo(0, top)", top)
         stays_in_view(page, "[data-place]")
+    expect(page.get_by_text("Undelivered quantity is returned to your balance.")).to_be_visible()
+    expect(page.get_by_role("main").get_by_role("link", name="Acceptable use")).to_be_visible()
     shot(page, "phone-new-order")
     page.locator("[data-place]").tap()
     expect(page.locator("#messages .note.ok")).to_be_visible()

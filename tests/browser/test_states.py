@@ -102,6 +102,38 @@ def test_questions_are_asked_in_dialogs(looker: Looker, alice: User, shop: Servi
     looker.assert_nothing_found()
 
 
+# What the bulk bar's button sends where no script opens a dialog.
+ASK_BY_FORM = """number => {
+  const form = Object.assign(document.createElement("form"), { method: "post", action: "/orders/bulk" });
+  const token = document.querySelector("[name=csrfmiddlewaretoken]").value;
+  for (const [name, value] of [["csrfmiddlewaretoken", token], ["act", "ask-cancel"], ["id", number]])
+    form.append(Object.assign(document.createElement("input"), { type: "hidden", name, value }));
+  document.body.append(form);
+  form.submit();
+}"""
+
+
+def test_questions_are_asked_on_pages_of_their_own(
+    open_page: Open, looker: Looker, alice: User, shop: Service
+) -> None:
+    page = looker.page
+    ended = staff_world.completed(world.order(alice, shop, LINK + "1", 1000), start_count=10, remains=0)
+    pending = world.order(alice, shop, LINK + "2", 1000)
+    open_page.expects(422, f"/orders/{ended.pk}/refill")
+    page.goto(f"/orders/{ended.pk}/refill")
+    page.get_by_label("Count now").fill("many")
+    page.get_by_role("button", name="Request refill").click()
+    expect(page.get_by_text("Enter the count as a whole number.").first).to_be_visible()
+    looker.look("ask-refill-errors")
+
+    page.goto("/orders/")
+    with page.expect_navigation():
+        page.evaluate(ASK_BY_FORM, str(pending.pk))
+    expect(page.get_by_role("heading", name="Request cancel for the selected orders?")).to_be_visible()
+    looker.look("orders-cancel-selected")
+    looker.assert_nothing_found()
+
+
 def test_orders_that_are_picked_and_menus_that_are_open(looker: Looker, alice: User, shop: Service) -> None:
     page = looker.page
     placed = [world.order(alice, shop, f"{LINK}{n}", 10) for n in range(26)]
