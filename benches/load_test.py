@@ -87,7 +87,7 @@ def _people(port: int) -> Traffic:
 
     shops = Service.objects.filter(published=True, service_type="default", minimum__lte=1000)
     Service.objects.filter(published=True, refill=True).update(auto_refill=True)
-    Service.objects.filter(published=True, cancel=True).update(auto_cancel=True)
+    Service.objects.filter(published=True, cancel=True).update(cancel_rule=Service.CancelRule.RULES)
     services = [(shop.pk, shop.minimum) for shop in shops.order_by("pk")[:40]]
     customers = []
     for number in range(CUSTOMERS):

@@ -5,8 +5,9 @@
 
 One live request per order and kind (a unique index): double clicks, two tabs and API retries get the open one.
 
-By rule: a cancel while the order is Pending, always; any other cancel and every refill only where its service says so
-(auto_cancel, auto_refill) and orders.rule_check has nothing to warn about. What it warns about goes to a person.
+By rule, as the service says: a cancel never, while the order is Pending (the default), or also later where
+orders.rule_check has nothing to warn about (Service.cancel_rule); a refill where it may be and nothing is warned about
+(auto_refill). What is warned about goes to a person. Of an order of which nothing was sent a cancel is done at once.
 """
 
 from collections.abc import Iterable, Mapping
@@ -29,7 +30,7 @@ from orders.models import Order, OrderEvent, Request, Submission
 from orders.refill_ids import WrongRefillId, refuse_if_taken, word_of
 from orders.rule_check import check
 from orders.settlement import lock_order, withdraw
-from providers.models import Provider
+from providers.models import Provider, Service
 
 MOST_AT_ONCE = 100
 # What a decision writes over. An approval keeps them in Request.undo_to, for whoever takes it back.
@@ -72,7 +73,8 @@ def ask_refill(order_id: int, *, by: str, reason: str = "", current_count: int |
 def ask_cancel(order_id: int, *, by: str, reason: str = "") -> Request:
     """Ask to cancel. Of an order that was not sent yet it is done at once, with the whole charge back.
 
-    While the order is being sent or verified the request waits; a Pending order's is approved by rule.
+    While the order is being sent or verified the request waits; a Pending order's is approved by rule, unless its
+    service has every cancel reviewed. Reviewed or not, it is done where the order turns out not to be sent.
     Returns the open request where there is one. Raises NotAllowed.
     """
     with transaction.atomic():
@@ -304,9 +306,10 @@ def _approved_by_rule(request: Request, now: datetime) -> bool:
     """`request` is not saved yet; its order has service, submission and requests loaded."""
     order = request.order
     if request.kind == Request.Kind.CANCEL:
+        rule = order.service.cancel_rule
         if order.status == Order.Status.PENDING:
-            return True
-        automatic = order.service.auto_cancel
+            return rule != Service.CancelRule.REVIEW
+        automatic = rule == Service.CancelRule.RULES
     else:
         automatic = order.service.auto_refill
     if not automatic:

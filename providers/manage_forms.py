@@ -214,12 +214,10 @@ class ServiceForm(forms.Form):
         required=False,
         help_text=_("They are paid and wait; nothing is sent before."),
     )
-    auto_cancel = forms.BooleanField(
+    cancel_rule = forms.ChoiceField(
         label=_("Approve cancels without review"),
-        required=False,
-        help_text=_(
-            "Off: a cancel is approved by itself while the order is Pending, later ones are reviewed."
-        ),
+        choices=Service.CancelRule.choices,
+        help_text=_("An order of which nothing was sent is canceled at once, whatever is chosen here."),
     )
     auto_refill = forms.BooleanField(
         label=_("Approve refills without review"),

@@ -20,7 +20,7 @@ from providers.repricing import reprice, standings_of
 EDITABLE = (
     "name", "own_name", "description", "own_description", "category", "delivery_note", "lines_label",
     "refill_days", "position", "own_minimum", "own_maximum", "pinned_rate", "pinned_reason", "below_cost_reason",
-    "hold_for_review", "auto_cancel", "auto_refill",
+    "hold_for_review", "cancel_rule", "auto_refill",
 )  # fmt: skip
 LIMITS = frozenset({"own_minimum", "own_maximum"})
 AFFECT_PRICE = frozenset({"category", "pinned_rate", "below_cost_reason"})

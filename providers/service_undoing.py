@@ -14,7 +14,7 @@ from customers.models import AuditEntry, User
 from providers.locking import lock_prices
 from providers.models import Category, Offer, Service
 from providers.routes import Shape, set_routes, shape_of
-from providers.service_editing import category_named, change_service, kept
+from providers.service_editing import EDITABLE, category_named, change_service, kept
 from providers.service_effects import effect_of_routes, effect_of_values
 from providers.simulating import Simulation
 
@@ -65,10 +65,12 @@ def undo_change(
 
 
 def _overtaken(service: Service, entry: AuditEntry) -> bool:
-    """Whether the service is not as this change left it."""
+    """Whether the service is not as this change left it, or this version keeps no such value any more."""
     after = entry.details["after"]
     if entry.verb == ROUTES:
         return shape_of(service) != _shape(after)
+    if after.keys() - set(EDITABLE):
+        return True
     return any(kept(getattr(service, name)) != value for name, value in _plain(after).items())
 
 

@@ -25,6 +25,13 @@ class Category(models.Model):
 class Service(models.Model):
     """A line of our price list. `id` is the number that customers and /api/v2 use."""
 
+    class CancelRule(models.TextChoices):
+        """Which cancels need no review. One of an order of which nothing was sent never does: it is done at once."""
+
+        REVIEW = "review", _("Never: staff review each")
+        PENDING = "pending", _("While the order is Pending; staff review later ones")
+        RULES = "rules", _("While the order is Pending, and later where the rules have nothing against it")
+
     category = models.ForeignKey(Category, on_delete=models.PROTECT, related_name="services")
     name = models.CharField(max_length=300)
     own_name = models.BooleanField(
@@ -58,7 +65,9 @@ class Service(models.Model):
         max_length=200, blank=True
     )  # the panel's own reason; not empty = cannot be ordered now
     hold_for_review = models.BooleanField(default=False)  # its orders wait as held until staff release them
-    auto_cancel = models.BooleanField(default=False)  # cancels approved by rule, not only while Pending
+    cancel_rule = models.CharField(
+        max_length=7, choices=CancelRule.choices, default=CancelRule.PENDING, db_default=CancelRule.PENDING
+    )
     auto_refill = models.BooleanField(default=False)
     median_seconds = models.PositiveIntegerField(
         null=True, blank=True

@@ -7,6 +7,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 
+from customers.audit import record
 from customers.models import AuditEntry
 from orders.models import Submission
 from providers.applying import refresh_services
@@ -45,6 +46,7 @@ def edited(service: Service, **values: object) -> dict[str, object]:
         "category": service.category_id,
         "position": service.position,
         "refill_days": service.refill_days,
+        "cancel_rule": service.cancel_rule,
     } | values
 
 
@@ -178,7 +180,7 @@ def test_everything_else_of_the_editor_is_kept_with_its_audit(browser: Client, m
         f"/manage/services/{service.pk}",
         edited(
             service, description="Plain words", delivery_note="By a newsletter", new_category="Our category",
-            refill_days="45", position="7", hold_for_review="on", auto_cancel="on", auto_refill="on", category="",
+            refill_days="45", position="7", hold_for_review="on", cancel_rule="rules", auto_refill="on", category="",
         ),
         follow=True,
     )  # fmt: skip
@@ -187,10 +189,42 @@ def test_everything_else_of_the_editor_is_kept_with_its_audit(browser: Client, m
     assert service.category == Category.objects.get(name="Our category")
     assert (service.description, service.delivery_note) == ("Plain words", "By a newsletter")
     assert (service.refill_days, service.position) == (45, 7)
-    assert service.hold_for_review and service.auto_cancel and service.auto_refill and service.own_description
+    assert service.hold_for_review and service.auto_refill and service.own_description
+    assert service.cancel_rule == "rules"
     entry = AuditEntry.objects.get(verb="service.change")
     assert entry.details["before"]["refill_days"] == 30
     assert entry.details["after"]["category"] == "Our category"
+
+
+def test_which_cancels_need_no_review_is_chosen_by_service_and_audited(
+    browser: Client, meridian: Provider
+) -> None:
+    service = on_sale(meridian)
+    assert (
+        '<option value="pending" selected>' in browser.get(f"/manage/services/{service.pk}").content.decode()
+    )
+    browser.post(f"/manage/services/{service.pk}", edited(service, cancel_rule="review"))
+    browser.post(
+        f"/manage/services/{service.pk}", edited(service, cancel_rule="never")
+    )  # there is no such choice
+    service.refresh_from_db()
+    assert service.cancel_rule == "review"
+    entry = AuditEntry.objects.get(verb="service.change")
+    assert (entry.details["before"], entry.details["after"]) == (
+        {"cancel_rule": "pending"},
+        {"cancel_rule": "review"},
+    )
+
+
+def test_a_change_of_what_is_not_kept_any_more_cannot_be_undone_and_the_page_stands(
+    browser: Client, meridian: Provider
+) -> None:
+    service = on_sale(meridian)
+    kept = {"before": {"auto_cancel": False}, "after": {"auto_cancel": True}}
+    record(None, "service.change", service, "Service changed: auto cancel", kept)
+    page = browser.get(f"/manage/services/{service.pk}")
+    assert page.status_code == 200
+    assert "auto cancel" not in text_of(page)
 
 
 def test_own_limits_are_narrower_and_outlast_the_providers_changes(

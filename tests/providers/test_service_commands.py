@@ -37,7 +37,7 @@ def test_words_place_and_limits_are_an_admins_own_and_survive_the_next_list(
     (told,) = run(
         "service_change", str(first.pk), "--name", "Our placement", "--description", "Two lines\nof text",
         "--category", "Own shelf", "--position", "-3", "--refill-days", "14", "--delivery-note", "By hand, in a day",
-        "--minimum", "50", "--maximum", "5000", "--auto-cancel", "yes", "--by", adam.email,
+        "--minimum", "50", "--maximum", "5000", "--cancel-rule", "rules", "--by", adam.email,
     )  # fmt: skip
     assert (told["name"], told["category"], told["position"]) == ("Our placement", "Own shelf", -3)
     shop.list(1, name="Renamed upstream", min="20")
@@ -46,7 +46,11 @@ def test_words_place_and_limits_are_an_admins_own_and_survive_the_next_list(
     assert (first.name, first.own_name, first.category.name) == ("Our placement", True, "Own shelf")
     assert first.description.splitlines() == ["Two lines", "of text"]
     assert (first.minimum, first.maximum, first.refill_days) == (50, 5000, 14)
-    assert (first.delivery_note, first.auto_cancel, first.auto_refill) == ("By hand, in a day", True, False)
+    assert (first.delivery_note, first.cancel_rule, first.auto_refill) == (
+        "By hand, in a day",
+        "rules",
+        False,
+    )
     ((who, summary),) = audited("service.change")
     assert (who, "refill days" in summary) == (adam.email, True)
 

@@ -28,9 +28,9 @@ WORDS = {
 }
 SWITCHES = {
     "hold-for-review": "its orders wait until staff release them",
-    "auto-cancel": "cancels are approved without review",
     "auto-refill": "refills are approved without review",
 }
+CHOICES = {"cancel-rule": ("which cancels are approved without review", Service.CancelRule.values)}
 THEIRS = "-"
 NOTHING = {
     "own_minimum": "none", "own_maximum": "none", "below_cost_reason": "none", "pinned_reason": "none",
@@ -52,6 +52,8 @@ class Command(Base):
         parser.add_argument("service", type=int)
         for name, words in WORDS.items():
             parser.add_argument(f"--{name}", help=words)
+        for name, (words, choices) in CHOICES.items():
+            parser.add_argument(f"--{name}", choices=choices, help=words)
         for name, words in SWITCHES.items():
             parser.add_argument(f"--{name}", choices=["yes", "no"], help=words)
         parser.add_argument("--dry-run", action="store_true", help="only say what it would do to its price")
@@ -82,7 +84,7 @@ class Command(Base):
 def _given(options: dict[str, Any]) -> dict[str, Any]:
     """What was named, by the names of the service's fields."""
     given: dict[str, Any] = {}
-    for name in (*WORDS, *SWITCHES):
+    for name in (*WORDS, *CHOICES, *SWITCHES):
         name = name.replace("-", "_")
         typed = options[name]
         if typed is not None:
