@@ -49,6 +49,12 @@ KINDS = (
     Kind(
         "refund", _("Money was returned"), _("After a cancel, or when an order could not be delivered."), True
     ),
+    Kind(
+        "request",
+        _("A refill or cancel request was decided"),
+        _("Whether it was approved, and the answer of our staff."),
+        True,
+    ),
     Kind("low_balance", _("The balance is low"), _("Once, until you add funds again."), True),
 )
 DEFAULTS = {kind.name: kind.default for kind in KINDS}

@@ -20,13 +20,14 @@ from django.utils.dateparse import parse_datetime
 
 from customers.models import Account, Setting, Transfer, User
 from customers.notices import low_below, wants, write_notices
-from orders.models import Order, OrderEvent
+from orders.models import Order, OrderEvent, Request
 
 # Longer than any transaction of ours may last (statement and idle limits in panel/settings.py).
 SETTLED_AFTER = timedelta(seconds=90)
 EVENTS_AT_ONCE = 5000
 LINES_IN_A_MAIL = 50
 CURSOR = "notices.cursor"
+State = Request.State
 KIND_OF = {Order.Status.COMPLETED: "finished", Order.Status.PARTIAL: "partial"}
 
 
@@ -54,10 +55,10 @@ def write_due(now: datetime | None = None) -> int:
 def _tell(done: int, seen: int) -> tuple[int, int]:
     """Write the mails for events in (done, seen], up to a limit; the last id taken, and how many events."""
     events = list(
-        OrderEvent.objects.filter(pk__gt=done, pk__lte=seen, staff_only=False, kind__in=["status", "money"])
+        OrderEvent.objects.filter(pk__gt=done, pk__lte=seen, staff_only=False, kind__in=["status", "money", "request"])
         .select_related("order__user", "order__service")
         .only(
-            "kind", "after", "amount", "order__link", "order__refunded", "order__charge", "order__status",
+            "kind", "before", "after", "why", "amount", "order__link", "order__refunded", "order__charge", "order__status",
             "order__service__name", "order__user__email", "order__user__name", "order__user__notices",
             "order__user__is_active", "order__user__role", "order__user__language",
         )
@@ -66,19 +67,37 @@ def _tell(done: int, seen: int) -> tuple[int, int]:
     of_user: dict[User, list[OrderEvent]] = defaultdict(list)
     for event in events:
         of_user[event.order.user].append(event)
-    write_notices(_mails(of_user))
+    write_notices(_mails(of_user, _taken_back(events)))
     upto = events[-1].pk if len(events) == EVENTS_AT_ONCE else seen
     return upto, len(events)
 
 
-def _mails(of_user: dict[User, list[OrderEvent]]) -> Iterator[tuple[User, str, str, dict[str, Any]]]:
+def _decided(event: OrderEvent) -> tuple[str, str]:
+    """("refill" or "cancel", "approved" or "denied") where a person decided a request; ("", "") for all else."""
+    kind, _gap, state = event.after.partition(" ")
+    by_a_person = event.kind == OrderEvent.Kind.REQUEST and event.before == f"{kind} {State.REQUESTED}"
+    return (kind, state) if by_a_person and state in (State.APPROVED, State.DENIED) else ("", "")
+
+
+def _taken_back(events: list[OrderEvent]) -> set[tuple[int, str]]:
+    """(order, kind) of those approved requests that wait for a decision again: the approval is no news."""
+    approved = {event.order_id for event in events if _decided(event)[1] == State.APPROVED}
+    if not approved:
+        return set()
+    again = Request.objects.filter(order__in=approved, state=State.REQUESTED)
+    return set(again.values_list("order", "kind"))
+
+
+def _mails(
+    of_user: dict[User, list[OrderEvent]], taken_back: set[tuple[int, str]]
+) -> Iterator[tuple[User, str, str, dict[str, Any]]]:
     spenders = [
         user
         for user, events in of_user.items()
         if low_below(user) is not None and any(map(_is_charge, events))
     ]
     for user, events in of_user.items():
-        lines = _lines(user, events)
+        lines = _lines(user, events, taken_back)
         if lines:
             shown = {
                 "lines": lines[:LINES_IN_A_MAIL],
@@ -89,21 +108,30 @@ def _mails(of_user: dict[User, list[OrderEvent]]) -> Iterator[tuple[User, str, s
     yield from _low_balances(spenders)
 
 
-def _lines(user: User, events: list[OrderEvent]) -> list[dict[str, Any]]:
-    """One line for each order with news the customer chose; its end and its refund belong to one line."""
+def _lines(user: User, events: list[OrderEvent], taken_back: set[tuple[int, str]]) -> list[dict[str, Any]]:
+    """One line for each order with news the customer chose; its end, its refund and what was decided about its
+    requests belong to one line."""
     news: dict[int, dict[str, Any]] = {}
     for event in events:
-        if event.kind == OrderEvent.Kind.MONEY and event.after == "returned":
+        of, decision = _decided(event)
+        if decision == State.APPROVED and (event.order_id, of) in taken_back:
+            continue
+        if of:
+            kind = "request"
+        elif event.kind == OrderEvent.Kind.MONEY and event.after == "returned":
             kind = "refund"
         else:
             kind = KIND_OF.get(Order.Status(event.after), "") if event.after in Order.Status.values else ""
         if not kind:
             continue
         line = news.setdefault(
-            event.order_id, {"order": event.order, "kinds": set(), "status": "", "returned": Decimal(0)}
+            event.order_id,
+            {"order": event.order, "kinds": set(), "status": "", "returned": Decimal(0), "decisions": {}},
         )
         line["kinds"].add(kind)
-        if kind == "refund":
+        if of:  # of a request that was decided twice, the last one
+            line["decisions"][of] = {"of": of, "decision": decision, "note": event.why}
+        elif kind == "refund":
             line["returned"] += event.amount or Decimal(0)
         else:
             line["status"] = event.after

@@ -17,10 +17,12 @@ from customers.models import Notice, User
 from customers.notices import forget_old, send_waiting
 from orders.models import Order
 from orders.notices import SETTLED_AFTER, write_due
+from orders.requests import decide, undo
 from orders.settlement import end_completed, end_partial, end_with_full_refund, lock_order
 from orders.tasks import mail_notices
 from providers.models import Service
 from tests import world
+from tests.staff_world import accepted, cancel_asked, completed, refill_asked
 
 pytestmark = pytest.mark.django_db
 ALL = {"finished": True, "partial": True, "refund": True, "low_balance": False}
@@ -121,6 +123,40 @@ def test_a_canceled_order_is_told_as_money_returned(alice: User, shop: Service, 
     end_with_full_refund(lock_order(order.pk), "Stopped", "provider")
     (sent,) = clock.tell()
     assert "Canceled. $2.00 of $2.00 was returned to your balance." in sent.body
+
+
+def test_the_decision_about_a_request_is_told_with_the_answer_of_staff(shop: Service, clock: Clock) -> None:
+    alice, rita = world.customer(), world.reviewer()
+    quiet = world.bob()
+    User.objects.filter(pk=quiet.pk).update(notices={"request": False})
+    refill = refill_asked(completed(world.order(alice, shop)))
+    cancel = cancel_asked(accepted(world.order(alice, shop, link="https://example.org/2")))
+    unwanted = cancel_asked(accepted(world.order(quiet, shop, link="https://example.org/3")))
+    assert clock.tell() == [], "asking is no news to whoever asked"
+    decide(refill.pk, approve=False, user=rita, note="It is still above what you ordered.")
+    decide(cancel.pk, approve=True, user=rita)
+    decide(unwanted.pk, approve=True, user=rita)
+    (sent,) = clock.tell()
+    assert (sent.to, sent.subject) == (["alice@example.org"], "Headwater: News of 2 orders")
+    refused = "Your refill request was rejected. Our answer: It is still above what you ordered."
+    assert refused in sent.body
+    assert "Your cancel request was approved; we ask for the delivery to be stopped.\n" in sent.body
+    assert "rita" not in sent.body
+    assert clock.tell() == []
+
+
+def test_an_approval_that_was_taken_back_is_no_news(shop: Service, clock: Clock) -> None:
+    rita = world.reviewer()
+    cancel = cancel_asked(accepted(world.order(world.customer(), shop)))
+    clock.tell()
+    decide(cancel.pk, approve=True, user=rita, undo_s=10)
+    undo(cancel.pk, user=rita)
+    assert clock.tell() == []
+    decide(cancel.pk, approve=False, user=rita, note="It is being delivered.")
+    (sent,) = clock.tell()
+    assert (
+        "Your cancel request was rejected; the order goes on. Our answer: It is being delivered." in sent.body
+    )
 
 
 def test_many_orders_share_one_mail(alice: User, shop: Service, clock: Clock) -> None:
