@@ -68,6 +68,7 @@
     drop();
     fill(form, kept.entries);
     var words = document.getElementById("entries-words").content.firstElementChild.cloneNode(true);
+    if (!form.querySelector("[type=file]")) words.querySelector("[data-file]").remove();
     document.getElementById("messages").append(words);
     panel.say(words.textContent.trim());
   }
