@@ -4,24 +4,29 @@ The caller holds the transaction and locking.lock_offers. Offers are never delet
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db import connection
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 
-from providers.comparing import FIELDS, sellable_type
+from providers.comparing import DECISIVE, FIELDS, RISE_REFUSED, rose, sellable_type
 from providers.locking import lock_prices
 from providers.models import CatalogChange, Offer
 from providers.service_types import TYPES
 
-DECISIVE = ("price", "limits", "type")  # kinds that keep an offer on hold until they are decided
 REFUSED = "Refused by the provider: "
 """How the reason of an offer starts that its provider did not deliver (providers.refused): no list ends it by naming it."""
 WAITS = "A change beyond the limits waits for a decision."
+UNDONE = {
+    "price": "A price rise was undone here; the provider still charges the new price.",
+    "limits": "A change of the limits was undone here; the provider keeps to the new ones.",
+    "type": "A change of the type was undone here; the provider still sells the new one.",
+}
+_ABOUT = {RISE_REFUSED: "price"} | {sentence: kind for kind, sentence in UNDONE.items()}
 _COLUMNS = """external_id text, name text, category text, description text, type_raw text, service_type text,
     rate numeric, minimum bigint, maximum bigint, refill boolean, cancel boolean, dripfeed boolean"""
 
@@ -123,23 +128,37 @@ def set_holds(holds: Mapping[int, str], now: datetime) -> None:
         )
 
 
-def clear_decided_holds(offer_ids: Iterable[int]) -> None:
-    """End the holds of offers about which nothing decisive is open any more; a refused one stays (REFUSED)."""
-    ids = set(offer_ids)
-    held = Offer.objects.filter(pk__in=ids - undecided(ids).keys()).exclude(on_hold="")
-    held.exclude(on_hold__startswith=REFUSED).update(on_hold="")
+def clear_decided_holds(kinds: Mapping[int, Collection[str]]) -> None:
+    """End the holds of offers (with the kinds of changes that were accepted) about which nothing decisive is open."""
+    held = Offer.objects.filter(pk__in=kinds.keys() - undecided(kinds).keys()).exclude(on_hold="")
+    over = [pk for pk, on_hold in held.values_list("pk", "on_hold") if ends(on_hold, kinds[pk])]
+    if over:
+        Offer.objects.filter(pk__in=over).update(on_hold="")
+
+
+def ends(on_hold: str, accepted: Collection[str]) -> bool:
+    """Whether a hold is over when changes of these kinds were accepted and nothing decisive of its offer is open.
+
+    One that came of a change that was refused or undone ends with a yes to a change of that kind alone; that of an
+    offer that the provider refuses to deliver by none of them (REFUSED).
+    """
+    return not on_hold.startswith(REFUSED) and _ABOUT.get(on_hold) in {None, *accepted}
 
 
 def undecided(offer_ids: Iterable[int]) -> dict[int, set[int]]:
-    """By offer the changes that keep it on hold: beyond the limits, waiting or refused."""
+    """By offer the changes that keep it on hold: beyond the limits and waiting or refused, and any refused rise."""
     found: dict[int, set[int]] = {}
-    for offer_id, change_id in CatalogChange.objects.filter(
-        state__in=[CatalogChange.State.STAGED, CatalogChange.State.REFUSED],
+    refused = Q(state=CatalogChange.State.REFUSED)
+    rows = CatalogChange.objects.filter(
+        Q(beyond_limits=True, kind__in=DECISIVE) | refused & Q(kind=CatalogChange.Kind.PRICE),
+        refused | Q(state=CatalogChange.State.STAGED),
         offer_id__in=list(offer_ids),
-        beyond_limits=True,
-        kind__in=DECISIVE,
-    ).values_list("offer_id", "pk"):
-        found.setdefault(offer_id, set()).add(change_id)
+    )
+    for offer_id, change_id, beyond, before, after in rows.values_list(
+        "offer_id", "pk", "beyond_limits", "before", "after"
+    ):
+        if beyond or rose(before, after):
+            found.setdefault(offer_id, set()).add(change_id)
     return found
 
 

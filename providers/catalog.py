@@ -39,6 +39,7 @@ from providers.comparing import (
     Known,
     compare,
     holds_of,
+    rose,
     storable,
 )
 from providers.connecting import adapter_for, options_of, read_failed, read_worked
@@ -98,6 +99,7 @@ class _Plan:
     due_standing: dict[int, Change] = field(default_factory=dict)  # by the id of its row
     fresh: list[Change] = field(default_factory=list)
     newly_missing: list[int] = field(default_factory=list)
+    refused_rises: list[Change] = field(default_factory=list)
 
 
 def sync_catalog(provider: Provider, *, apply: bool, wait_s: float | None = None) -> Synced:
@@ -201,6 +203,8 @@ def _plan(
         if earlier and not same:
             plan.overtaken.append(earlier.pk)
         due = apply and not change.beyond and not (same and earlier and earlier.state == State.REFUSED)
+        if same and earlier and earlier.state == State.REFUSED and change.kind == "price":
+            plan.refused_rises += [change] if rose(change.before, change.after) else []
         if due and change.kind == "missing":
             due = _missing_long_enough(known[change.external_id], earlier, now)
             if not due and known[change.external_id].missing_since is None and change.offer_id:
@@ -233,7 +237,7 @@ def _apply(
 ) -> dict[str, int]:
     """Bring offers, services and prices in line with the plan. Returns the ids of new offers by external id."""
     created: dict[str, int] = {}
-    holds = {**denials, **holds_of(compared.changes)}
+    holds = {**denials, **holds_of(compared.changes, plan.refused_rises)}
     missing = {change.offer_id for change in compared.changes if change.kind == "missing"}
     held = {offer.offer_id: offer.on_hold for offer in known.values() if offer.on_hold}
     returned = {change.offer_id for change in plan.due if change.kind == "back"} | {*compared.returned}

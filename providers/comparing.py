@@ -217,10 +217,25 @@ def _short(rate: Decimal) -> str:
     return f"{rate.normalize():f}"
 
 
-def holds_of(changes: Sequence[Change]) -> dict[int, str]:
-    """offer id → why it must not be sold until an admin decides: price, limits or type beyond the limits."""
+DECISIVE = ("price", "limits", "type")  # kinds that keep an offer on hold until they are decided
+RISE_REFUSED = "A price rise was refused here; the provider charges the new price."
+
+
+def rose(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Whether a change of the price makes it dearer, so that its offer is not to be sold at the price before."""
+    return Decimal(after["rate"]) > Decimal(before["rate"])
+
+
+def holds_of(changes: Sequence[Change], refused_rises: Iterable[Change] = ()) -> dict[int, str]:
+    """offer id → why it must not be sold until an admin decides: price, limits or type beyond the limits.
+
+    `refused_rises`: within the limits, but an admin said no and the provider charges them all the same.
+    """
     reasons: dict[int, list[str]] = {}
+    for change in refused_rises:
+        if change.offer_id is not None and not change.beyond:
+            reasons.setdefault(change.offer_id, []).append(RISE_REFUSED)
     for change in changes:
-        if change.beyond and change.offer_id is not None and change.kind in ("price", "limits", "type"):
+        if change.beyond and change.offer_id is not None and change.kind in DECISIVE:
             reasons.setdefault(change.offer_id, []).append(change.beyond)
     return {offer_id: " ".join(sentences)[:200] for offer_id, sentences in reasons.items()}

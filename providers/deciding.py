@@ -1,9 +1,8 @@
 """An admin's decisions on catalog changes that wait: accept, refuse, and undo what was applied together."""
 
 import uuid
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
@@ -15,6 +14,8 @@ from customers.audit import record
 from customers.models import User
 from providers.alerts import close_alert
 from providers.applying import (
+    REFUSED,
+    UNDONE,
     Applied,
     apply_to_offers,
     clear_decided_holds,
@@ -23,12 +24,19 @@ from providers.applying import (
     set_holds,
 )
 from providers.catalog import tell_about_holds
+from providers.comparing import DECISIVE, RISE_REFUSED, rose
 from providers.denying import hold_denied
 from providers.hiding import hide_for, show_again
 from providers.locking import lock_offers
-from providers.models import CatalogChange, Provider, Route
+from providers.models import CatalogChange, Offer, Provider, Route
 from providers.publishing import unpublish
 from providers.repricing import reprice_provider
+
+REFUSALS = {
+    "price": RISE_REFUSED,
+    "limits": "A change of the limits was refused here; the provider keeps to the new ones.",
+    "type": "A change of the type was refused here; the provider sells the new one.",
+}
 
 State = CatalogChange.State
 Kind = CatalogChange.Kind
@@ -127,7 +135,11 @@ def _accept(
     new = [change for change in changes if change.external_id in created]
     if new:
         link_new_offers({change.pk: created[change.external_id] for change in new})
-    clear_decided_holds({change.offer_id for change in changes if change.offer_id})
+    kinds: dict[int, set[str]] = {}
+    for change in changes:
+        if change.offer_id:
+            kinds.setdefault(change.offer_id, set()).add(change.kind)
+    clear_decided_holds(kinds)
     hold_denied(provider.pk)  # an admin's yes to a change is not one to what is on the deny-list
     _carry_over(provider)
     summary = f"{len(changes)} catalog changes of {provider.name} accepted"
@@ -146,18 +158,23 @@ def refuse_changes(
 ) -> int:
     """Say no: the same change is not offered again, and a service that it put on hold stays off sale.
 
-    Returns how many were refused. Raises NothingWaits as accept_changes does.
+    So does from now on what was to be dearer, inside the limits or not, or to be sold by another unit or within other
+    limits: the provider does not ask us. Returns how many were refused. Raises NothingWaits as accept_changes does.
     """
     now = timezone.now()
     with transaction.atomic():
         lock_offers(provider.pk)
-        ids = [change.pk for change in _staged(provider, external_ids, change_ids)]
+        changes = list(_staged(provider, external_ids, change_ids).select_related("offer"))
+        ids = [change.pk for change in changes]
         if ids:
             CatalogChange.objects.filter(pk__in=ids).update(
                 state=State.REFUSED, decided_at=now, decided_by=by
             )
             summary = f"{len(ids)} catalog changes of {provider.name} refused"
             record(by, "catalog.refuse", provider, summary, {}, request)
+            if holds := _holds(changes, REFUSALS, lambda offer: not offer.on_hold):
+                set_holds(holds, now)
+                _carry_over(provider)
     return len(ids)
 
 
@@ -168,8 +185,9 @@ def undo_together(
 
     New services stay as offers, because the provider lists them; what was put on sale of them and has no other
     way to be delivered is unpublished, its open orders go on. An undone price rise leaves its service on hold,
-    because the provider still charges the new price. What was hidden with it is on the list again. Returns the changes undone by provider. Raises CannotUndo
-    when a later change touched a value of any of them.
+    because the provider still charges the new price; so do a type and limits that were beyond what we can sell. What
+    was hidden with it is on the list again. Returns the changes undone by provider. Raises CannotUndo when a later
+    change touched a value of any of them.
     """
     applied = CatalogChange.objects.filter(revision=revision, state=State.APPLIED)
     with transaction.atomic():
@@ -234,11 +252,7 @@ def sold_by_these_only(offer_ids: Collection[int]) -> list[tuple[int, int]]:
 
 def holds_of_undoing(changes: Iterable[CatalogChange]) -> dict[int, str]:
     """The offers that an undo of these puts on hold, each with its reason."""
-    return {
-        change.offer_id: "A price rise was undone here; the provider still charges the new price."
-        for change in changes
-        if change.kind == Kind.PRICE and change.offer_id and _rose(change)
-    }
+    return _holds(changes, UNDONE, lambda offer: not offer.on_hold.startswith(REFUSED))
 
 
 def _staged(
@@ -285,8 +299,22 @@ def reversed_change(change: CatalogChange) -> Applied:
     return Applied(change.external_id, str(kind), change.before, change.offer_id)
 
 
-def _rose(change: CatalogChange) -> bool:
-    return Decimal(change.after["rate"]) > Decimal(change.before["rate"])
+def _holds(
+    changes: Iterable[CatalogChange], sentences: Mapping[str, str], free: Callable[[Offer], bool]
+) -> dict[int, str]:
+    """The offers about which we say something else without these changes than the provider does: a cost, a unit or
+    limits. `free`: whether the offer may get this reason."""
+    return {
+        change.offer.pk: sentences[change.kind]
+        for change in changes
+        if change.offer is not None and _matters(change) and free(change.offer)
+    }
+
+
+def _matters(change: CatalogChange) -> bool:
+    if change.kind == Kind.PRICE:
+        return rose(change.before, change.after)
+    return change.beyond_limits and change.kind in DECISIVE
 
 
 def _carry_over(provider: Provider) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from django.db.models import Count
 
-from providers.applying import REFUSED, WAITS, Applied, Planned, planned, undecided
+from providers.applying import REFUSED, WAITS, Applied, Planned, ends, planned, undecided
 from providers.denying import DenyList
 from providers.exchange import exchange_rates
 from providers.models import CatalogChange, Offer, Service
@@ -81,11 +81,10 @@ class Foresight:
             plan = planned(
                 Applied(change.external_id, change.kind, change.after, change.offer_id) for change in mine
             )
-            ended = {
-                change.offer_id
-                for change in mine
-                if change.offer_id and not self.undecided.get(change.offer_id, set()) - accepted
-            }
+            ended: dict[int, set[str]] = {}
+            for change in mine:
+                if change.offer_id and not self.undecided.get(change.offer_id, set()) - accepted:
+                    ended.setdefault(change.offer_id, set()).add(change.kind)
             for pk in touched:
                 if any(way.provider_id == provider_id for way in then[pk].ways):
                     then[pk] = self._standing(then[pk], provider_id, plan, ended)
@@ -95,12 +94,12 @@ class Foresight:
         self, standing: Standing, provider_id: int, plan: Planned, holds: Mapping[int, str]
     ) -> Standing:
         """The standing with what the plan writes at one provider and these holds, not priced yet."""
-        moved = self._standing(standing, provider_id, plan, ())
+        moved = self._standing(standing, provider_id, plan, {})
         ways = (replace(way, on_hold=holds.get(way.offer_id, way.on_hold)) for way in moved.ways)
         return replace(standing, ways=tuple(ways), service_type=moved.service_type)
 
     def _standing(
-        self, standing: Standing, provider_id: int, plan: Planned, ended: Collection[int]
+        self, standing: Standing, provider_id: int, plan: Planned, ended: Mapping[int, Collection[str]]
     ) -> Standing:
         ways = tuple(
             self._way(way, plan, ended) if way.provider_id == provider_id else way for way in standing.ways
@@ -109,12 +108,14 @@ class Foresight:
         priced = price(moved.supply, self.book, self.exchange)
         return replace(moved, rate=priced.rate, cost_rate=priced.cost_rate, off_sale=priced.off_sale[:200])
 
-    def _way(self, way: Way, plan: Planned, ended: Collection[int]) -> Way:
+    def _way(self, way: Way, plan: Planned, ended: Mapping[int, Collection[str]]) -> Way:
         fresh: Mapping[str, Any] = plan.updates.get(way.offer_id, {})
         name, category, _label = self.offers[way.offer_id]
-        on_hold = "" if way.offer_id in ended else way.on_hold
-        if way.on_hold.startswith(REFUSED):
-            on_hold = (on_hold and WAITS) if way.offer_id in plan.back else way.on_hold
+        on_hold, decided = way.on_hold, way.offer_id in ended
+        if on_hold.startswith(REFUSED) and way.offer_id in plan.back:
+            on_hold = WAITS if self.undecided.get(way.offer_id) and not decided else ""
+        elif decided and ends(on_hold, ended[way.offer_id]):
+            on_hold = ""
         return replace(
             way,
             rate=Decimal(fresh.get("rate", way.rate)),

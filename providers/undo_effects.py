@@ -5,7 +5,7 @@ It goes the way of deciding.undo_together, on the copy of the facts that foresee
     1. nothing is undone where an offer was changed since     deciding.refuse_if_overtaken
     2. what new offers alone deliver goes off the list         deciding.sold_by_these_only
     3. the earlier values come back, provider by provider      deciding.reversed_change, applying.planned
-    4. an undone price rise puts its offer on hold             deciding.holds_of_undoing
+    4. an undone rise, type or limits put its offer on hold    deciding.holds_of_undoing
     5. the way that sells it is chosen and priced              Foresight.with_values, simulating.compared
 """
 

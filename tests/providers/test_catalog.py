@@ -540,3 +540,95 @@ def test_undoing_new_services_of_two_providers_leaves_nothing_on_sale_that_only_
     assert service.published == known_before
     state = "applied" if known_before else "undone"
     assert set(CatalogChange.objects.filter(revision=revision).values_list("state", flat=True)) == {state}
+
+
+# ── what was refused or undone is not sold at a cost that the provider does not charge ─────────────────
+
+
+def test_a_refused_rise_inside_the_limit_takes_the_service_off_sale_until_the_price_is_another(
+    shop: Upstream, selling: Provider
+) -> None:
+    shop.list(4, rate="1.09", name="Renamed")
+    sync_catalog(selling, apply=False)
+    assert service_of(selling, 4).on_sale
+    price, details = CatalogChange.objects.filter(state="staged").order_by("-kind")
+    assert (price.kind, price.beyond_limits) == ("price", False)
+    refuse_changes(selling, change_ids=[price.pk])
+    service = service_of(selling, 4)
+    assert (service.on_sale, "rise was refused" in service.off_sale) == (False, True)
+    accept_changes(selling, change_ids=[details.pk])
+    assert not service_of(selling, 4).on_sale, "a yes to its name is none to its price"
+    for _reading in range(2):
+        sync_catalog(selling, apply=True)
+        assert (service_of(selling, 4).on_sale, offer_of(selling, 4).rate) == (False, 1)
+    shop.list(4, rate="1.05")
+    sync_catalog(selling, apply=True)
+    assert (service_of(selling, 4).on_sale, offer_of(selling, 4).rate) == (True, Decimal("1.05"))
+
+
+def test_a_refused_fall_leaves_the_service_on_sale(shop: Upstream, selling: Provider) -> None:
+    shop.list(4, rate="0.90")
+    sync_catalog(selling, apply=False)
+    refuse_changes(selling)
+    assert service_of(selling, 4).on_sale
+    sync_catalog(selling, apply=True)
+    assert service_of(selling, 4).on_sale
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"rate": "2"}, {"type": "Package"}, {"min": "900", "max": "20"}],
+    ids=["price", "type", "limits"],
+)
+def test_what_is_refused_beyond_the_limits_is_off_sale_at_once(
+    shop: Upstream, selling: Provider, values: dict[str, str]
+) -> None:
+    shop.list(4, **values)
+    sync_catalog(selling, apply=False)
+    assert service_of(selling, 4).on_sale
+    refuse_changes(selling)
+    assert not service_of(selling, 4).on_sale
+
+
+def test_an_undone_rise_inside_the_limit_is_off_sale_whatever_else_is_accepted(
+    shop: Upstream, selling: Provider
+) -> None:
+    shop.list(4, rate="1.09")
+    sync_catalog(selling, apply=False)
+    undo_together(accept_changes(selling).revision)
+    assert not service_of(selling, 4).on_sale
+    shop.list(4, name="Renamed")
+    sync_catalog(selling, apply=False)
+    name = CatalogChange.objects.filter(state="staged", kind="details")
+    accept_changes(selling, change_ids=list(name.values_list("pk", flat=True)))
+    assert not service_of(selling, 4).on_sale
+    accept_changes(selling)
+    assert (service_of(selling, 4).on_sale, offer_of(selling, 4).rate) == (True, Decimal("1.09"))
+
+
+@pytest.mark.parametrize("values", [{"type": "Package"}, {"min": "900", "max": "20"}], ids=["type", "limits"])
+def test_an_undone_type_or_limits_beyond_what_we_can_sell_leaves_the_service_on_hold(
+    shop: Upstream, selling: Provider, values: dict[str, str]
+) -> None:
+    shop.list(4, **values)
+    sync_catalog(selling, apply=True)
+    undo_together(accept_changes(selling).revision)
+    offer, service = offer_of(selling, 4), service_of(selling, 4)
+    assert (offer.service_type, offer.minimum, offer.maximum) == ("default", 10, 10000)
+    assert (service.service_type, service.on_sale, "was undone" in service.off_sale) == (
+        "default",
+        False,
+        True,
+    )
+    sync_catalog(selling, apply=False)
+    assert not service_of(selling, 4).on_sale
+    shop.list(4, type="Default", min="10", max="10000")
+    sync_catalog(selling, apply=True)
+    assert service_of(selling, 4).on_sale
+
+
+def test_undone_limits_inside_ours_leave_it_on_sale(shop: Upstream, selling: Provider) -> None:
+    shop.list(4, max="500")
+    sync_catalog(selling, apply=False)
+    undo_together(accept_changes(selling).revision)
+    assert service_of(selling, 4).on_sale
