@@ -7,7 +7,7 @@ from customers import site_settings
 from customers.models import User
 from orders.models import Request
 from tests import staff_world, world
-from tests.browser.conftest import Open, shot
+from tests.browser.conftest import Open, shot, shots
 
 
 @pytest.fixture
@@ -116,7 +116,16 @@ def test_what_the_provider_refused_and_unclear_refills_are_decided_by_keys(
     expect(page.locator("#pane")).to_contain_text("The provider gave no clear answer.")
     page.keyboard.press("a")
     expect(page.get_by_label("Refill id at the provider")).to_be_focused()
+    open_page.expects(422, f"/staff/review/{first.pk}/settle")
     page.keyboard.type("88123")
+    page.keyboard.press("Enter")  # the provider is asked for it, and does not answer here
+    expect(page.get_by_text("The id could not be verified:")).to_be_visible()
+    expect(page.get_by_label("Refill id at the provider")).to_be_focused()
+    expect(page.get_by_label("Refill id at the provider")).to_have_value("88123")
+    assert state(first) == "unknown"
+    shots(page, "review-refill-id")
+    page.get_by_label("I saw it at the provider myself").focus()
+    page.keyboard.press("Space")
     page.keyboard.press("Enter")
     shows(page, second)
     first.refresh_from_db()
