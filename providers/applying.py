@@ -201,7 +201,12 @@ def refresh_service(service_id: int) -> bool:
     return bool(_refresh("SELECT %(id)s::bigint AS service_id", service_id))
 
 
-def _refresh(which: str, number: int) -> list[int]:
+def refresh_these(service_ids: Collection[int]) -> list[int]:
+    """As refresh_services, for some services."""
+    return _refresh("SELECT unnest(%(id)s::bigint[]) AS service_id", list(service_ids))
+
+
+def _refresh(which: str, number: int | list[int]) -> list[int]:
     lock_prices()  # before the rows, as service_editing and routes: what follows here is a repricing
     with connection.cursor() as cursor:
         cursor.execute(

@@ -96,7 +96,8 @@ class Foresight:
         """The standing with what the plan writes at one provider and these holds, not priced yet."""
         moved = self._standing(standing, provider_id, plan, {})
         ways = (replace(way, on_hold=holds.get(way.offer_id, way.on_hold)) for way in moved.ways)
-        return replace(standing, ways=tuple(ways), service_type=moved.service_type)
+        moved = replace(standing, ways=tuple(ways), service_type=moved.service_type)
+        return moved.arranged(self.exchange)
 
     def _standing(
         self, standing: Standing, provider_id: int, plan: Planned, ended: Mapping[int, Collection[str]]
@@ -104,7 +105,7 @@ class Foresight:
         ways = tuple(
             self._way(way, plan, ended) if way.provider_id == provider_id else way for way in standing.ways
         )
-        moved = replace(standing, ways=ways).followed
+        moved = replace(standing, ways=ways).followed.arranged(self.exchange)
         priced = price(moved.supply, self.book, self.exchange)
         return replace(moved, rate=priced.rate, cost_rate=priced.cost_rate, off_sale=priced.off_sale[:200])
 

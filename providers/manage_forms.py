@@ -209,6 +209,12 @@ class ServiceForm(forms.Form):
         max_length=200,
         help_text=_("Empty: it is never sold below cost."),
     )
+    route_order = forms.ChoiceField(
+        label=_("Order of its routes"),
+        required=False,
+        choices=Service.RouteOrder.choices,
+        help_text=_("Cheapest first is kept at every change of a price or an exchange rate; prices follow."),
+    )
     hold_for_review = forms.BooleanField(
         label=_("Hold its orders until staff release them"),
         required=False,

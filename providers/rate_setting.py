@@ -19,7 +19,7 @@ from providers.locking import lock_prices
 from providers.models import ExchangeRate, Service
 from providers.pricing import RATE
 from providers.rates import RuleBook
-from providers.repricing import reprice, supplies_of
+from providers.repricing import reprice, standings_of
 from providers.simulating import Simulation, compared
 
 BEGUN = "exchange_rate.begun"
@@ -115,8 +115,9 @@ def simulate_rate(currency: str, rate: Decimal | None, day: date | None = None) 
     in_force = max((one for one in dated if one <= max(day, today)), default=None)
     if in_force is not None:
         exchange[currency] = dated[in_force]
-    supplies = supplies_of(_services(currency).filter(published=True))
-    pairs = [(supply, supply) for supply in supplies if supply.currency == currency]
+    standings = standings_of(_services(currency).filter(published=True))
+    pairs = [(standing.supply, standing.arranged(exchange).supply) for standing in standings]
+    pairs = [(now, then) for now, then in pairs if now.currency == currency or now != then]
     return compared(pairs, book=RuleBook(), exchange=exchange)
 
 

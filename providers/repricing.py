@@ -1,5 +1,6 @@
 """What a service costs us and what it is sold for now. The only writer of Service.rate, cost_rate and off_sale.
 
+    order   that of an admin, or cheapest first, which is written into the routes (Standing.arranged)
     route   the first of its type that is usable now (Standing.selling; the same choice as orders.placing.find_service)
     cost    the rate of that route's offer, in panel currency by the latest exchange rate
     price   the pinned rate, else the first matching markup rule; never below cost unless an admin gave a reason
@@ -18,7 +19,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
-from providers.applying import type_followed
+from providers.applying import refresh_these, type_followed
 from providers.comparing import LARGEST_RATE, limits_fit, sellable_type
 from providers.exchange import exchange_rates
 from providers.locking import lock_prices
@@ -92,6 +93,7 @@ class Standing:
     below_cost_reason: str
     off_sale: str
     ways: tuple[Way, ...] = ()
+    route_order: str = Service.RouteOrder.HAND
 
     @property
     def selling(self) -> Way | None:
@@ -107,6 +109,21 @@ class Standing:
         first = self.ways[0]
         sold_as = type_followed(self.service_type, first.service_type, first.minimum, first.maximum)
         return replace(self, service_type=sold_as)
+
+    def arranged(self, exchange: Mapping[str, Decimal]) -> "Standing":
+        """The same with its ways in the order that a repricing leaves them in: as they are, or cheapest first.
+
+        Those of its type come before others, so that it stays what it is sold as; those without an exchange rate last.
+        """
+        fits = [way.service_type == self.service_type for way in self.ways]
+        if self.route_order != Service.RouteOrder.CHEAPEST or not any(fits):
+            return self
+
+        def cost(way: Way) -> tuple[bool, bool, Decimal]:
+            factor = exchange.get(way.currency)
+            return way.service_type != self.service_type, factor is None, way.rate * (factor or ZERO)
+
+        return replace(self, ways=tuple(sorted(self.ways, key=cost)))
 
     @property
     def supply(self) -> Supply:
@@ -149,10 +166,14 @@ def reprice(services: QuerySet[Service] | None = None) -> int:
     """
     with transaction.atomic():
         lock_prices()
-        supplies = supplies_of(services)
+        standings = standings_of(services)
         book, exchange = RuleBook(), exchange_rates()
+        arranged = [standing.arranged(exchange) for standing in standings]
+        _keep_order(
+            after for before, after in zip(standings, arranged, strict=True) if before.ways != after.ways
+        )
         changed = []
-        for supply in supplies:
+        for supply in (standing.supply for standing in arranged):
             priced = price(supply, book, exchange)
             if (priced.rate, priced.cost_rate, priced.off_sale) != (
                 supply.rate,
@@ -241,7 +262,7 @@ def standings_of(services: QuerySet[Service] | None = None) -> list[Standing]:
         cursor.execute(
             """
             SELECT s.id, s.category_id, s.service_type, s.rate, s.cost_rate, s.pinned_rate, s.below_cost_reason,
-                   s.off_sale, r.*
+                   s.off_sale, r.*, s.route_order
             FROM providers_service s LEFT JOIN LATERAL (
                 SELECT o.id AS offer_id, o.provider_id, p.currency, o.rate, o.service_type, o.minimum, o.maximum,
                        o.on_hold, o.gone_at IS NOT NULL AS gone, p.archived_at IS NOT NULL AS archived,
@@ -262,9 +283,31 @@ def standings_of(services: QuerySet[Service] | None = None) -> list[Standing]:
             values: list[Any] = [
                 *routes[0][:8],
                 tuple(Way(*row[8:20]) for row in routes if row[8] is not None),
+                routes[0][-1],
             ]
             found.append(Standing(*values))
         return found
+
+
+def _keep_order(arranged: Iterable[Standing]) -> None:
+    """Write the places of routes that changed, and what the services say, which follows their first routes."""
+    places = [
+        (standing.service_id, way.offer_id, place)
+        for standing in arranged
+        for place, way in enumerate(standing.ways)
+    ]
+    if not places:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE providers_route route SET position = place.position
+            FROM unnest(%s::bigint[], %s::bigint[], %s::int[]) AS place(service_id, offer_id, position)
+            WHERE (route.service_id, route.offer_id) = (place.service_id, place.offer_id)
+            """,
+            [list(column) for column in zip(*places, strict=True)],
+        )
+    refresh_these({service_id for service_id, _offer, _place in places})
 
 
 def _write(changed: Iterable[tuple[int, Priced]]) -> None:

@@ -44,7 +44,11 @@ def add_route(
 def move_route(
     route: Route, step: int, *, by: User | None = None, request: HttpRequest | None = None
 ) -> None:
-    """One place up (-1) or down (1); positions are renumbered. At the end of the list nothing happens."""
+    """One place up (-1) or down (1); positions are renumbered. At the end of the list nothing happens.
+
+    Raises CannotRoute where they are kept cheapest first.
+    """
+    _ordered_by_hand(route.service)
     what = (
         f"route by {route.offer.provider.name} {route.offer.external_id} moved {'up' if step < 0 else 'down'}"
     )
@@ -70,7 +74,7 @@ def cheapest_first(service: Service, *, by: User | None = None, request: HttpReq
     """Put the routes in the order of what they cost now, in panel currency; True when the order changed.
 
     Those without an exchange rate come last; equal costs keep their order. It is done once, by this act: later
-    price changes do not move routes by themselves.
+    price changes move routes by themselves only where Service.route_order says so.
     """
     return _set(service, lambda shape: _by_cost(service, shape), "routes ordered by cost", by, request)
 
@@ -109,6 +113,7 @@ def shape_after(service: Service, act: str, offer: Offer | None) -> Shape:
         if act == "move":
             return _moved_first(service, shape, offer)
         if act in ("up", "down"):
+            _ordered_by_hand(service)
             return _moved(shape, offer.pk, -1 if act == "up" else 1)
         if act in ("on", "off"):
             return _switched(shape, offer.pk, act == "on")
@@ -128,6 +133,7 @@ def _added(service: Service, shape: Shape, offer: Offer) -> Shape:
 
 
 def _moved_first(service: Service, shape: Shape, offer: Offer) -> Shape:
+    _ordered_by_hand(service)
     if not any(one == offer.pk for one, _enabled in shape):
         _check_fit(service, offer)
     return ((offer.pk, True), *_without(shape, offer.pk))
@@ -143,6 +149,13 @@ def _check_fit(service: Service, offer: Offer) -> None:
         raise CannotRoute(
             _("The offer is of the type %(offered)s, the service is sold as %(sold)s.")
             % {"offered": offered.name, "sold": sold.name}
+        )
+
+
+def _ordered_by_hand(service: Service) -> None:
+    if service.route_order == Service.RouteOrder.CHEAPEST:
+        raise CannotRoute(
+            _("Its routes are kept cheapest first. Set their order to by hand, then order them yourself.")
         )
 
 
@@ -194,6 +207,7 @@ def _set(
             return False
         _write(service, after)
         _follow(service)
+        after = shape_of(service)  # kept cheapest first, it may be in another order
         details = {"before": [list(place) for place in before], "after": [list(place) for place in after]}
         record(by, "service.route", service, f"Service {service.pk}: {what}", details, request)
     service.refresh_from_db()

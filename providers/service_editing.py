@@ -20,10 +20,10 @@ from providers.repricing import reprice, standings_of
 EDITABLE = (
     "name", "own_name", "description", "own_description", "category", "delivery_note", "lines_label",
     "refill_days", "position", "own_minimum", "own_maximum", "pinned_rate", "pinned_reason", "below_cost_reason",
-    "hold_for_review", "cancel_rule", "auto_refill",
+    "hold_for_review", "cancel_rule", "auto_refill", "route_order",
 )  # fmt: skip
 LIMITS = frozenset({"own_minimum", "own_maximum"})
-AFFECT_PRICE = frozenset({"category", "pinned_rate", "below_cost_reason"})
+AFFECT_PRICE = frozenset({"category", "pinned_rate", "below_cost_reason", "route_order"})
 PINNED = frozenset({"pinned_rate", "pinned_reason"})
 
 

@@ -17,11 +17,13 @@ def effect_of_values(service: Service, values: Mapping[str, Any]) -> Simulation:
 
     `category`: a Category; None: one that is still to be made, so that no rule of a category applies.
     """
-    supply = _standing(service).supply
+    standing = _standing(service)
+    supply = standing.supply
+    then = replace(standing, route_order=values.get("route_order", standing.route_order))
     return _compared(
         supply,
         replace(
-            supply,
+            then.arranged(exchange_rates()).supply,
             pinned_rate=values.get("pinned_rate", supply.pinned_rate),
             below_cost_reason=values.get("below_cost_reason", supply.below_cost_reason),
             category_id=getattr(values["category"], "pk", 0) if "category" in values else supply.category_id,
@@ -34,7 +36,7 @@ def effect_of_routes(service: Service, shape: Shape) -> Simulation:
     offers = Offer.objects.select_related("provider").in_bulk([offer_id for offer_id, _used in shape])
     ways = tuple(_way(offers[offer_id]) for offer_id, used in shape if used)
     standing = _standing(service)
-    return _compared(standing.supply, replace(standing, ways=ways).followed.supply)
+    return _compared(standing.supply, replace(standing, ways=ways).followed.arranged(exchange_rates()).supply)
 
 
 def _standing(service: Service) -> Standing:

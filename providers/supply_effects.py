@@ -85,12 +85,13 @@ def effect_of_mapping(
 
 def effect_of_ways(services: QuerySet[Service], change: Callable[[Way], Way]) -> Simulation:
     """The services on sale among these whose selling way, or the way that it is priced, would be another."""
-    pairs = []
+    pairs, exchange = [], exchange_rates()
     for now in standings_of(services.filter(published=True)):
         then = _followed(now, replace(now, ways=tuple(change(way) for way in now.ways)))
+        then = then.arranged(exchange)
         if then.supply != now.supply:
             pairs.append((now.supply, then.supply))
-    return compared(pairs, book=RuleBook(), exchange=exchange_rates())
+    return compared(pairs, book=RuleBook(), exchange=exchange)
 
 
 def _followed(now: Standing, then: Standing) -> Standing:

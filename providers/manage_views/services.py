@@ -189,6 +189,7 @@ def service_edit(request: HttpRequest, pk: int) -> HttpResponse:
         values = {name: value for name, value in form.cleaned_data.items() if name in EDITABLE}
         if form.cleaned_data["new_category"]:
             values["category"] = category_named(form.cleaned_data["new_category"])
+        values["route_order"] = values["route_order"] or service.route_order
         _names_it_himself(service, values)
         try:
             changed = change_service(service, values, by=staff_of(request), request=request)
@@ -217,6 +218,7 @@ def _price_preview(service: Service, form: ServiceForm) -> dict[str, Any]:
     if not form.is_valid():
         return {"form": form, "unclear": True}
     values = {name: form.cleaned_data[name] for name in ("pinned_rate", "below_cost_reason", "category")}
+    values["route_order"] = form.cleaned_data["route_order"] or service.route_order
     if name := form.cleaned_data["new_category"]:
         values["category"] = Category.objects.filter(name=" ".join(name.split())[:200]).first()
     return preview_of_one(effect_of_values(service, values))
@@ -354,7 +356,9 @@ def service_route(request: HttpRequest, pk: int) -> HttpResponse:
                 routing.remove_route(route, by=by, request=request)
             elif act == "again":
                 sell_again(route.offer, by=by, request=request)
-                said = _("New orders go by it again. If the provider refuses the next one, it is held back again.")
+                said = _(
+                    "New orders go by it again. If the provider refuses the next one, it is held back again."
+                )
     except (routing.CannotRoute, NotRefused) as error:
         messages.error(request, str(error))
     else:

@@ -32,6 +32,10 @@ class Service(models.Model):
         PENDING = "pending", _("While the order is Pending; staff review later ones")
         RULES = "rules", _("While the order is Pending, and later where the rules have nothing against it")
 
+    class RouteOrder(models.TextChoices):
+        HAND = "hand", _("By hand")
+        CHEAPEST = "cheapest", _("Cheapest first, always")
+
     category = models.ForeignKey(Category, on_delete=models.PROTECT, related_name="services")
     name = models.CharField(max_length=300)
     own_name = models.BooleanField(
@@ -64,6 +68,10 @@ class Service(models.Model):
     off_sale = models.CharField(
         max_length=200, blank=True
     )  # the panel's own reason; not empty = cannot be ordered now
+    # Cheapest: every repricing puts its routes in the order of what they cost (repricing.Standing.arranged).
+    route_order = models.CharField(
+        max_length=8, choices=RouteOrder.choices, default=RouteOrder.HAND, db_default=RouteOrder.HAND
+    )
     hold_for_review = models.BooleanField(default=False)  # its orders wait as held until staff release them
     cancel_rule = models.CharField(
         max_length=7, choices=CancelRule.choices, default=CancelRule.PENDING, db_default=CancelRule.PENDING

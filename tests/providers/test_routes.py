@@ -6,14 +6,25 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
+from customers.models import AuditEntry
 from orders.models import Submission
+from orders.placing import find_service
 from orders.status_lane import status_lane
 from orders.submission import submit_lane
 from providers.archiving import CannotArchive, archive, bring_back
 from providers.catalog import sync_catalog
-from providers.models import ExchangeRate, MarkupRule, Provider, Service
+from providers.change_effects import effects_of
+from providers.deciding import accept_changes, undo_together
+from providers.models import CatalogChange, ExchangeRate, MarkupRule, Offer, Provider, Service
+from providers.rate_setting import set_rate, simulate_rate
+from providers.repricing import reprice
 from providers.routes import CannotRoute, add_route, cheapest_first, move_route, move_to_offer, remove_route
+from providers.service_editing import change_service
+from providers.service_effects import effect_of_values
+from providers.undo_effects import effect_of_undoing
 from tests import world
 from tests.providers.shop import Upstream, connected
 
@@ -151,3 +162,89 @@ def test_a_key_is_rotated_and_an_address_changed_by_command(north: Provider) -> 
     for wrong in (["--url", "nowhere"], ["--option", "x"], ["--option", "x=1"], ["--adapter", "nonsense"]):
         with pytest.raises(CommandError):
             said("provider_change", "North", *wrong)
+
+
+# ── cheapest first, always ──────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def cheapest(north: Provider, south: Provider) -> Service:
+    """North asks 1 USD, South 2 EUR at 0.9: kept cheapest first."""
+    ExchangeRate.objects.update(rate=Decimal("0.9"))
+    service = world.service(world.offer(south, "7", rate=Decimal(2)))
+    add_route(service, world.offer(north, "5", rate=Decimal(1)))
+    change_service(service, {"route_order": "cheapest"})
+    return service
+
+
+def sold(service: Service) -> tuple[str, Decimal, Decimal]:
+    """(who delivers an order that is placed now, cost and price per 1000)"""
+    found, route = find_service(service.pk)
+    return route.offer.provider.name, found.cost_rate.normalize(), found.rate.normalize()
+
+
+def test_cheapest_first_is_kept_when_a_price_changes(
+    cheapest: Service, north: Provider, south: Provider
+) -> None:
+    assert sold(cheapest) == ("North", 1, 2)
+    change = CatalogChange.objects.create(
+        provider=north, external_id="5", offer=north.offers.get(), kind="price",
+        before={"rate": "1.00000000"}, after={"rate": "3.00000000"},
+    )  # fmt: skip
+    (row,) = effects_of([change]).rows
+    assert row.effect is not None
+    assert (row.effect.sold_by, row.effect.cost_after) == ("South 7", Decimal("1.8"))
+    decided = accept_changes(north)
+    assert sold(cheapest) == ("South", Decimal("1.8"), Decimal("3.6"))
+    assert not effect_of_undoing(decided.revision).simulation.rows, (
+        "the undone rise is on hold: South goes on"
+    )
+    undo_together(decided.revision)
+    assert sold(cheapest) == ("South", Decimal("1.8"), Decimal("3.6"))
+
+
+def test_cheapest_first_follows_the_exchange_rate_and_the_preview_says_so(cheapest: Service) -> None:
+    (row,) = simulate_rate("EUR", Decimal("0.4")).rows
+    assert (row.cost, row.new_price) == (Decimal("0.8"), Decimal("1.6"))
+    set_rate("EUR", Decimal("0.4"))
+    assert sold(cheapest) == ("South", Decimal("0.8"), Decimal("1.6"))
+    placed = world.order(world.customer(), cheapest)
+    assert Submission.objects.get(pk=placed.pk).offer.provider.name == "South"
+
+
+def test_the_cheapest_that_is_not_usable_is_passed_over(cheapest: Service, north: Provider) -> None:
+    Offer.objects.filter(provider=north).update(on_hold="The price rose.")
+    reprice()
+    assert sold(cheapest) == ("South", Decimal("1.8"), Decimal("3.6"))
+
+
+def test_by_hand_a_dearer_route_stays_first(cheapest: Service) -> None:
+    with pytest.raises(CannotRoute, match="kept cheapest first"):
+        move_route(cheapest.routes.get(offer__provider__name="South"), -1)
+    foreseen = effect_of_values(cheapest, {"route_order": "hand"})
+    assert foreseen.rows[0].cost == 1
+    change_service(cheapest, {"route_order": "hand"})
+    move_route(cheapest.routes.get(offer__provider__name="South"), -1)
+    reprice()
+    assert sold(cheapest) == ("South", Decimal("1.8"), Decimal("3.6"))
+    assert effect_of_values(cheapest, {"route_order": "cheapest"}).rows[0].cost == 1
+    entry = AuditEntry.objects.filter(verb="service.change").latest("pk")
+    assert (entry.details["before"], entry.details["after"]) == (
+        {"route_order": "cheapest"},
+        {"route_order": "hand"},
+    )
+
+
+def test_the_order_of_routes_is_set_by_the_command_and_costs_no_statement_once_it_is(
+    cheapest: Service,
+) -> None:
+    said("service_change", str(cheapest.pk), "--route-order", "hand")
+    with CaptureQueriesContext(connection) as by_hand:
+        reprice()
+    said("service_change", str(cheapest.pk), "--route-order", "cheapest")
+    with CaptureQueriesContext(connection) as kept:
+        reprice()
+    assert len(kept) == len(by_hand)
+    with pytest.raises(CommandError, match="route_order"):
+        said("service_change", str(cheapest.pk), "--route-order", "dearest")
+    assert json.loads(said("service_show", str(cheapest.pk), "--json")[0])["route_order"] == "cheapest"

@@ -24,6 +24,7 @@ WORDS = {
     "maximum": "narrower than the provider's; none: the provider's",
     "price": "pinned, per 1000 (or per order), panel currency; rules: the markup rules price it",
     "price-reason": "why it is pinned at that, for the audit log; none: takes it away",
+    "route-order": "of its routes: hand, or cheapest (kept so at every change of a price or an exchange rate)",
     "below-cost-reason": "why it may be sold below cost; none: never",
 }
 SWITCHES = {
