@@ -1,23 +1,41 @@
-"""What the API offers, once: the reference page and the OpenAPI document are both made from this table."""
+"""What the API offers, once: the reference page and the OpenAPI document are both made from this table.
 
-from dataclasses import dataclass
+Its sentences are English; the document holds them so, the page shows them in the reader's language.
+"""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from django.utils.translation import gettext_noop
+
+from customers.stored_words import said
 from orders.api import errors
 from orders.api.limits import PER_MINUTE
 from providers.service_types import MAX_INTERVAL, MAX_RUNS, TYPES
 
 VERSION = "2.0.0"
+NEEDED = (gettext_noop("required"), gettext_noop("optional"), gettext_noop("by type"))
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """`kind`: text, lines, id, ids, number. `needed`: required, optional, by type."""
+    """`kind`: text, lines, id, ids, number. `needed`: a key of NEEDED."""
 
     name: str
     needed: str
     meaning: str
     kind: str = "text"
     example: str = ""
+    figures: Mapping[str, str | int] = field(default_factory=dict)  # what stands in the meaning
+
+    @property
+    def english(self) -> str:
+        return self.meaning % self.figures if self.figures else self.meaning
+
+    @property
+    def words(self) -> str:
+        """The meaning in the reader's language."""
+        return said(self.meaning) % self.figures if self.figures else said(self.meaning)
 
 
 @dataclass(frozen=True)
@@ -39,9 +57,13 @@ class Method:
         return PER_MINUTE[self.action]
 
 
-_ORDER = Parameter("order", "required", "Order number", "id", "{order}")
+_ORDER = Parameter("order", "required", gettext_noop("Order number"), "id", "{order}")
 _ORDERS = Parameter(
-    "orders", "required", "Up to 100 order numbers, separated by commas", "ids", "{order},{second}"
+    "orders",
+    "required",
+    gettext_noop("Up to 100 order numbers, separated by commas"),
+    "ids",
+    "{order},{second}",
 )
 
 
@@ -50,15 +72,18 @@ def _type_parameters() -> tuple[Parameter, ...]:
     types: dict[str, list[str]] = {}
     kinds: dict[str, str] = {}
     for service_type in TYPES.values():
-        for field in service_type.fields if service_type.sellable else ():
-            types.setdefault(field.name, []).append(service_type.name)
-            kinds[field.name] = "lines" if field.kind == "lines" else "text"
+        for wanted in service_type.fields if service_type.sellable else ():
+            types.setdefault(wanted.name, []).append(service_type.name)
+            kinds[wanted.name] = "lines" if wanted.kind == "lines" else "text"
     return tuple(
         Parameter(
             name,
             "by type",
-            ("One per line. " if kinds[name] == "lines" else "") + "For: " + ", ".join(names),
+            gettext_noop("One per line. For: %(types)s")
+            if kinds[name] == "lines"
+            else gettext_noop("For: %(types)s"),
             kinds[name],
+            figures={"types": ", ".join(names)},
         )
         for name, names in types.items()
     )
@@ -68,8 +93,10 @@ METHODS = (
     Method(
         "services",
         "services",
-        "Service list",
-        "Everything you can order now, at your own prices. The rate is for 1000, or for one order of a package.",
+        gettext_noop("Service list"),
+        gettext_noop(
+            "Everything you can order now, at your own prices. The rate is for 1000, or for one order of a package."
+        ),
         "read",
         "services",
         answer='[{"service":{service},"name":"…","type":"Default","category":"…","rate":"0.90","min":"50",'
@@ -78,29 +105,51 @@ METHODS = (
     Method(
         "add",
         "add",
-        "Add order",
-        "Places an order and takes its charge from your balance. Which fields are needed depends on the service type.",
+        gettext_noop("Add order"),
+        gettext_noop(
+            "Places an order and takes its charge from your balance. Which fields are needed depends on the service type."
+        ),
         "order",
         "added",
         (
-            Parameter("service", "required", "Service ID from the service list", "id", "{service}"),
-            Parameter("link", "required", "Link to the page, or what the service asks for", "text", "{link}"),
+            Parameter(
+                "service", "required", gettext_noop("Service ID from the service list"), "id", "{service}"
+            ),
+            Parameter(
+                "link",
+                "required",
+                gettext_noop("Link to the page, or what the service asks for"),
+                "text",
+                "{link}",
+            ),
             Parameter(
                 "quantity",
                 "by type",
-                "Not sent for packages and lists, where the lines count",
+                gettext_noop("Not sent for packages and lists, where the lines count"),
                 "number",
                 "{quantity}",
             ),
             *_type_parameters(),
-            Parameter("runs", "optional", f"Drip-feed: how many runs, up to {MAX_RUNS}", "number"),
             Parameter(
-                "interval", "optional", f"Drip-feed: minutes between runs, up to {MAX_INTERVAL}", "number"
+                "runs",
+                "optional",
+                gettext_noop("Drip-feed: how many runs, up to %(most)s"),
+                "number",
+                figures={"most": MAX_RUNS},
+            ),
+            Parameter(
+                "interval",
+                "optional",
+                gettext_noop("Drip-feed: minutes between runs, up to %(most)s"),
+                "number",
+                figures={"most": MAX_INTERVAL},
             ),
             Parameter(
                 "request_id",
                 "optional",
-                "Your own unique text of up to 128 characters. The same one again answers the first order",
+                gettext_noop(
+                    "Your own unique text of up to 128 characters. The same one again answers the first order"
+                ),
                 "text",
                 "{request_id}",
             ),
@@ -111,8 +160,10 @@ METHODS = (
     Method(
         "status",
         "status",
-        "Order status",
-        "How far an order is. The charge is what it costs after refunds; remains counts down to 0.",
+        gettext_noop("Order status"),
+        gettext_noop(
+            "How far an order is. The charge is what it costs after refunds; remains counts down to 0."
+        ),
         "read",
         "status",
         (_ORDER,),
@@ -122,8 +173,8 @@ METHODS = (
     Method(
         "statuses",
         "status",
-        "Several orders",
-        "The same for up to 100 orders in one call, keyed by order number.",
+        gettext_noop("Several orders"),
+        gettext_noop("The same for up to 100 orders in one call, keyed by order number."),
         "read",
         "statuses",
         (_ORDERS,),
@@ -134,8 +185,10 @@ METHODS = (
     Method(
         "refill",
         "refill",
-        "Create refill",
-        "Asks for a refill of a completed order whose count fell. Asking again answers the open refill.",
+        gettext_noop("Create refill"),
+        gettext_noop(
+            "Asks for a refill of a completed order whose count fell. Asking again answers the open refill."
+        ),
         "refill",
         "refill",
         (_ORDER,),
@@ -145,8 +198,8 @@ METHODS = (
     Method(
         "refills",
         "refill",
-        "Several refills",
-        "The same for up to 100 orders, answered in the order you asked.",
+        gettext_noop("Several refills"),
+        gettext_noop("The same for up to 100 orders, answered in the order you asked."),
         "refill",
         "refills",
         (_ORDERS,),
@@ -156,32 +209,42 @@ METHODS = (
     Method(
         "refill-status",
         "refill_status",
-        "Refill status",
-        "Pending, In progress, Completed or Rejected.",
+        gettext_noop("Refill status"),
+        gettext_noop("Pending, In progress, Completed or Rejected."),
         "read",
         "refill_status",
-        (Parameter("refill", "required", "Refill number", "id", "1"),),
+        (Parameter("refill", "required", gettext_noop("Refill number"), "id", "1"),),
         answer='{"status":"Completed"}',
         errors=(errors.REFILL,),
     ),
     Method(
         "refill-statuses",
         "refill_status",
-        "Several refill statuses",
-        "The same for up to 100 refills, answered in the order you asked.",
+        gettext_noop("Several refill statuses"),
+        gettext_noop("The same for up to 100 refills, answered in the order you asked."),
         "read",
         "refill_statuses",
-        (Parameter("refills", "required", "Up to 100 refill numbers, separated by commas", "ids", "1,2"),),
+        (
+            Parameter(
+                "refills",
+                "required",
+                gettext_noop("Up to 100 refill numbers, separated by commas"),
+                "ids",
+                "1,2",
+            ),
+        ),
         answer='[{"refill":1,"status":"Completed"},{"refill":2,"status":{"error":"Refill not found"}}]',
         errors=(errors.TOO_MANY_IDS,),
     ),
     Method(
         "cancel",
         "cancel",
-        "Cancel orders",
-        "Asks to cancel up to 100 orders. 1 means that the request was taken; whether an order is Canceled or Partial, "
-        "and what came back, its status tells. One order may be given as order; the answer is then "
-        '{"order":…,"cancel":1,"status":"success"}.',
+        gettext_noop("Cancel orders"),
+        gettext_noop(
+            "Asks to cancel up to 100 orders. 1 means that the request was taken; whether an order is Canceled or Partial, "
+            "and what came back, its status tells. One order may be given as order; the answer is then "
+            '{"order":…,"cancel":1,"status":"success"}.'
+        ),
         "cancel",
         "cancels",
         (_ORDERS,),
@@ -191,8 +254,8 @@ METHODS = (
     Method(
         "balance",
         "balance",
-        "Balance",
-        "What you can spend now.",
+        gettext_noop("Balance"),
+        gettext_noop("What you can spend now."),
         "read",
         "balance",
         answer='{"balance":"100.84292","currency":"{currency}"}',
@@ -200,37 +263,53 @@ METHODS = (
 )
 
 ERRORS: tuple[tuple[str, str], ...] = (
-    (errors.INVALID_KEY, "The key is unknown, revoked or expired."),
+    (errors.INVALID_KEY, gettext_noop("The key is unknown, revoked or expired.")),
     (
         errors.ADDRESS,
-        "The key may not be used from this address; its allowed addresses are set on this page.",
+        gettext_noop(
+            "The key may not be used from this address; its allowed addresses are set on this page."
+        ),
     ),
-    (errors.SCOPE, "The key lacks the permission for this action."),
-    (errors.SUSPENDED, "The account is suspended. Nothing was charged. Write to support."),
-    (errors.INCORRECT_REQUEST, "The action is unknown, or the body is not what its content type says."),
-    (errors.TOO_MANY_IDS, "More than 100 ids in one call."),
-    (errors.SERVICE, "There is no such service, or it is not on sale now. Nothing was charged."),
-    (errors.LINK, "The link is missing, too long, or holds characters that cannot be sent."),
+    (errors.SCOPE, gettext_noop("The key lacks the permission for this action.")),
+    (errors.SUSPENDED, gettext_noop("The account is suspended. Nothing was charged. Write to support.")),
+    (
+        errors.INCORRECT_REQUEST,
+        gettext_noop("The action is unknown, or the body is not what its content type says."),
+    ),
+    (errors.TOO_MANY_IDS, gettext_noop("More than 100 ids in one call.")),
+    (
+        errors.SERVICE,
+        gettext_noop("There is no such service, or it is not on sale now. Nothing was charged."),
+    ),
+    (errors.LINK, gettext_noop("The link is missing, too long, or holds characters that cannot be sent.")),
     (
         errors.LINK_DENIED,
-        "Orders for this link are not accepted here. The same order would be refused again.",
+        gettext_noop("Orders for this link are not accepted here. The same order would be refused again."),
     ),
-    ("Quantity less than minimal N", "N is the least; also when the quantity is missing or not a number."),
-    ("Quantity more than maximum N", "N is the most."),
-    ("Missing required parameter: NAME", "The service type needs this parameter."),
-    ("Incorrect parameter: NAME", "The parameter cannot be used as it was sent."),
-    (errors.FUNDS, "The order costs more than your balance. Nothing was charged."),
-    (errors.REQUEST_ID_REUSED, "The same request_id came with other parameters. Nothing was charged."),
-    (errors.ORDER, "There is no such order of yours."),
-    (errors.REFILL, "There is no such refill of yours."),
-    (errors.RATE_LIMIT, "HTTP 429. Wait for the seconds in Retry-After, then go on."),
-    (errors.TOO_LARGE, "HTTP 413. The body is larger than 2 MB."),
-    (errors.DOWN, "HTTP 503. Read again later; repeat an add only with a request_id."),
+    (
+        "Quantity less than minimal N",
+        gettext_noop("N is the least; also when the quantity is missing or not a number."),
+    ),
+    ("Quantity more than maximum N", gettext_noop("N is the most.")),
+    ("Missing required parameter: NAME", gettext_noop("The service type needs this parameter.")),
+    ("Incorrect parameter: NAME", gettext_noop("The parameter cannot be used as it was sent.")),
+    (errors.FUNDS, gettext_noop("The order costs more than your balance. Nothing was charged.")),
+    (
+        errors.REQUEST_ID_REUSED,
+        gettext_noop("The same request_id came with other parameters. Nothing was charged."),
+    ),
+    (errors.ORDER, gettext_noop("There is no such order of yours.")),
+    (errors.REFILL, gettext_noop("There is no such refill of yours.")),
+    (errors.RATE_LIMIT, gettext_noop("HTTP 429. Wait for the seconds in Retry-After, then go on.")),
+    (errors.TOO_LARGE, gettext_noop("HTTP 413. The body is larger than 2 MB.")),
+    (errors.DOWN, gettext_noop("HTTP 503. Read again later; repeat an add only with a request_id.")),
 )
 
 CHANGES: tuple[tuple[str, str], ...] = (
     (
         "2.0.0",
-        "First version: all actions of the panel API v2, keys with permissions, request_id, rate limits.",
+        gettext_noop(
+            "First version: all actions of the panel API v2, keys with permissions, request_id, rate limits."
+        ),
     ),
 )

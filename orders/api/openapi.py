@@ -90,7 +90,7 @@ def _call(method: Method) -> Schema:
         "action": {"const": method.action},
     }
     for parameter in method.parameters:
-        properties[parameter.name] = _KINDS[parameter.kind] | {"description": parameter.meaning}
+        properties[parameter.name] = _KINDS[parameter.kind] | {"description": parameter.english}
     needed = [parameter.name for parameter in method.parameters if parameter.needed == "required"]
     return {
         "type": "object",
@@ -118,7 +118,7 @@ def _query() -> list[Schema]:
         for parameter in method.parameters:
             found.setdefault(
                 parameter.name,
-                {"schema": {"type": "string"}, "required": False, "description": parameter.meaning},
+                {"schema": {"type": "string"}, "required": False, "description": parameter.english},
             )
     return [{"name": name, "in": "query"} | rest for name, rest in found.items()]
 

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.utils import translation
 from django.utils.html import escape
 
+from orders.api.description import CHANGES, ERRORS, METHODS, NEEDED
 from orders.placing import place_order
 from orders.type_words import CHOICES, SENTENCES, WORDS, spoken
 from providers.service_types import TYPES, InvalidOrder, read_order
@@ -111,6 +112,24 @@ def test_no_word_of_a_type_stays_english_on_a_german_page(code: str) -> None:
                 assert escape(translation.gettext(field.label)) in page
                 if field.choices:
                     assert escape(translation.gettext(field.choices[-1][1])) in page
+
+
+@pytest.mark.django_db
+def test_the_api_reference_is_read_in_german_and_its_document_in_english() -> None:
+    words = {word for method in METHODS for word in (method.title, method.about)} | set(NEEDED)
+    words |= {parameter.meaning for method in METHODS for parameter in method.parameters}
+    words |= {meaning for _, meaning in [*ERRORS, *CHANGES]}
+    with translation.override("de"):
+        untranslated = {word for word in words if translation.gettext(word) == word}
+        shown = {word: escape(translation.gettext(word)) for word in words if "%(" not in word}
+    assert not untranslated
+    bob, alice = signed_in(world.bob()), signed_in(world.customer(language="de"))
+    places = [method.slug for method in METHODS] + ["errors", "changes"]
+    pages = "".join(alice.get(f"/api?show={place}").content.decode() for place in places)
+    assert not {word for word, german in shown.items() if german not in pages}
+    assert "up to 1000" not in pages and "Für: " in pages and ">required<" not in pages
+    assert alice.get("/api/v2/openapi.json").content == bob.get("/api/v2/openapi.json").content
+    assert b"Places an order and takes its charge" in bob.get("/api/v2/openapi.json").content
 
 
 def test_the_sentences_of_the_types_are_marked_for_translation() -> None:
