@@ -49,6 +49,13 @@ def podcast(meridian: Provider) -> Service:
     return world.service(offer, rate="14.20", description="Host-read <b>spots</b>")
 
 
+def test_how_a_service_is_delivered_stands_below_its_name_with_its_label(views: Service) -> None:
+    page = signed_in(world.customer("carol@example.org")).get("/services/")
+    said = text_of(page)
+    assert said.count("How it is delivered: Real inventory") == 2, "below the name, and whole in what opens"
+    assert said.count("How it is delivered") == 2
+
+
 def ids(page: HttpResponse) -> list[int]:
     return [int(number) for number in re.findall(r'<tr id="service-(\d+)"', page.content.decode())]
 
