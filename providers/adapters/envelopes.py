@@ -103,17 +103,31 @@ def service_rows(answer: Any, depth: int = 0) -> Iterator[tuple[Any, str, str]]:
         return
     if not isinstance(answer, Mapping):
         return
-    for name in ("services", "data", "result"):
-        inner = pick(answer, name)
-        if isinstance(inner, list | Mapping) and depth < 3:
-            yield from service_rows(inner, depth + 1)
-            return
+    if depth < 3 and (inner := _services_in(answer)) is not None:
+        yield from service_rows(inner, depth + 1)
+        return
     for key, row in answer.items():
         if isinstance(row, list):
             for inside in row:
                 yield inside, "", str(key)
         elif isinstance(row, Mapping):
             yield row, str(key), ""
+
+
+def is_empty_list(answer: Any, depth: int = 0) -> bool:
+    """Whether an answer says that there are no services: an empty list, also in the container where services are.
+
+    An object that is none of these, such as `{"message": "…"}`, is no list at all.
+    """
+    if isinstance(answer, Mapping) and depth < 3 and (inner := _services_in(answer)) is not None:
+        return is_empty_list(inner, depth + 1)
+    return isinstance(answer, list | Mapping) and not answer
+
+
+def _services_in(answer: Mapping[str, Any]) -> Any:
+    """The first container that services come in, or None."""
+    named = (pick(answer, name) for name in ("services", "data", "result"))
+    return next((inner for inner in named if isinstance(inner, list | Mapping)), None)
 
 
 def language_text(value: Any) -> str:

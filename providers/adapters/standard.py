@@ -16,6 +16,7 @@ from providers.adapters.envelopes import (
     by_id,
     currency_of,
     dumped,
+    is_empty_list,
     is_failed_call,
     is_refusal,
     language_text,
@@ -111,7 +112,8 @@ class StandardAdapter(Adapter):
     def services(self) -> Catalog:
         answer = self._read("services", {})
         self._refuse(answer)
-        if isinstance(answer, Mapping) and answer and next(service_rows(answer), None) is None:
+        found = next(service_rows(answer), None) is not None
+        if isinstance(answer, Mapping) and not (found or is_empty_list(answer)):
             raise Misconfigured(
                 "The provider's answer is not a list of services.",
                 reason="unexpected",

@@ -11,6 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from providers import grading
 from providers.catalog import Synced, sync_catalog
 from providers.deciding import (
     CannotUndo,
@@ -300,6 +301,22 @@ def test_an_empty_list_changes_nothing_and_raises_an_alert(shop: Upstream, selli
     shop.rows = rows
     sync_catalog(selling, apply=True)
     assert not Alert.objects.filter(key=f"catalog:{selling.pk}", closed_at=None).exists()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"services": []}, {"data": []}, {"result": {}}, {"status": "success", "data": {"services": []}}, {}],
+)
+def test_an_empty_list_in_its_container_is_one_too(
+    shop: Upstream, selling: Provider, body: dict[str, object]
+) -> None:
+    shop.answers["services"] = Upstream.json(body)
+    synced = sync_catalog(selling, apply=True)
+    assert (synced.error, synced.failed) == ("The list is empty; nothing was changed.", False)
+    assert Alert.objects.filter(key=f"catalog:{selling.pk}", closed_at=None).exists()
+    assert service_of(selling, 1).on_sale
+    failures = grading.test_connection(selling).failures
+    assert failures == ("Services: The list is empty. Nothing can be sold from it.",)
 
 
 def test_a_list_that_lacks_more_than_a_tenth_applies_nothing_until_an_admin_accepts(

@@ -234,11 +234,14 @@ def test_the_dearest_of_two_rows_with_one_id_is_kept(provider: Replaying) -> Non
 
 
 def test_what_is_no_price_list_is_no_empty_one(provider: Replaying) -> None:
-    for answer in ({"hello": "world"}, {"status": "success"}):
+    for answer in (
+        {"hello": "world"}, {"status": "success"}, {"data": {"message": "Maintenance"}}, {"services": None},
+    ):  # fmt: skip
         with pytest.raises(Misconfigured) as misconfigured:
             catalog(provider, answer)
         assert misconfigured.value.reason == "unexpected"
-    assert catalog(provider, []).rows == ()
+    for empty in ([], {}, {"services": []}, {"data": {"services": {}}}, {"status": "success", "result": []}):
+        assert catalog(provider, empty).rows == ()
 
 
 # -------------------------------------------------------------------------------------------- status
