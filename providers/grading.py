@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any
 
 from providers.adapters import REGISTRY, Adapter
+from providers.adapters.classify import refusal_kind
 from providers.adapters.errors import ProviderError, Refused
 from providers.adapters.http import Door, Reply
 from providers.adapters.results import Catalog, Statuses
@@ -166,12 +167,16 @@ class _Test:
 
 
 def _sentence(name: str, error: ProviderError, reason: str) -> str:
-    said = error.message if error.message.endswith((".", "!", "?")) else f"{error.message}."
+    said = _ended(error.message)
     if reason == "auth":
         said = f"The provider refuses the key: {said}"
     elif isinstance(error, Refused) and not said.startswith("The provider"):
         said = f"The provider says: {said}"
     return f"{name.capitalize()}: {said} {ADVICE.get(reason, '')}".strip()
+
+
+def _ended(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def test_connection(provider: Provider, impatient: Mapping[str, Any] | None = None) -> Found:
@@ -214,14 +219,46 @@ def test_connection(provider: Provider, impatient: Mapping[str, Any] | None = No
             single = test.ask("one status", lambda: alone.statuses(IMPOSSIBLE[:1]), must_work=False)
     quirks = quirks_of(adapter, test.replies)
     proposals = _proposals(provider, test, many, single)
+    no_status, unclear = _cannot_follow(test, many, single)
+    if no_status and not any(one.option == "adapter" for one in proposals):
+        test.failures.append(no_status)
     return Found(
         **found,
         seconds=test.seconds,
         failures=tuple(test.failures),
         speaks=(*quirks.speaks, *_status_words(test, many, single)),
-        quirks=quirks.odd,
+        quirks=(*quirks.odd, *unclear),
         proposals=tuple(proposals),
     )
+
+
+def _cannot_follow(
+    test: _Test, many: Statuses | None, single: Statuses | None
+) -> tuple[str, tuple[str, ...]]:
+    """(why orders cannot be followed there, or ""; what was answered instead and nobody understands).
+
+    A refusal of the question itself is no word about ids. Any other error may only mean that these do not exist.
+    """
+    if test.hopeless:
+        return "", ()
+    said = [error.message for name, error in test.errors.items() if name in ("status", "one status")]
+    refused = [
+        error for error in test.errors.values() if isinstance(error, Refused) and error.kind == "protocol"
+    ]
+    texts = {text for answer in (many, single) if answer is not None for text in answer.errors.values()}
+    protocol = [text for text in texts if refusal_kind(text) == "protocol"]
+    if refused or protocol:
+        if _understood(many, IMPOSSIBLE[:1]) or _understood(single, IMPOSSIBLE[:1]):
+            return "", ()
+        text = refused[0].message if refused else protocol[0]
+        told = f"Status: The provider says: {_ended(text)}"
+        return f"{told} Orders placed there could not be followed, so nothing of it should be sold.", ()
+    if not said or _understood(many, IMPOSSIBLE[:1]) or _understood(single, IMPOSSIBLE[:1]):
+        return "", ()
+    if all(refusal_kind(text) == "order" for text in said):  # it knows that these ids do not exist
+        return "", ()
+    told = f"The question about statuses was answered with: {_ended(said[-1])}"
+    return "", (f"{told} Place one small order and see that it is followed before you sell from it.",)
 
 
 def _understood_by(provider: Provider, test: _Test, options: Mapping[str, Any], listening: _Listening) -> str:
@@ -232,8 +269,9 @@ def _understood_by(provider: Provider, test: _Test, options: Mapping[str, Any], 
         known = known_options(name)
         own = {option: value for option, value in options.items() if option in known}
         other = dialect(provider.api_url, provider.key, own, listening)
-        asked = test.ask(f"status as {name}", partial(other.statuses, IMPOSSIBLE), must_work=False)
-        if _understood(asked, IMPOSSIBLE):
+        ids = IMPOSSIBLE if other.options["batch_size"] > 1 else IMPOSSIBLE[:1]
+        asked = test.ask(f"status as {name}", partial(other.statuses, ids), must_work=False)
+        if _understood(asked, ids):
             return name
     return ""
 
@@ -249,8 +287,10 @@ def _catalog_facts(catalog: Catalog) -> dict[str, Any]:
 
 
 def _understood(statuses: Statuses | None, ids: tuple[str, ...]) -> bool:
-    """Each id was answered by itself, with an error or (against all odds) a status."""
-    return statuses is not None and set(ids) <= {*statuses.found, *statuses.errors}
+    """Each id was answered by itself, with an error about it or (against all odds) a status."""
+    if statuses is None or any(refusal_kind(text) == "protocol" for text in statuses.errors.values()):
+        return False
+    return set(ids) <= {*statuses.found, *statuses.errors}
 
 
 def _status_words(test: _Test, many: Statuses | None, single: Statuses | None) -> list[tuple[str, str]]:

@@ -253,3 +253,25 @@ def test_the_command_fails_with_the_sentences(shop: Upstream) -> None:
     with pytest.raises(CommandError, match="list is empty"):
         call_command("test_provider", "Meridian", "--json", stdout=out)
     assert json.loads(out.getvalue())["works"] is False
+
+
+def test_a_provider_that_knows_no_status_question_does_not_work(shop: Upstream) -> None:
+    shop.list_many(3)
+    shop.answers["status"] = shop.json({"error": "Invalid action"})
+    for options in ({}, {"batch_size": 1}, {"single_status": True}):
+        found = graded(connected(shop, f"Of {len(options)} {options}", **options))
+        assert (found.works, found.grade) == (False, "none"), options
+        (sentence,) = found.failures
+        assert sentence.startswith("Status: The provider says: Invalid action.")
+        assert "could not be followed" in sentence
+
+
+def test_an_error_about_statuses_that_nobody_understands_is_a_quirk(shop: Upstream) -> None:
+    shop.list_many(3)
+    shop.answers["status"] = shop.json({"error": "boom"}, status=500)
+    found = graded(connected(shop))
+    assert (found.works, found.grade) == (True, "fair")
+    assert any("The question about statuses was answered with" in quirk for quirk in found.quirks)
+    shop.answers["status"] = shop.json({"error": "Incorrect order ID"})
+    known = graded(connected(shop, "Knows that the ids do not exist"))
+    assert known.works and not any("answered with" in quirk for quirk in known.quirks)
