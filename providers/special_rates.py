@@ -17,6 +17,7 @@ from providers.comparing import LARGEST_RATE
 from providers.models import Service, SpecialRate
 from providers.pricing import RATE
 from providers.rates import CustomerRates
+from providers.repricing import supplies_of
 
 
 class InvalidRate(ValueError):
@@ -43,10 +44,15 @@ class Price:
 
 
 def prices_of(customer: User) -> list[Price]:
-    """All special rates of a customer, by service number. Four statements at most, however many."""
+    """All special rates of a customer, by service number, each as an order would charge it. Six statements at most."""
     rates = CustomerRates(customer)
-    rows = SpecialRate.objects.filter(user=customer).select_related("service").order_by("service_id")
-    return [Price(row, row.service, row.service.rate, rates.rate(row.service)) for row in rows]
+    rows = list(SpecialRate.objects.filter(user=customer).select_related("service").order_by("service_id"))
+    supplies = supplies_of(Service.objects.filter(pk__in=[row.service_id for row in rows]))
+    by = {supply.service_id: supply.provider_id for supply in supplies}
+    return [
+        Price(row, row.service, row.service.rate, rates.rate(row.service, by.get(row.service_id)))
+        for row in rows
+    ]
 
 
 def set_special_rate(

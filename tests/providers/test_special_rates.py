@@ -128,7 +128,7 @@ def test_the_prices_of_a_page_cost_the_same_for_many(alice: User, services: list
         with CaptureQueriesContext(connection) as statements:
             prices_of(alice)
         counts.append(len(statements))
-    assert counts == [2, 2, 2]
+    assert counts == [4, 4, 4]
 
 
 def said(*arguments: str) -> list[str]:
@@ -152,3 +152,20 @@ def test_the_command(alice: User, services: list[Service]) -> None:
     ):
         with pytest.raises(CommandError):
             said(bob.email, *wrong)
+
+
+def test_a_discount_counts_from_the_rule_of_his_list_for_the_provider_as_an_order_does(
+    alice: User, services: list[Service]
+) -> None:
+    vip = PriceGroup.objects.create(name="VIP")
+    route = services[0].routes.get()
+    MarkupRule.objects.create(
+        scope="provider", provider=route.offer.provider, price_group=vip, percent=Decimal(40)
+    )
+    User.objects.filter(pk=alice.pk).update(price_group=vip)
+    alice.refresh_from_db()
+    set_special_rate(alice, services[0], discount_percent=Decimal(10))
+    (price,) = prices_of(alice)
+    assert price.pays == Decimal("1.26")  # 1 + 40 %, less 10 %
+    placed = world.order(alice, services[0], quantity=1000)
+    assert placed.charge == price.pays
