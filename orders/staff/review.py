@@ -33,6 +33,7 @@ from orders.staff.review_queue import (
     Pane,
     Place,
     Queue,
+    asked_reason,
     read_answered,
     read_pane,
     read_queue,
@@ -205,11 +206,12 @@ def _replies(request: HttpRequest) -> dict[str, Any]:
 
 
 def _tabs(shown: Queue) -> list[dict[str, Any]]:
-    provider = f"&provider={shown.provider_id}" if shown.provider_id else ""
+    kept = {"provider": shown.provider_id, "reason": shown.reason}
+    rest = urlencode({name: value for name, value in kept.items() if value})
     return [
         {
             "label": label,
-            "href": f"{reverse('staff_review')}?tab={name}{provider}",
+            "href": f"{reverse('staff_review')}?tab={name}{'&' if rest else ''}{rest}",
             "current": name == shown.tab,
             "count": shown.counts[name],
         }
@@ -224,6 +226,7 @@ def _queue(request: HttpRequest) -> Queue:
         asked.get("tab", "all"),
         _number(asked.get("provider")),
         Place.read(asked.get("after")),
+        asked_reason(asked.get("reason")),
     )
 
 
@@ -284,6 +287,7 @@ def _back(request: HttpRequest, at: int | None = None) -> HttpResponse:
     asked = {
         "tab": given.get("tab") if given.get("tab") in TAB_LABELS else None,
         "provider": _number(given.get("provider")),
+        "reason": asked_reason(given.get("reason")),
         "after": Place.read(given.get("after")),
         "at": following,
     }

@@ -30,6 +30,7 @@ AMBER, RED = timedelta(hours=18), timedelta(hours=24)
 UNDO_S = 10
 LOOKING_S = 60  # "Tomas is looking at this": kept while his page asks for fresh rows
 ANSWERED_SHOWN = 100
+NO_REASON = "-"
 TABS = ("all", "refill", "cancel", "late", "mine")
 
 open_ones = Q(state__in=[Request.State.REQUESTED, Request.State.UNKNOWN])
@@ -100,6 +101,7 @@ class Place:
 class Queue:
     tab: str
     provider_id: int | None
+    reason: str  # a part of the customer's words, NO_REASON, or "" for all
     after: Place | None  # the page begins behind it; None: the first page
     before: int  # how many requests of this list stand before the page
     rows: list[Row]
@@ -141,7 +143,7 @@ class Queue:
 
     def _query(self, after: Place | None, at: int | None = None) -> str:
         tab = self.tab if self.tab != "all" else ""
-        asked = {"tab": tab, "provider": self.provider_id, "after": after, "at": at}
+        asked = {"tab": tab, "provider": self.provider_id, "reason": self.reason, "after": after, "at": at}
         return urlencode({name: value for name, value in asked.items() if value})
 
     @property
@@ -192,13 +194,23 @@ class Pane:
         return self.row.request
 
 
-def read_queue(user: User, tab: str, provider_id: int | None, after: Place | None = None) -> Queue:
-    """One page of a list. Behind `after`, or the first page where nothing is behind it any more."""
+def asked_reason(text: str | None) -> str:
+    """What of the reason is looked for, from an address: a part of it, NO_REASON, or "" for all."""
+    return " ".join((text or "").replace("\x00", "").split())[:80]
+
+
+def read_queue(
+    user: User, tab: str, provider_id: int | None, after: Place | None = None, reason: str = ""
+) -> Queue:
+    """One page of a list. `reason` as asked_reason gives it. Behind `after`, or the first page where nothing is behind it any more."""
     now = timezone.now()
     tab = tab if tab in TABS else "all"
     open_requests = Request.objects.filter(open_ones)
     if provider_id:
         open_requests = open_requests.filter(order__submission__provider_id=provider_id)
+    if reason:
+        of_it = Q(reason="") if reason == NO_REASON else Q(reason__icontains=reason)
+        open_requests = open_requests.filter(of_it)
     tabs = _tabs(user, now)
     counts = open_requests.aggregate(
         **{name: Count("pk", filter=condition) for name, condition in tabs.items()}
@@ -214,6 +226,7 @@ def read_queue(user: User, tab: str, provider_id: int | None, after: Place | Non
     return Queue(
         tab=tab,
         provider_id=provider_id,
+        reason=reason,
         after=after,
         before=listed.exclude(_behind(after)).count() if after else 0,
         rows=_rows(rows, user, now),

@@ -146,6 +146,15 @@ def test_tabs_count_and_filter(client: Client, refill: Request, cancel: Request,
     assert counts == ["2", "1", "1", "1", "1"]
     provider = cancel.order.submission.provider_id
     assert len(ids(client.get(f"/staff/review?provider={provider}").content.decode())) == 2
+    Request.objects.filter(pk=refill.pk).update(reason="The counter DROPPED again")
+    Request.objects.filter(pk=cancel.pk).update(reason="")
+    for reason, expected in {"dropped": [refill], "-": [cancel], "other": [], "": [refill, cancel]}.items():
+        page = client.get("/staff/review", {"reason": reason, "provider": provider}).content.decode()
+        assert ids(page) == [row.pk for row in expected], reason
+    page = client.get("/staff/review?reason=dropped").content.decode()
+    assert "?tab=cancel&amp;reason=dropped" in page and 'name="reason" value="dropped"' in page
+    kept = {"ids": refill.pk, "decision": "reject", "note": "No", "reason": "dropped", "tab": "all"}
+    assert "reason=dropped" in client.post("/staff/review/decide", kept)["Location"]
 
 
 @pytest.fixture
