@@ -85,7 +85,7 @@ def test_payments_are_listed_approved_once_and_rejected_with_a_note(alice: User,
     )
     assert [row["id"] for row in told("deposits")] == [good.pk, bad.pk]
     assert told("deposits", "approve", good.pk, by=adam.email)[0]["state"] == "credited"
-    with pytest.raises(CommandError, match="credited these .* already"):
+    with pytest.raises(CommandError, match=r"credited these .* already"):
         call_command("deposits", "approve", good.pk, by=adam.email)
     with pytest.raises(CommandError, match="needs a note"):
         call_command("deposits", "reject", bad.pk)
