@@ -289,15 +289,20 @@
     var summary = within("[data-focus]")[0];
     if (summary) summary.focus();
   }
+  function comeInAgain(words) {
+    var parts = Array.prototype.slice.call(words.childNodes);
+    words.style.minHeight = words.offsetHeight + "px"; // nothing moves meanwhile
+    words.replaceChildren();
+    setTimeout(function () { words.replaceChildren.apply(words, parts); words.style.minHeight = ""; }, 40);
+  }
   document.addEventListener("htmx:afterSwap", function (event) { // comes from each element that is new or was changed
     if (event.target.nodeType === Node.ELEMENT_NODE) ready(event.target);
   });
   document.addEventListener("DOMContentLoaded", function () {
     ready(document);
     markTheme();
-    // what the page came with is no change of it, and many screen readers pass it over
-    var words = all("#messages .note > .grow").map(function (e) { return e.textContent.trim(); }).join(" ");
-    if (words) setTimeout(function () { say(words); }, 300);
+    // what the page came with is no change of it, and many screen readers pass it over: it comes in once more
+    setTimeout(function () { all("#messages .note[role=status] > .grow").forEach(comeInAgain); }, 300);
   });
   if (window.Idiomorph) { // what a reader has opened stays open when a live part is brought up to date
     window.Idiomorph.defaults.callbacks.beforeAttributeUpdated = function (name, element, kind) {

@@ -10,6 +10,7 @@ from orders.models import Order
 from providers.models import Service
 from tests import staff_world, world
 from tests.browser.conftest import SECRET, Open, shot
+from tests.conftest import wait_until
 
 BANK = {"name": "Bank transfer", "note": "", "instructions": "IBAN XX00", "minimum": "10"}
 
@@ -204,8 +205,18 @@ def test_the_reference_keeps_the_focus_on_what_was_pressed(open_page: Open, alic
 def test_a_result_is_told_on_the_page_that_it_leads_to(open_page: Open, alice: User, shop: Service) -> None:
     order = staff_world.completed(world.order(alice, shop, "https://example.org/a", 10))
     page = open_page(f"/orders/{order.pk}/refill", user=alice)
+    page.context.add_init_script(
+        """window.heard = [];
+        document.addEventListener("DOMContentLoaded", () => new MutationObserver(all => all.forEach(one => {
+            if (one.target.closest("[role=status]")) one.addedNodes.forEach(node => window.heard.push(node.textContent));
+        })).observe(document.getElementById("messages"), { subtree: true, childList: true }));"""
+    )
     page.get_by_role("button", name="Request refill").click()
-    expect(page.locator("#say")).to_contain_text(f"Refill for order {order.pk} requested.")
+    page.wait_for_url(f"**/orders/{order.pk}")
+    wait_until(lambda: page.evaluate("window.heard.length"), 5, "the words")
+    said = f"Refill for order {order.pk} requested."
+    assert said in "".join(page.evaluate("window.heard"))
+    expect(page.get_by_text(said)).to_be_visible()
 
 
 @pytest.fixture
