@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -24,6 +24,7 @@ from customers.notices import low_below
 from customers.wallet import owed_by, wallet_of
 
 DECIDED_SHOWN = 5
+MOST_WAITING = 100  # the most that the setting allows
 MonthSums = Callable[[Account], ledger.Sums]
 
 
@@ -77,9 +78,12 @@ def statement_csv(request: HttpRequest) -> HttpResponseBase:
 
 def _announced(user: User) -> "QuerySet[DepositRequest, DepositRequest]":
     """All that wait (site_settings.payments_waiting bounds them) and the last few decided, newest first."""
-    mine, pending = DepositRequest.objects.filter(user=user), Q(state=DepositRequest.State.PENDING)
-    decided = mine.exclude(pending).order_by("-pk").values("pk")[:DECIDED_SHOWN]
-    return mine.filter(pending | Q(pk__in=decided)).order_by("-pk")
+    mine = DepositRequest.objects.filter(user=user).order_by("-pk")
+    waits = mine.filter(state=DepositRequest.State.PENDING)[:MOST_WAITING]
+    decided = mine.exclude(state=DepositRequest.State.PENDING)[:DECIDED_SHOWN]
+    return waits.union(decided, all=True).order_by(
+        "-pk"
+    )  # each by its own key: an OR reads all he ever announced
 
 
 def _kept(asked: Asked, **without: bool) -> dict[str, Any]:
