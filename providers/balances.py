@@ -13,6 +13,7 @@ from providers import breaker
 from providers.adapters.errors import ProviderError, Refused
 from providers.alerts import close_alert, raise_alert
 from providers.connecting import adapter_for, options_of, read_failed, read_worked
+from providers.currency_doubt import doubt_currency, end_doubt
 from providers.exchange import exchange_to_panel
 from providers.lanes import LaneBusy, hold
 from providers.metering import metered
@@ -84,7 +85,7 @@ def read_balance(provider: Provider, *, wait_s: float | None = None) -> BalanceR
     read_worked(provider.pk, "Balance", balance=amount, balance_at=now)
     provider.balance, provider.balance_at = amount, now
     match_top_ups(provider.pk)
-    problem = _tell(provider, currency)
+    problem = _tell(provider, currency, bool(found.currency))
     return BalanceRead(provider.name, amount, currency, problem)
 
 
@@ -92,14 +93,20 @@ def _not_read(provider: Provider, why: str) -> BalanceRead:
     return BalanceRead(provider.name, provider.balance, provider.currency, why, failed=True)
 
 
-def _tell(provider: Provider, currency: str) -> str:
+def _tell(provider: Provider, currency: str, named: bool) -> str:
     """Open or close the alert that a reading is about; returns what is wrong with the reading itself. That the money
     runs out is a state and told by the watcher (providers.running_out)."""
     key = f"currency:{provider.pk}"
-    if currency == provider.currency:
+    if currency in (provider.currency, provider.balance_currency):
         close_alert(key)
+        if named and provider.stopped == Provider.Stop.CURRENCY:
+            end_doubt(provider, f"its balance came in {currency}")
         return ""
-    problem = f"{provider.name} counts in {currency}, but {provider.currency} is set here: prices are wrong."
+    doubt_currency(provider)
+    problem = (
+        f"{provider.name} counts in {currency}, but {provider.currency} is set here: its services are off sale until"
+        " an admin sets the right currency or confirms this one."
+    )
     raise_alert(key, problem, level=Alert.Level.CRITICAL, provider_id=provider.pk)
     return problem
 

@@ -182,7 +182,7 @@ def _compare_and_write(
 
 
 def sell_again(provider: Provider) -> None:
-    """Its list was read, so that its prices are today's (archiving.bring_back, currency_doubt.settle_currency)."""
+    """Its list was read, so that its prices are today's (archiving.bring_back, currency_doubt)."""
     if Provider.objects.filter(pk=provider.pk, stopped=Provider.Stop.UNREAD).update(stopped=""):
         provider.stopped = ""
         refresh_services(provider.pk)

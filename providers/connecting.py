@@ -169,6 +169,9 @@ def change_connection(
         summary = f"Connection of {fresh.name} changed: {', '.join(changed)}"
         record(by, "provider.connection", fresh, summary, details, request)
         if "currency" in changed:
+            Provider.objects.filter(pk=fresh.pk).update(balance_currency="")
+            if fresh.stopped == Provider.Stop.CURRENCY:  # settled: catalog.sell_again ends the rest
+                Provider.objects.filter(pk=fresh.pk).update(stopped=Provider.Stop.UNREAD)
             reprice_provider(fresh.pk)
     provider.refresh_from_db()
 

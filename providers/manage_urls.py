@@ -39,6 +39,7 @@ urlpatterns = [
     path("providers/<int:pk>/resume", provider_page.resume, name="manage_provider_resume"),
     path("providers/<int:pk>/archive", provider_page.archive, name="manage_provider_archive"),
     path("providers/<int:pk>/bring-back", provider_page.bring_back, name="manage_provider_bring_back"),
+    path("providers/<int:pk>/currency", provider_setup.confirm, name="manage_provider_currency"),
     path("providers/<int:pk>/undo", catalog_undoing.undo_of_provider, name="manage_provider_undo"),
     path("providers/<int:pk>/top-ups", top_ups.top_ups, name="manage_top_ups"),
     path("providers/<int:pk>/top-ups/<int:top_up_id>/remove", top_ups.remove, name="manage_top_up_remove"),

@@ -15,6 +15,7 @@ from customers.access import allowed, staff_of
 from customers.figures import money
 from providers import balances
 from providers.connecting import InvalidProvider
+from providers.currency_doubt import NothingToSettle, confirm_currency
 from providers.manage_forms import KeyForm
 from providers.manage_views.markup import SHOWN
 from providers.manage_views.previews import before
@@ -107,6 +108,23 @@ def _before_mapping(
     )
     more = max(len(effect.sellable) - SHOWN, 0)
     return asked | {"sellable": effect.sellable[:SHOWN], "sellable_more": more}
+
+
+@allowed("provider.edit")
+@require_POST
+def confirm(request: HttpRequest, pk: int) -> HttpResponse:
+    """The admin's word that its rates are in the currency that is set, though its balance came in another."""
+    provider = get_object_or_404(Provider, pk=pk)
+    try:
+        confirm_currency(provider, by=staff_of(request), request=request)
+    except NothingToSettle as error:
+        messages.warning(request, str(error))
+    else:
+        said = _(
+            "The rates of %(name)s are in %(currency)s. It is sold again once its list was read: sync it now."
+        )
+        messages.success(request, said % {"name": provider.name, "currency": provider.currency})
+    return redirect("manage_provider", pk)
 
 
 @allowed("catalog.see", changes="provider.edit")

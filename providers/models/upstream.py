@@ -60,6 +60,8 @@ class Provider(models.Model):
         max_digits=20, decimal_places=6, null=True, blank=True
     )  # in its own currency
     balance_at = models.DateTimeField(null=True, blank=True)
+    # An admin's word: its balance comes in this currency, and its rates in `currency` all the same (currency_doubt).
+    balance_currency = models.CharField(max_length=3, blank=True, default="", db_default="")
     low_balance = models.DecimalField(max_digits=20, decimal_places=6, null=True, blank=True)
     last_error = models.CharField(max_length=500, blank=True)
     last_error_at = models.DateTimeField(null=True, blank=True)

@@ -6,11 +6,17 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
+from customers.models import AuditEntry
+from orders.placing import NotOnSale, find_service
 from providers.balances import balance_covers, read_balance, runway, series
 from providers.breaker import pause
+from providers.catalog import sync_catalog
+from providers.connecting import change_connection
 from providers.models import Alert, BalanceReading, ExchangeRate, Provider
+from providers.publishing import publish
 from providers.tasks import read_balance as read_balance_task
-from tests.providers.shop import Upstream, connected
+from tests import staff_world, world
+from tests.providers.shop import Upstream, connected, everything_at, service_of
 
 pytestmark = pytest.mark.django_db
 
@@ -151,3 +157,51 @@ def test_the_task_reads_one_provider_and_survives_its_failure(shop: Upstream) ->
     read_balance_task(provider.pk)
     provider.refresh_from_db()
     assert provider.last_error.startswith("Balance: ")
+
+
+def test_a_balance_in_another_currency_takes_its_services_off_sale_until_an_admin_settles_it(
+    shop: Upstream,
+) -> None:
+    everything_at(50)
+    shop.list_many(20)
+    provider = connected(shop)
+    sync_catalog(provider, apply=True)
+    publish(provider)
+    shop.balance = {"balance": "90", "currency": "EUR"}
+    assert "off sale until an admin" in read_balance(provider).error
+    assert open_alert(f"currency:{provider.pk}")
+    service = service_of(provider, 1)
+    assert service.off_sale == "Its provider counts in another currency than is set here."
+    with pytest.raises(NotOnSale):
+        find_service(service.pk)
+    sync_catalog(provider, apply=True)
+    assert not service_of(provider, 1).on_sale, "reading its list does not settle it"
+    adam = world.admin()
+    page = staff_world.signed_in(adam)
+    address = f"/manage/providers/{provider.pk}"
+    assert "Its rates are in USD" in page.get(address).content.decode()
+    page.post(f"{address}/currency")
+    provider.refresh_from_db()
+    assert (provider.stopped, provider.balance_currency) == ("unread", "EUR")
+    assert not open_alert(f"currency:{provider.pk}")
+    entry = AuditEntry.objects.get(verb="provider.currency")
+    assert (entry.actor_label, "rates are in USD" in entry.summary) == (adam.email, True)
+    read_balance(provider)
+    provider.refresh_from_db()
+    sync_catalog(provider, apply=True)
+    assert find_service(service.pk)[0].rate == Decimal("1.5")
+
+
+def test_setting_the_right_currency_settles_it_too(shop: Upstream) -> None:
+    everything_at(50)
+    ExchangeRate.objects.create(currency="EUR", rate="2", date="2026-01-01")
+    shop.list_many(20)
+    provider = connected(shop)
+    sync_catalog(provider, apply=True)
+    publish(provider)
+    shop.balance = {"balance": "90", "currency": "EUR"}
+    read_balance(provider)
+    change_connection(provider, currency="EUR")
+    assert provider.stopped == "unread"
+    sync_catalog(provider, apply=True)
+    assert service_of(provider, 1).on_sale and service_of(provider, 1).rate == 3

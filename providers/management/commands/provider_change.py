@@ -7,6 +7,7 @@ from customers.management.command_line import Command as Base
 from customers.management.command_line import decimal
 from providers.archiving import CannotArchive, archive, bring_back, change_details, check_nothing_waits
 from providers.connecting import InvalidProvider, change_connection
+from providers.currency_doubt import NothingToSettle, confirm_currency
 from providers.management.choosing import chosen
 from providers.management.simulations import tell_effect
 from providers.models import Provider
@@ -44,6 +45,11 @@ class Command(Base):
             action="store_true",
             help="only say what another --currency, or --archive, would do to prices and profit",
         )
+        parser.add_argument(
+            "--confirm-currency",
+            action="store_true",
+            help="its rates are in the currency that is set, though its balance came in another",
+        )
         end = parser.add_mutually_exclusive_group()
         end.add_argument("--archive", action="store_true")
         end.add_argument("--bring-back", action="store_true")
@@ -63,11 +69,13 @@ class Command(Base):
             with transaction.atomic():
                 self._connect(provider, key, {name.strip(): value for name, _, value in pairs}, options)
                 self._describe(provider, options)
+                if options["confirm_currency"]:
+                    confirm_currency(provider, by=self.by)
                 if options["archive"]:
                     archive(provider, by=self.by)
                 elif options["bring_back"]:
                     bring_back(provider, by=self.by)
-        except (InvalidProvider, CannotArchive) as error:
+        except (InvalidProvider, CannotArchive, NothingToSettle) as error:
             raise CommandError(str(error)) from None
         told = {
             "id": provider.pk,
