@@ -190,8 +190,9 @@ def refresh_services(provider_id: int) -> list[int]:
     the provider's, unless nothing could be ordered within both. Returns the ids of the services that changed.
     """
     return _refresh(
-        "SELECT DISTINCT r.service_id FROM providers_route r JOIN providers_offer o ON o.id = r.offer_id"
-        " WHERE o.provider_id = %(id)s AND r.enabled",
+        # Routes are looked up offer by offer, whatever the tables' statistics say (as in repricing.standings_of).
+        "SELECT DISTINCT r.service_id FROM (SELECT id FROM providers_offer WHERE provider_id = %(id)s OFFSET 0) o"
+        " CROSS JOIN LATERAL (SELECT service_id FROM providers_route WHERE offer_id = o.id AND enabled OFFSET 0) r",
         provider_id,
     )
 
