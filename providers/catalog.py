@@ -25,6 +25,7 @@ from providers.adapters.errors import ProviderError
 from providers.alerts import close_alert, raise_alert
 from providers.applying import (
     REFUSED,
+    UNDONE,
     Applied,
     apply_to_offers,
     link_new_offers,
@@ -45,7 +46,7 @@ from providers.comparing import (
 from providers.connecting import adapter_for, options_of, read_failed, read_worked
 from providers.denying import HELD, DenyList
 from providers.lanes import LaneBusy, hold
-from providers.locking import lock_offers
+from providers.locking import lock_offers, lock_prices
 from providers.metering import metered
 from providers.models import Alert, CatalogChange, Lane, Offer, Provider
 from providers.repricing import reprice_provider
@@ -100,6 +101,9 @@ class _Plan:
     fresh: list[Change] = field(default_factory=list)
     newly_missing: list[int] = field(default_factory=list)
     refused_rises: list[Change] = field(default_factory=list)
+    undone: list[int] = field(
+        default_factory=list
+    )  # offers whose rise an admin took back, and is still charged
 
 
 def sync_catalog(provider: Provider, *, apply: bool, wait_s: float | None = None) -> Synced:
@@ -183,6 +187,7 @@ def _compare_and_write(
 
 def sell_again(provider: Provider) -> None:
     """Its list was read, so that its prices are today's (archiving.bring_back, currency_doubt)."""
+    lock_prices()  # before the provider's row, as archiving takes them
     if Provider.objects.filter(pk=provider.pk, stopped=Provider.Stop.UNREAD).update(stopped=""):
         provider.stopped = ""
         refresh_services(provider.pk)
@@ -202,7 +207,15 @@ def _plan(
         same = earlier is not None and earlier.says(change)
         if earlier and not same:
             plan.overtaken.append(earlier.pk)
-        due = apply and not change.beyond and not (same and earlier and earlier.state == State.REFUSED)
+        undone = _undone_rise(change, known)
+        if undone:
+            plan.undone.append(known[change.external_id].offer_id)
+        due = (
+            apply
+            and not change.beyond
+            and not undone
+            and not (same and earlier and earlier.state == State.REFUSED)
+        )
         if same and earlier and earlier.state == State.REFUSED and change.kind == "price":
             plan.refused_rises += [change] if rose(change.before, change.after) else []
         if due and change.kind == "missing":
@@ -219,6 +232,13 @@ def _plan(
             plan.staged.append(change)
     plan.overtaken += [earlier.pk for earlier in standing.values()]
     return plan
+
+
+def _undone_rise(change: Change, known: Mapping[str, Known]) -> bool:
+    """An admin took a rise back and the provider charges it all the same: it waits for him, inside the limits or not."""
+    if change.kind != "price" or change.external_id not in known:
+        return False
+    return known[change.external_id].on_hold == UNDONE["price"] and rose(change.before, change.after)
 
 
 def _missing_long_enough(offer: Known, earlier: _Standing | None, now: datetime) -> bool:
@@ -243,7 +263,8 @@ def _apply(
     returned = {change.offer_id for change in plan.due if change.kind == "back"} | {*compared.returned}
     refused = {pk for pk, reason in held.items() if reason.startswith(REFUSED) and pk not in returned}
     fresh_holds = {pk: reason for pk, reason in holds.items() if held.get(pk) != reason and pk not in refused}
-    lifted = [pk for pk in held if pk not in holds and pk not in missing and pk not in refused]
+    stay = {*holds, *missing, *refused, *plan.undone}
+    lifted = [pk for pk in held if pk not in stay]
     if plan.due:
         rows = (
             Applied(change.external_id, change.kind, change.after, change.offer_id) for change in plan.due

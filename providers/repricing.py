@@ -80,6 +80,13 @@ class Way:
         return not (self.gone or self.on_hold or self.archived or self.stopped)
 
 
+def by_cost(rate: Decimal, minimum: int, maximum: int, factor: Decimal | None) -> tuple[bool, Decimal]:
+    """Compared, the cheapest is the least. Last comes what no price can be made of: without an exchange rate, without a
+    quantity that fits, or at no cost (delivered by hand, or a provider's slip): it would set the price of all."""
+    nothing = factor is None or minimum > maximum or rate <= 0
+    return nothing, rate * (factor or ZERO)
+
+
 @dataclass(frozen=True)
 class Standing:
     """A service as it stands, with the routes that are used, first to last."""
@@ -113,15 +120,15 @@ class Standing:
     def arranged(self, exchange: Mapping[str, Decimal]) -> "Standing":
         """The same with its ways in the order that a repricing leaves them in: as they are, or cheapest first.
 
-        Those of its type come before others, so that it stays what it is sold as; those without an exchange rate last.
+        Those of its type come before others, so that it stays what it is sold as.
         """
         fits = [way.service_type == self.service_type for way in self.ways]
         if self.route_order != Service.RouteOrder.CHEAPEST or not any(fits):
             return self
 
         def cost(way: Way) -> tuple[bool, bool, Decimal]:
-            factor = exchange.get(way.currency)
-            return way.service_type != self.service_type, factor is None, way.rate * (factor or ZERO)
+            last, amount = by_cost(way.rate, way.minimum, way.maximum, exchange.get(way.currency))
+            return way.service_type != self.service_type, last, amount
 
         return replace(self, ways=tuple(sorted(self.ways, key=cost)))
 

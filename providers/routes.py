@@ -5,7 +5,6 @@ service_effects.effect_of_routes before, and service_undoing sets the earlier or
 """
 
 from collections.abc import Callable
-from decimal import Decimal
 
 from django.db import transaction
 from django.http import HttpRequest
@@ -18,7 +17,7 @@ from providers.comparing import sellable_type
 from providers.exchange import exchange_rates
 from providers.locking import lock_prices
 from providers.models import Offer, Route, Service
-from providers.repricing import reprice
+from providers.repricing import by_cost, reprice
 
 Shape = tuple[tuple[int, bool], ...]  # (offer id, whether the route is used), first to last
 
@@ -73,8 +72,8 @@ def remove_route(route: Route, *, by: User | None = None, request: HttpRequest |
 def cheapest_first(service: Service, *, by: User | None = None, request: HttpRequest | None = None) -> bool:
     """Put the routes in the order of what they cost now, in panel currency; True when the order changed.
 
-    Those without an exchange rate come last; equal costs keep their order. It is done once, by this act: later
-    price changes move routes by themselves only where Service.route_order says so.
+    Last come those of which no price can be made (repricing.by_cost); equal costs keep their order. It is done once,
+    by this act: later price changes move routes by themselves only where Service.route_order says so.
     """
     return _set(service, lambda shape: _by_cost(service, shape), "routes ordered by cost", by, request)
 
@@ -178,14 +177,11 @@ def _without(shape: Shape, offer_id: int) -> Shape:
 
 def _by_cost(service: Service, shape: Shape) -> Shape:
     exchange, offers = exchange_rates(), Offer.objects.filter(pk__in=[one for one, _enabled in shape])
-    rates = {offer.pk: (offer.rate, offer.provider.currency) for offer in offers.select_related("provider")}
-
-    def cost(place: tuple[int, bool]) -> tuple[bool, Decimal]:
-        rate, currency = rates[place[0]]
-        factor = exchange.get(currency)
-        return factor is None, rate * (factor or 0)
-
-    return tuple(sorted(shape, key=cost))
+    cost = {
+        offer.pk: by_cost(offer.rate, offer.minimum, offer.maximum, exchange.get(offer.provider.currency))
+        for offer in offers.select_related("provider")
+    }
+    return tuple(sorted(shape, key=lambda place: cost[place[0]]))
 
 
 # ── setting them ────────────────────────────────────────────────────────────────────────────────────

@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="service",
             name="pinned_reason",
-            field=models.CharField(blank=True, default="", max_length=200),
-            preserve_default=False,
+            # by the database: a process of the version before inserts services without it
+            field=models.CharField(blank=True, db_default="", default="", max_length=200),
         ),
     ]

@@ -61,7 +61,8 @@ class Service(models.Model):
     rate = models.DecimalField(max_digits=18, decimal_places=8)
     cost_rate = models.DecimalField(max_digits=18, decimal_places=8)
     pinned_rate = models.DecimalField(max_digits=18, decimal_places=8, null=True, blank=True)
-    pinned_reason = models.CharField(max_length=200, blank=True)  # why it is pinned at that; for admins
+    # why it is pinned at that; for admins
+    pinned_reason = models.CharField(max_length=200, blank=True, default="", db_default="")
     below_cost_reason = models.CharField(max_length=200, blank=True)  # not empty: an admin allowed it
 
     published = models.BooleanField(default=False)  # an admin's decision

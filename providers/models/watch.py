@@ -176,7 +176,7 @@ class Telling(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     told_at = models.DateTimeField(null=True, blank=True)
     # Whether any try may have arrived; false as long as each is known not to have.
-    may_have_arrived = models.BooleanField(default=False)
+    may_have_arrived = models.BooleanField(default=False, db_default=False)
     failure = models.CharField(
         max_length=200, blank=True
     )  # of the last attempt; never an address or a secret

@@ -215,7 +215,7 @@ def test_a_cost_that_equals_the_charge_is_within_it_and_abilities_that_were_not_
         {"breaker": "half_open"},
         {"currency": "XTS"},
     ],
-    ids=lambda differs: " ".join(map(str, differs.values()))[-12:],
+    ids=["archived", "paused by hand", "paused for funds", "breaker open", "breaker half open", "no rate"],
 )
 def test_a_provider_that_cannot_take_it_now_is_not_asked(
     shop: Service, north: Provider, south: Provider, differs: dict[str, Any]

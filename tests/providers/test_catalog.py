@@ -1,5 +1,6 @@
 """Reading a catalog: staged, applied within the limits, held beyond them, and never fooled by an odd list."""
 
+import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -621,6 +622,35 @@ def test_an_undone_rise_inside_the_limit_is_off_sale_whatever_else_is_accepted(
     assert not service_of(selling, 4).on_sale
     accept_changes(selling)
     assert (service_of(selling, 4).on_sale, offer_of(selling, 4).rate) == (True, Decimal("1.09"))
+
+
+def test_an_undone_rise_inside_the_limit_waits_for_a_person_however_often_the_list_is_read(
+    shop: Upstream, selling: Provider
+) -> None:
+    shop.list(4, rate="1.09")
+    revision = sync_and_revision(selling)
+    undo_together(revision)
+    for _ in range(2):
+        sync_catalog(selling, apply=True)
+        assert (service_of(selling, 4).on_sale, offer_of(selling, 4).rate) == (False, Decimal("1.00"))
+    accept_changes(selling)
+    assert (service_of(selling, 4).on_sale, offer_of(selling, 4).rate) == (True, Decimal("1.09"))
+
+
+def test_an_undone_rise_ends_when_the_provider_takes_it_back(shop: Upstream, selling: Provider) -> None:
+    shop.list(4, rate="1.09")
+    undo_together(sync_and_revision(selling))
+    shop.list(4, rate="1.00")
+    sync_catalog(selling, apply=True)
+    assert (service_of(selling, 4).on_sale, offer_of(selling, 4).rate) == (True, Decimal("1.00"))
+
+
+def sync_and_revision(selling: Provider) -> uuid.UUID:
+    """The revision of what a reading applied by itself."""
+    sync_catalog(selling, apply=True)
+    revision = CatalogChange.objects.filter(state="applied").exclude(kind="new").latest("pk").revision
+    assert revision is not None
+    return revision
 
 
 @pytest.mark.parametrize("values", [{"type": "Package"}, {"min": "900", "max": "20"}], ids=["type", "limits"])

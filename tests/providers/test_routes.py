@@ -183,6 +183,15 @@ def sold(service: Service) -> tuple[str, Decimal, Decimal]:
     return route.offer.provider.name, found.cost_rate.normalize(), found.rate.normalize()
 
 
+def test_what_costs_nothing_or_fits_no_quantity_is_never_the_cheapest(
+    cheapest: Service, north: Provider
+) -> None:
+    add_route(cheapest, world.offer(north, "77", rate=Decimal(0)))
+    add_route(cheapest, world.offer(north, "78", rate=Decimal("0.01"), minimum=900, maximum=20))
+    reprice()
+    assert sold(cheapest) == ("North", 1, 2)
+
+
 def test_cheapest_first_is_kept_when_a_price_changes(
     cheapest: Service, north: Provider, south: Provider
 ) -> None:
