@@ -40,13 +40,13 @@ _TIMES = {"for": ASK_FOR.total_seconds(), "first": FIRST_AFTER.total_seconds()}
 
 _TAKE = f"""
     UPDATE orders_submissionattempt SET asked_again_at = clock_timestamp()
-    WHERE id IN (
+    WHERE id = ANY(ARRAY(  -- chosen once, as in orders.submission
         SELECT a.id FROM orders_submissionattempt a JOIN orders_submission s ON s.order_id = a.submission_id AND s.state = 'unknown'
         WHERE a.provider_id = %(provider)s AND {DUE_SQL}
           AND EXISTS (SELECT 1 FROM orders_dispatchswitch WHERE paused_at IS NULL)
           AND NOT EXISTS (SELECT 1 FROM providers_provider p WHERE p.id = a.provider_id AND p.paused_at IS NOT NULL)
         ORDER BY a.asked_again_at NULLS FIRST, a.id LIMIT 1 FOR UPDATE OF a, s SKIP LOCKED
-    )
+    ))
     RETURNING submission_id, fence, provider_id, params_hash
 """
 _PROVIDERS = f"""

@@ -22,7 +22,7 @@ from orders.earnings import moved
 from orders.models import Order, Request, Submission, Tally
 from orders.stuck import delayed, measure
 from orders.watching import PAID_FOR, SHOWN_BY_DASHBOARD, WAITS_TOO_LONG
-from providers.models import Alert, Service
+from providers.models import Alert, Route, Service
 from providers.overview import Standing
 from providers.pricing import margin_percent
 from providers.tallied import asked
@@ -230,8 +230,9 @@ def _open_alerts(standings: Sequence[Standing]) -> list[Attention]:
         alerts = alerts.exclude(key__startswith=told_above)
     # What an outage means and what to do about it stands below what it is.
     titles = [row.outage.title for row in standings if row.outage]
-    found = []
-    for alert in alerts[:MOST_ALERTS]:
+    found, shown = [], list(alerts[:MOST_ALERTS])
+    refused = _services_refused(shown)
+    for alert in shown:
         title = next((title for title in titles if alert.text.startswith(title)), alert.text)
         parts = (
             alert.text[len(title) :].strip(),
@@ -245,10 +246,25 @@ def _open_alerts(standings: Sequence[Standing]) -> list[Attention]:
                 title,
                 " ".join(part for part in parts if part),
                 alert.at_risk,
-                *_alert_place(alert),
+                *(refused.get(alert.key) or _alert_place(alert)),
             )
         )
     return found
+
+
+def _services_refused(alerts: Sequence[Alert]) -> dict[str, tuple[str, str]]:
+    """By key of the alerts about refused offers: the page of a service on which the offer is sold again. One query."""
+    offers = {
+        alert.key.partition(":")[2]: alert.key for alert in alerts if alert.key.startswith("refused-service:")
+    }
+    if not offers:
+        return {}
+    routes = (
+        Route.objects.filter(offer__in=map(int, offers)).order_by("-service").values_list("offer", "service")
+    )
+    return {
+        offers[str(offer)]: (f"/manage/services/{service}", _("Open service")) for offer, service in routes
+    }
 
 
 def _alert_place(alert: Alert) -> tuple[str, str]:

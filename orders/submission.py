@@ -149,16 +149,18 @@ def submit_lane(provider_id: int, *, force: bool = False, wait_s: float = 0, bud
 
 # ── T1 ──────────────────────────────────────────────────────────────────────────────────────────────
 
+# ARRAY(…): chosen once. As a plain IN (…) a plan may ask it anew for every row that it looks at, each time skipping what is
+# locked by then, and so claim more than the limit.
 _CLAIM = """
     UPDATE orders_submission
     SET state = 'claimed', state_at = clock_timestamp(), fence = fence + 1, lease_until = clock_timestamp() + make_interval(secs => %s)
-    WHERE order_id IN (
+    WHERE order_id = ANY(ARRAY(
         SELECT order_id FROM orders_submission s
         WHERE provider_id = %s AND state = 'queued' AND (%s OR next_at <= clock_timestamp()) AND order_id <> ALL(%s)
           AND NOT EXISTS (SELECT 1 FROM orders_request r WHERE r.order_id = s.order_id AND r.kind = 'cancel'
                           AND r.state IN ('requested', 'approved', 'claimed', 'sending', 'accepted', 'unknown'))
         ORDER BY next_at, order_id LIMIT %s FOR UPDATE SKIP LOCKED
-    )
+    ))
     RETURNING order_id, fence
 """
 

@@ -98,8 +98,10 @@ def _tell(provider: Provider, currency: str, named: bool) -> str:
     runs out is a state and told by the watcher (providers.running_out)."""
     key = f"currency:{provider.pk}"
     if currency in (provider.currency, provider.balance_currency):
-        close_alert(key)
-        if named and provider.stopped == Provider.Stop.CURRENCY:
+        in_doubt = provider.stopped == Provider.Stop.CURRENCY
+        if named or not in_doubt:  # one that names none says nothing about the doubt
+            close_alert(key)
+        if named and in_doubt:
             end_doubt(provider, f"its balance came in {currency}")
         return ""
     doubt_currency(provider)

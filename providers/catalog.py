@@ -262,8 +262,9 @@ def _apply(
     held = {offer.offer_id: offer.on_hold for offer in known.values() if offer.on_hold}
     returned = {change.offer_id for change in plan.due if change.kind == "back"} | {*compared.returned}
     refused = {pk for pk, reason in held.items() if reason.startswith(REFUSED) and pk not in returned}
-    fresh_holds = {pk: reason for pk, reason in holds.items() if held.get(pk) != reason and pk not in refused}
-    stay = {*holds, *missing, *refused, *plan.undone}
+    keep = {*refused, *plan.undone}  # their reason is also what remembers why: no other takes its place
+    fresh_holds = {pk: reason for pk, reason in holds.items() if held.get(pk) != reason and pk not in keep}
+    stay = {*holds, *missing, *keep}
     lifted = [pk for pk in held if pk not in stay]
     if plan.due:
         rows = (

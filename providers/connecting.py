@@ -164,6 +164,8 @@ def change_connection(
         fresh.last_error = ""
         fresh.save(update_fields=["api_url", "key", "currency", "adapter", "options", "last_error"])
         details = {"changed": changed, "api_url": fresh.api_url, "key_cleared": not fresh.key}
+        if "address" in changed:  # what was confirmed about its balance was about another one
+            Provider.objects.filter(pk=fresh.pk).update(balance_currency="")
         if "currency" in changed:
             details["currency"] = {"before": provider.currency, "after": fresh.currency}
         summary = f"Connection of {fresh.name} changed: {', '.join(changed)}"

@@ -303,10 +303,10 @@ def _holds(
     changes: Iterable[CatalogChange], sentences: Mapping[str, str], free: Callable[[Offer], bool]
 ) -> dict[int, str]:
     """The offers about which we say something else without these changes than the provider does: a cost, a unit or
-    limits. `free`: whether the offer may get this reason."""
+    limits. `free`: whether the offer may get this reason; of several kinds the price counts."""
     return {
         change.offer.pk: sentences[change.kind]
-        for change in changes
+        for change in sorted(changes, key=lambda change: change.kind == Kind.PRICE)
         if change.offer is not None and _matters(change) and free(change.offer)
     }
 

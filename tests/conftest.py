@@ -47,7 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)  # after pytest-django, which puts what uses no test database last
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The campaigns begin: they take minutes on one process, and at the end the other would have nothing left to do."""
+    """The campaigns begin: they take minutes, and no process can take over the half of one."""
     items.sort(key=lambda item: "tests/faults/" not in item.nodeid)
 
 

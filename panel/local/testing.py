@@ -41,10 +41,13 @@ def test_environment(database: str, broker: str, home: Path) -> dict[str, str]:
 
 
 def side_by_side(arguments: list[str]) -> list[str]:
-    """The whole suite runs in two processes, each on a database of its own; named tests run in one."""
+    """The whole suite runs in two processes, each on a database of its own; named tests run in one. A process that has
+    nothing left takes over half of what the other has: tests in a browser take a hundred times as long as others."""
     names_tests = any((ROOT / argument.split("::")[0]).exists() for argument in arguments)
     has_own_way = any(argument.startswith(("-n", "--pdb", "--co", "--version")) for argument in arguments)
-    return [] if names_tests or has_own_way or (os.cpu_count() or 1) < 2 else ["-n", "2"]
+    return (
+        [] if names_tests or has_own_way or (os.cpu_count() or 1) < 2 else ["-n", "2", "--dist", "worksteal"]
+    )
 
 
 def main() -> int:

@@ -17,6 +17,11 @@
 
   /* ---- what failed is said where it was asked, with a button that asks again; nothing is ordered by asking ---- */
   var SLOW_MS = 250; // a quick answer shows no loading
+  var GIVE_UP_MS = 20000; // a line that hangs is one that failed
+  function limited(controller) {
+    return setTimeout(function () { controller.late = true; controller.abort(); }, GIVE_UP_MS);
+  }
+  function dropped(error, controller) { return error.name === "AbortError" && !controller.late; }
   var askers = {}; // by the part that failed: how it is asked again
   function failed(what, error) {
     var note = form.querySelector("#" + what + "-failed");
@@ -70,6 +75,7 @@
     list.setAttribute("aria-busy", "true");
     clearTimeout(slowTimer);
     slowTimer = setTimeout(function () { picker.classList.add("slow"); }, SLOW_MS);
+    var limit = limited(mine);
     fetch(form.dataset.servicesUrl + "?" + asked, { signal: mine.signal, headers: { "HX-Request": "true" } }).then(whole).then(function (html) {
       if (mine !== searching) return;
       searching = null;
@@ -88,12 +94,12 @@
       else if (text) panel.say(counted.textContent);
       if (sendWhenKnown && !waitingFor) send();
     }).catch(function (error) {
-      if (error.name === "AbortError" || mine !== searching) return;
+      if (dropped(error, mine) || mine !== searching) return;
       searching = null;
       takeFirst = false;
       quick();
       failed("search", error);
-    });
+    }).then(function () { clearTimeout(limit); });
   }
   askers.search = search;
   function soon() { clearTimeout(searchTimer); searchTimer = setTimeout(search, SEARCH_MS); }
@@ -184,6 +190,7 @@
     var part = document.getElementById(target);
     var what = target === "quote" ? "quote" : "details";
     part.setAttribute("aria-busy", "true");
+    var limit = limited(mine);
     fetch(url, { method: "POST", body: new FormData(form), signal: mine.signal, headers: { "HX-Request": "true" } }).then(whole).then(function (html) {
       if (mine !== asking[target]) return;
       if (what === "quote") unpriced(false);
@@ -193,10 +200,11 @@
       mended(what, what === "quote" ? form.querySelector("[data-place]") : part.querySelector("input, textarea, select"));
       if (shown) shown();
     }).catch(function (error) {
-      if (error.name === "AbortError" || mine !== asking[target]) return;
+      if (dropped(error, mine) || mine !== asking[target]) return;
       priced = ""; // the same entries may be asked about again
       failed(what, error);
     }).then(function () {
+      clearTimeout(limit);
       if (mine === asking[target]) {
         part.removeAttribute("aria-busy");
         if (what === "details") detailsDue = false;
@@ -262,12 +270,27 @@
   form.addEventListener("input", function (event) { if (event.target.closest("#order-details") && event.target.name !== "reference") priceSoon(); });
   form.addEventListener("change", function (event) { if (event.target.closest("#order-details") && event.target.name !== "reference") priceSoon(); });
 
-  /* ---- sending: never before the charge of exactly these entries has been shown ---- */
+  /* ---- sending: never before the charge of exactly these entries has been shown, nor for a service that the box does
+          not name when it is sent ---- */
   var sendWhenKnown = null;
+  var lookFirst = form.querySelector("#look-first");
+  function look() {
+    sendWhenKnown = null;
+    lookFirst.hidden = false;
+    lookFirst.scrollIntoView({ block: "nearest" });
+    panel.say(lookFirst.textContent.trim());
+  }
   form.addEventListener("submit", function (event) {
-    if (pending() && find.value !== chosenText) { takeFirst = true; if (searchTimer) search(); }
-    else if (find.value !== chosenText) leave();
+    var other = find.value !== chosenText; // words for another service than the one that is chosen
+    lookFirst.hidden = true;
+    if (pending() && other) { takeFirst = true; if (searchTimer) search(); }
+    else if (other) leave();
     if (quoteTimer) price();
+    if (other && (number.value || pending() || waitingFor)) {
+      event.preventDefault();
+      look();
+      return;
+    }
     if (waitingFor || takeFirst) {
       event.preventDefault();
       sendWhenKnown = { button: event.submitter, until: Date.now() + 5000 };
@@ -276,7 +299,7 @@
   function send() {
     var how = sendWhenKnown;
     sendWhenKnown = null;
-    if (Date.now() > how.until) return;
+    if (Date.now() > how.until) { look(); return; } // too long ago to be what somebody expects now
     setTimeout(function () { form.requestSubmit(how.button && how.button.isConnected ? how.button : undefined); }, 0);
   }
 })();

@@ -172,6 +172,7 @@
   document.addEventListener("submit", function (event) {
     var form = event.target;
     if (event.defaultPrevented || form.method !== "post" || form.hasAttribute("hx-post") || form.hasAttribute("data-again")) return;
+    if (event.submitter && event.submitter.hasAttribute("data-download")) return; // the page stays, and can be worked with
     if (form.dataset.sent) { event.preventDefault(); return; }
     form.dataset.sent = "1";
     buttons(form).forEach(function (b) { b.setAttribute("aria-disabled", "true"); });
@@ -187,8 +188,26 @@
     all("form[data-sent]").forEach(release);
     all("form[data-busy]").forEach(function (form) { document.querySelector(form.dataset.busy).hidden = true; });
   });
+  /* A choice is sent at once; one that is made by keys, where every arrow is a choice, by Enter or when the field is left. */
+  function chosenByKeys(event) { return event.target.matches && event.target.matches("select[data-submit]") && event.target; }
+  document.addEventListener("pointerdown", function (event) {
+    var select = chosenByKeys(event);
+    if (select) delete select.dataset.keys;
+  });
+  document.addEventListener("keydown", function (event) {
+    var select = chosenByKeys(event);
+    if (!select || event.key === "Tab") return;
+    if (event.key === "Enter" && select.dataset.turned) { event.preventDefault(); select.form.requestSubmit(); }
+    else select.dataset.keys = "1";
+  });
+  document.addEventListener("focusout", function (event) {
+    var select = chosenByKeys(event);
+    if (select && select.dataset.turned) select.form.requestSubmit();
+  });
   document.addEventListener("change", function (event) {
-    if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
+    if (!event.target.matches("[data-submit]")) return;
+    if (event.target.dataset.keys) event.target.dataset.turned = "1";
+    else event.target.form.requestSubmit();
   });
 
   /* ---- live refresh: `<div hx-get=… hx-trigger="live" hx-swap="morph" data-live="15">` ---- */

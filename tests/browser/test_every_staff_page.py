@@ -32,6 +32,7 @@ from tests.panel.access_matrix import read_table, walk
 
 FOLDERS = ("manage", "customers/staff", "orders/staff")
 PARTS = {
+    "/manage/attention": "a part of the dashboard, which asks for it again and again",
     "/manage/providers/<pk>/reading": "a part of the provider's page, which asks for it while a list is read",
     "/staff/orders/of/<customer_id>": "a part of the customer's page, which asks for it",
     "/staff/review/rows": "a part of the review queue, which asks for it again and again",

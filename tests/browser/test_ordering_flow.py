@@ -121,6 +121,43 @@ def test_every_shape_of_the_form(open_page: Open, alice: User, provider: Provide
     world.sane()
 
 
+def test_words_for_another_service_order_nothing_before_its_charge_was_seen(
+    open_page: Open, alice: User, provider: Provider
+) -> None:
+    plain = on_sale(provider, "1", "default", "Display impressions")
+    press = on_sale(provider, "2", "package", "Press release")
+    page = open_page("/orders/new", user=alice)
+    choose(page, plain)
+    page.get_by_label("Link").fill("https://example.org/a")
+    page.get_by_label("Quantity").fill("200")
+    charged(page, "$2.00")
+    box, hint = page.get_by_label("Service"), page.locator("#look-first")
+
+    page.get_by_role("button", name="Change", exact=True).click()
+    box.press_sequentially("press")  # its answer is still on its way
+    page.keyboard.press("Control+Enter")
+    expect(hint).to_be_visible()
+    expect(box).to_have_value(f"{press.pk} · {press.name}")
+    charged(page, "$10.00")
+    assert not Order.objects.exists()
+    page.get_by_role("button", name="Place order").click()
+    assert placed(page).service == press
+
+    choose(page, plain)
+    page.get_by_label("Link").fill("https://example.org/b")
+    page.get_by_label("Quantity").fill("300")
+    charged(page, "$3.00")
+    page.get_by_role("button", name="Change", exact=True).click()
+    box.fill("nothing of that name")
+    expect(page.locator("#picker-none")).to_be_visible()
+    page.get_by_role("button", name="Place order").click()
+    expect(hint).to_be_visible()
+    expect(box).to_have_value(f"{plain.pk} · {plain.name}")
+    assert Order.objects.count() == 1
+    page.get_by_role("button", name="Place order").click()
+    assert placed(page, 2).service == plain
+
+
 def test_the_form_without_script(open_page: Open, alice: User, provider: Provider) -> None:
     service = on_sale(provider, "1", "custom comments", "Captions by people")
     page = open_page(f"/orders/new?service={service.pk}", user=alice, script=False)

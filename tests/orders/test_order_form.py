@@ -461,4 +461,7 @@ def test_how_a_service_is_delivered_is_said_on_the_order_form_and_in_the_list(
     assert said in text_of(browser.get(f"/orders/new?service={views.pk}"))
     assert "How it is delivered" not in text_of(browser.get(f"/orders/new?service={plain.pk}"))
     listed = browser.get("/services/").content.decode()
-    assert listed.count("By ad placements on &lt;partner&gt; sites") == 1
+    words = "By ad placements on &lt;partner&gt; sites"
+    assert listed.count(words) == 2, (
+        "short in the row and whole where it opens, of the one service that has it"
+    )

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from orders.dispatch import pause_dispatch
 from orders.models import DispatchSwitch, Order, Submission, SubmissionAttempt
-from orders.submission import _begin, _claim, _record_surely, submit_lane
+from orders.submission import _CLAIM, _begin, _claim, _record_surely, submit_lane
 from orders.sweeping import sweep
 from providers.adapters.results import Accepted
 from providers.models import Provider, Route, Service
@@ -192,6 +192,21 @@ def test_a_clear_refusal_gives_the_whole_charge_back(upstream: Sandbox, views: S
     assert (order.status, order.refunded) == ("Canceled", order.charge)
     assert submission_of(order).state == "rejected"
     world.sane()
+
+
+def test_what_is_claimed_is_chosen_once_whatever_the_plan(views: Service, meridian: Provider) -> None:
+    """As `IN (SELECT … LIMIT … FOR UPDATE SKIP LOCKED)` a nested loop may choose anew for each row that it looks at, and
+    a claim of one took two."""
+    alice = world.customer()
+    for number in range(5):
+        world.order(alice, views, f"https://example.org/{number}", 100)
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {_CLAIM}", [60, meridian.pk, False, [], 1])
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    chosen = plan.partition("InitPlan")[2]
+    assert "LockRows" in chosen and "Join" not in plan.partition("InitPlan")[0], plan
+    assert len(_claim(meridian.pk, 1, force=False, besides=set())) == 1
+    assert len(_claim(meridian.pk, 3, force=False, besides=set())) == 3
 
 
 @pytest.mark.parametrize(

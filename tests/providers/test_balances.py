@@ -96,6 +96,9 @@ def test_another_currency_than_ours_is_an_alarm(shop: Upstream) -> None:
     assert open_alert(f"currency:{provider.pk}")
     shop.balance = {"balance": "5"}
     assert read_balance(provider).error == ""
+    assert open_alert(f"currency:{provider.pk}"), "one that names none says nothing about it"
+    shop.balance = {"balance": "5", "currency": "USD"}
+    assert read_balance(provider).error == ""
     assert not open_alert(f"currency:{provider.pk}")
 
 

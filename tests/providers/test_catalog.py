@@ -637,6 +637,15 @@ def test_an_undone_rise_inside_the_limit_waits_for_a_person_however_often_the_li
     assert (service_of(selling, 4).on_sale, offer_of(selling, 4).rate) == (True, Decimal("1.09"))
 
 
+def test_an_undone_rise_is_not_forgotten_over_a_larger_one(shop: Upstream, selling: Provider) -> None:
+    shop.list(4, rate="1.09")
+    undo_together(sync_and_revision(selling))
+    for rate in ("1.50", "1.09"):
+        shop.list(4, rate=rate)
+        sync_catalog(selling, apply=True)
+        assert (service_of(selling, 4).on_sale, offer_of(selling, 4).rate) == (False, Decimal("1.00"))
+
+
 def test_an_undone_rise_ends_when_the_provider_takes_it_back(shop: Upstream, selling: Provider) -> None:
     shop.list(4, rate="1.09")
     undo_together(sync_and_revision(selling))
