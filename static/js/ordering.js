@@ -276,9 +276,10 @@
   var lookFirst = form.querySelector("#look-first");
   function look() {
     sendWhenKnown = null;
+    lookFirst.querySelector("span").textContent = lookFirst.dataset.words;
     lookFirst.hidden = false;
     lookFirst.scrollIntoView({ block: "nearest" });
-    panel.say(lookFirst.textContent.trim());
+    panel.say(lookFirst.dataset.words);
   }
   form.addEventListener("submit", function (event) {
     var other = find.value !== chosenText; // words for another service than the one that is chosen

@@ -134,7 +134,7 @@ def test_words_for_another_service_order_nothing_before_its_charge_was_seen(
     box, hint = page.get_by_label("Service"), page.locator("#look-first")
 
     page.get_by_role("button", name="Change", exact=True).click()
-    box.press_sequentially("press")  # its answer is still on its way
+    box.press_sequentially("release")  # its answer is still on its way
     page.keyboard.press("Control+Enter")
     expect(hint).to_be_visible()
     expect(box).to_have_value(f"{press.pk} · {press.name}")
