@@ -164,6 +164,38 @@ def test_up_and_down_the_list_picking_and_letting_go(open_page: Open, alice: Use
     expect(page.locator("input[data-pick]:checked")).to_have_count(1)
 
 
+def test_a_choice_by_arrows_is_sent_by_enter_or_when_it_is_left(open_page: Open, alice: User) -> None:
+    """Each arrow changes what is chosen; were it sent at once, nobody would get past the next."""
+    page = open_page("/wallet/", user=alice)
+    kind = page.locator("#type")
+    kind.focus()
+    kind.press("ArrowDown")
+    kind.press("ArrowDown")
+    expect(kind).to_have_value("refund")
+    assert "type=" not in page.url
+    kind.press("Enter")
+    page.wait_for_url("**/wallet/?type=refund*")
+    kind.focus()
+    kind.press("ArrowDown")
+    page.keyboard.press("Tab")
+    page.wait_for_url("**/wallet/?type=deposit*")
+    kind.select_option("charge")  # by pointer: at once
+    page.wait_for_url("**/wallet/?type=charge*")
+
+
+def test_a_download_leaves_the_other_buttons_of_its_form_to_be_pressed(
+    open_page: Open, alice: User, shop: Service
+) -> None:
+    order = world.order(alice, shop)
+    page = open_page("/orders/", user=alice)
+    page.get_by_label(f"Select order {order.pk}").check()
+    with page.expect_download():
+        page.get_by_role("button", name="Export").last.click()
+    page.get_by_role("button", name="Request cancel").click()
+    page.locator("#bulk-cancel").get_by_role("button", name="Request cancel").click()
+    wait_until(lambda: Order.objects.get(pk=order.pk).status == "Canceled", 10, "the cancel")
+
+
 def test_ctrl_enter_sends_what_the_forms_own_button_asks_for(
     open_page: Open, alice: User, shop: Service
 ) -> None:

@@ -1,11 +1,13 @@
 """A customer's whole way, from signing up to a key for the API, twice: with the keyboard alone at a desk, and by touch on
 a phone. Whatever is reached by Tab has to show that it is focused, and nothing may lie over it."""
 
+import contextlib
 import re
 from decimal import Decimal
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from customers import site_settings, wallet
 from customers.models import ApiKey, DepositRequest, User
@@ -53,6 +55,10 @@ class Keyboard:
             self.page.keyboard.press("Enter")
         for _ in range(FAR):
             if target.evaluate(HERE):
+                # the mark may come with a transition, and a part above may have been swapped this moment
+                shown = f"element => ({SHOWS_IT})(element) === ''"
+                with contextlib.suppress(PlaywrightTimeout):
+                    self.page.wait_for_function(shown, arg=target.element_handle(), timeout=3000)
                 assert not (wrong := target.evaluate(SHOWS_IT)), f"{target} {wrong}"
                 return
             self.page.keyboard.press("Tab")
