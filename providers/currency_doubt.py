@@ -27,7 +27,9 @@ def doubted_currency(provider: Provider) -> str:
     """The currency that its balance came in instead; "" where there is no doubt."""
     if provider.stopped != Stop.CURRENCY:
         return ""
-    latest = BalanceReading.objects.filter(provider=provider).order_by("-at", "-pk").first()
+    # A reading that named none was kept as the set one; it says nothing about the doubt.
+    others = BalanceReading.objects.filter(provider=provider).exclude(currency=provider.currency)
+    latest = others.order_by("-at", "-pk").first()
     return latest.currency if latest else ""
 
 

@@ -179,6 +179,11 @@ def test_a_balance_in_another_currency_takes_its_services_off_sale_until_an_admi
         find_service(service.pk)
     sync_catalog(provider, apply=True)
     assert not service_of(provider, 1).on_sale, "reading its list does not settle it"
+    shop.balance = {"balance": "90"}
+    read_balance(provider)
+    assert open_alert(f"currency:{provider.pk}"), (
+        "a balance without a currency does not settle it, nor hide which it was"
+    )
     adam = world.admin()
     page = staff_world.signed_in(adam)
     address = f"/manage/providers/{provider.pk}"
