@@ -187,21 +187,22 @@
   window.addEventListener("pageshow", function () { // also when the page comes back by the Back button
     all("form[data-sent]").forEach(release);
     all("form[data-busy]").forEach(function (form) { document.querySelector(form.dataset.busy).hidden = true; });
+    all("select[data-submit]").forEach(function (select) { delete select.dataset.turned; });
   });
   /* A choice is sent at once; one that is made by keys, where every arrow is a choice, by Enter or when the field is left. */
-  function chosenByKeys(event) { return event.target.matches && event.target.matches("select[data-submit]") && event.target; }
+  function choiceOf(event) { return event.target.matches && event.target.matches("select[data-submit]") && event.target; }
   document.addEventListener("pointerdown", function (event) {
-    var select = chosenByKeys(event);
+    var select = choiceOf(event);
     if (select) delete select.dataset.keys;
   });
   document.addEventListener("keydown", function (event) {
-    var select = chosenByKeys(event);
+    var select = choiceOf(event);
     if (!select || event.key === "Tab") return;
     if (event.key === "Enter" && select.dataset.turned) { event.preventDefault(); select.form.requestSubmit(); }
     else select.dataset.keys = "1";
   });
   document.addEventListener("focusout", function (event) {
-    var select = chosenByKeys(event);
+    var select = choiceOf(event);
     if (select && select.dataset.turned) select.form.requestSubmit();
   });
   document.addEventListener("change", function (event) {
