@@ -18,7 +18,7 @@ import pytest
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from customers.models import User
 
@@ -35,6 +35,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+PATIENCE_MS = 15_000  # for what a page does by itself; two busy cores may need long
+expect.set_options(timeout=PATIENCE_MS)
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"  # second factor of the staff in these tests
 
 
@@ -92,7 +94,7 @@ class Open:
             is_mobile=touch,
             base_url=self.address,
         )
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE_MS)
         self.contexts.append(context)
         if user is not None:
             self.enter(context, session_of(user))

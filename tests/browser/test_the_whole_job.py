@@ -32,8 +32,11 @@ def place(page: Page, service: Service, link: str, quantity: int) -> int:
     page.goto("/orders/new")
     page.get_by_label("Service").fill(str(service.pk))
     page.get_by_label("Service").press("Enter")
+    # who does not look is asked to: nothing is ordered before the charge of these entries was shown
+    expect(page.get_by_label("Service")).to_have_value(re.compile(rf"^{service.pk} · "))
     page.get_by_label("Link").fill(link)
     page.get_by_label("Quantity").fill(str(quantity))
+    expect(page.locator("#quote dd.sum")).to_be_visible()
     page.get_by_role("button", name="Place order").click()
     done = (
         page.get_by_role("status")
