@@ -34,6 +34,9 @@
     var again = note.querySelector("[data-reload]");
     if (again) again.href = location.href;
     panel.all("[data-needs-script]", note).forEach(function (part) { part.hidden = false; });
+    note.addEventListener("click", function (event) { // whoever closes it is back where he asked
+      if (event.target.closest("[data-close]") && element.isConnected) element.focus();
+    });
     notes[asked.pathInfo.requestPath] = put(note, element, asked.target);
     panel.say(note.querySelector("[data-case]").textContent);
   }

@@ -23,7 +23,10 @@
       if ("dialog" in set) { event.preventDefault(); show(document.querySelector(set.dialog), target); }
       else if ("dialogClose" in set) { event.preventDefault(); target.closest("dialog").close(); }
       else if ("copy" in set || "copyFrom" in set) { copy(target); }
-      else if ("close" in set) { target.closest(".note").remove(); }
+      else if ("close" in set) {
+        target.closest(".note").remove();
+        if (document.activeElement === document.body) document.getElementById("main").focus({ preventScroll: true });
+      }
       else if ("showPassword" in set) { showPassword(target); }
       else if ("themeSet" in set) { event.preventDefault(); theme(target); }
       else if ("fill" in set) { fill(target); }
@@ -309,6 +312,12 @@
     var summary = within("[data-focus]")[0];
     if (summary) summary.focus();
   }
+  function showWhereOneIs(tabs) { // on a phone the row of tabs is wider than the window
+    var here = tabs.querySelector("[aria-current]");
+    if (!here || tabs.scrollWidth <= tabs.clientWidth) return;
+    var row = tabs.getBoundingClientRect(), tab = here.getBoundingClientRect();
+    tabs.scrollLeft += tab.left + tab.width / 2 - row.left - row.width / 2; // in either direction of writing
+  }
   function comeInAgain(words) {
     var parts = Array.prototype.slice.call(words.childNodes);
     words.style.minHeight = words.offsetHeight + "px"; // nothing moves meanwhile
@@ -320,6 +329,7 @@
   });
   document.addEventListener("DOMContentLoaded", function () {
     ready(document);
+    all("nav.tabs").forEach(showWhereOneIs);
     markTheme();
     // what the page came with is no change of it, and many screen readers pass it over: it comes in once more
     setTimeout(function () { all("#messages .note[role=status] > .grow").forEach(comeInAgain); }, 300);

@@ -88,7 +88,10 @@ def test_lines_are_loaded_from_a_file(open_page: Open, alice: User) -> None:
         expect(lines).to_have_value(stands)
     page.get_by_label("Link").fill("https://example.org/a")
     page.get_by_role("button", name="Place order").click()
-    expect(page.locator("#messages .note.ok")).to_be_visible()
+    placed = page.locator("#messages .note.ok")
+    placed.get_by_role("button", name="Close").press("Enter")
+    expect(placed).to_have_count(0)
+    expect(page.get_by_role("main")).to_be_focused()  # and not nowhere
     assert Order.objects.get().fields["comments"].split() == ["Zero", "One", "Two", "Three", "Vi\u00e8r"]
 
 

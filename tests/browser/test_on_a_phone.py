@@ -132,3 +132,12 @@ def test_the_wallet_shows_the_balance_after_each_entry(open_page: Open, alice: U
     expect(entry.locator("td[data-l='Balance after']")).to_have_text("490.00")
     fits(page)
     shot(page, "wallet-phone")
+
+
+def test_the_tab_that_one_is_on_is_in_sight(open_page: Open, alice: User) -> None:
+    page = open_page("/account/data", user=alice, width=390, touch=True)
+    here = page.get_by_role("navigation", name="Profile and security").get_by_role("link", name="Your data")
+    expect(here).to_have_attribute("aria-current", "page")
+    expect(here).to_be_in_viewport(ratio=0.9)  # its lower edge lies on the line
+    assert page.evaluate("window.scrollY") == 0
+    shot(page, "phone-account-tabs")

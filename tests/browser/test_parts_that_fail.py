@@ -98,8 +98,9 @@ def test_a_star_says_whether_it_is_known_what_became_of_it(
     star.press("Enter")
     refused = told(page, "That did not work. Nothing was done.")
     expect(note).to_have_count(0)  # one note of one act
-    refused.get_by_role("button", name="Close").click()
+    refused.get_by_role("button", name="Close").press("Enter")
     expect(page.locator(f"#service-{service.pk} + tr")).to_have_count(0)
+    expect(star).to_be_focused()
     page.unroute_all()
     star.press("Enter")
     expect(star).to_have_attribute("aria-pressed", "true")
