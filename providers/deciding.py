@@ -142,7 +142,7 @@ def _accept(
     clear_decided_holds(kinds)
     hold_denied(provider.pk)  # an admin's yes to a change is not one to what is on the deny-list
     _carry_over(provider)
-    summary = f"{len(changes)} catalog changes of {provider.name} accepted"
+    summary = f"{_n_changes(len(changes))} of {provider.name} accepted"
     record(by, "catalog.accept", provider, summary, {"revision": str(revision)}, request)
     if not CatalogChange.objects.filter(provider=provider, state=State.STAGED, beyond_limits=True).exists():
         close_alert(f"catalog:{provider.pk}")
@@ -170,7 +170,7 @@ def refuse_changes(
             CatalogChange.objects.filter(pk__in=ids).update(
                 state=State.REFUSED, decided_at=now, decided_by=by
             )
-            summary = f"{len(ids)} catalog changes of {provider.name} refused"
+            summary = f"{_n_changes(len(ids))} of {provider.name} refused"
             record(by, "catalog.refuse", provider, summary, {}, request)
             if holds := _holds(changes, REFUSALS, lambda offer: not offer.on_hold):
                 set_holds(holds, now)
@@ -224,7 +224,7 @@ def _undo(
     CatalogChange.objects.filter(pk__in=undone).update(state=State.UNDONE, decided_at=now, decided_by=by)
     show_again(changes, by=by, request=request)
     _carry_over(provider)
-    summary = f"{len(undone)} catalog changes of {provider.name} undone"
+    summary = f"{_n_changes(len(undone))} of {provider.name} undone"
     record(by, "catalog.undo", provider, summary, {"revision": str(revision)}, request)
     return len(undone)
 
@@ -321,3 +321,7 @@ def _carry_over(provider: Provider) -> None:
     refresh_services(provider.pk)
     reprice_provider(provider.pk)
     tell_about_holds(provider)
+
+
+def _n_changes(number: int) -> str:
+    return "1 catalog change" if number == 1 else f"{number} catalog changes"

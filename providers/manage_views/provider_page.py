@@ -20,6 +20,7 @@ from customers.figures import count, money, percent
 from customers.models import AuditEntry
 from providers import archiving, asking, balances
 from providers.connecting import InvalidProvider, change_connection, options_of
+from providers.currency_doubt import doubted_currency
 from providers.grading import Found, test_connection
 from providers.manage_forms import ConnectionForm, DetailsForm, OptionsForm
 from providers.manage_views.changes import staged_part
@@ -58,6 +59,7 @@ def _page(
         "revisions": _revisions(provider),
         "options": options_of(provider),
         "found": found,
+        "doubted": doubted_currency(provider),
     }
     context |= staged_part(request, provider) | health_part(row)
     return render(request, "manage/provider.html", context)

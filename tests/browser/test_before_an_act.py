@@ -7,7 +7,19 @@ from decimal import Decimal
 from playwright.sync_api import Page, expect
 
 from customers.models import PriceGroup, User
-from providers.models import Denial, MarkupRule, Offer, Provider, Service, SpecialRate
+from providers.currency_doubt import doubt_currency
+from providers.deciding import accept_changes
+from providers.models import (
+    BalanceReading,
+    CatalogChange,
+    Denial,
+    MarkupRule,
+    Offer,
+    Provider,
+    Service,
+    SpecialRate,
+)
+from providers.repricing import reprice_provider
 from providers.service_editing import change_service
 from tests import staff_world, world
 from tests.browser.conftest import Open
@@ -109,4 +121,42 @@ def test_what_an_act_would_do_is_within_reach_and_it_is_done_with_a_second_press
     page.get_by_role("button", name="Save with CHF").click()
     expect(page.get_by_text("Saved. Test the connection to be sure.")).to_be_visible()
     assert set(Service.objects.values_list("off_sale", flat=True)) == {"There is no exchange rate for CHF."}
+    looker.assert_nothing_found()
+
+
+def test_what_an_undo_or_the_end_of_a_provider_would_do_is_asked_too(
+    transactional_db: None, open_page: Open
+) -> None:
+    service, adam, alice = priced(), world.admin(), world.customer()
+    staff_world.signed_in(adam)
+    provider = Provider.objects.get()
+    CatalogChange.objects.create(
+        provider=provider, external_id="1", offer=Offer.objects.get(), kind="price", beyond_limits=True,
+        before={"rate": "1.00000000"}, after={"rate": "1.50000000"},
+    )  # fmt: skip
+    accept_changes(provider, by=adam)
+    reprice_provider(provider.pk)
+    staff_world.accepted(world.order(alice, service))  # one that waits to be sent would be in the way
+    looker = Looker(open_page("/help/", user=adam))
+    page, home = looker.page, f"/manage/providers/{provider.pk}"
+
+    page.goto("/manage/catalog")
+    press(page, "Undo", of="")
+    looker.look("before-undo")
+    page.locator("#before").get_by_role("button").first.click()
+    expect(page.get_by_text("was undone; prices follow.")).to_be_visible()
+
+    BalanceReading.objects.create(provider=provider, amount=5, currency="EUR")
+    doubt_currency(provider)
+    looker.visit("provider-currency-in-doubt", home)
+    expect(page.get_by_text("Its balance came in EUR. Set EUR under Connection")).to_be_visible()
+    page.get_by_role("button", name=re.compile("USD")).first.click()
+    expect(page.locator("#messages .note.ok")).to_be_visible()
+
+    page.goto(home)
+    press(page, "Archive this provider")
+    looker.look("before-archive")
+    page.locator("#before").get_by_role("button").first.click()
+    expect(page.get_by_text("is archived. Nothing is sent to it")).to_be_visible()
+    looker.look("provider-archived")
     looker.assert_nothing_found()

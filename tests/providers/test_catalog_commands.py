@@ -67,8 +67,8 @@ def test_single_changes_or_a_kind_are_accepted_in_the_name_of_whoever_did_it(mer
     assert run("catalog_accept", "Meridian", "--kind", "limits")[0]["applied"] == 1
     assert service_of(meridian, 3).minimum == 20
     assert audited("catalog.accept") == [
-        (adam.email, "1 catalog changes of Meridian accepted"),
-        ("command line", "1 catalog changes of Meridian accepted"),
+        (adam.email, "1 catalog change of Meridian accepted"),
+        ("command line", "1 catalog change of Meridian accepted"),
     ]
 
 
@@ -81,7 +81,7 @@ def test_what_is_refused_is_not_offered_again_and_the_old_price_never_sold(
     assert [row["service"] for row in run("catalog_changes")] == ["2"]
     assert not service_of(meridian, 1).on_sale
     assert offer_of(meridian, 1).rate == Decimal(1)
-    assert audited("catalog.refuse") == [("command line", "1 catalog changes of Meridian refused")]
+    assert audited("catalog.refuse") == [("command line", "1 catalog change of Meridian refused")]
     assert run("catalog_refuse", "Meridian", "--all")[0]["refused"] == 1
     assert run("catalog_changes") == []
 
@@ -98,7 +98,7 @@ def test_a_revision_is_undone_by_its_number_or_as_the_last(meridian: Provider) -
     assert offer_of(meridian, 1).rate == Decimal(1)
     assert not service_of(meridian, 1).on_sale  # the provider still charges the new price
     assert [summary for _who, summary in audited("catalog.undo")] == [
-        "1 catalog changes of Meridian undone",
+        "1 catalog change of Meridian undone",
         "2 catalog changes of Meridian undone",
     ]
 
