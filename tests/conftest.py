@@ -1,6 +1,7 @@
 """Wiring for every test: the throw-away database, the broker, and a real worker for the few that need one."""
 
 import contextlib
+import gc
 import os
 import signal
 import subprocess
@@ -49,6 +50,13 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The campaigns begin: they take minutes, and no process can take over the half of one."""
     items.sort(key=lambda item: "tests/faults/" not in item.nodeid)
+
+
+def pytest_collection_finish() -> None:
+    """The collector leaves alone what stays for the whole run, and comes less often: a seventh of all time was its."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture(autouse=True)
