@@ -11,8 +11,10 @@ from orders.dispatch import went_back
 from orders.hints import hint_submit
 from orders.models import Order, OrderEvent, Submission
 from orders.settlement import end_with_full_refund, lock_order
+from orders.waiting_words import REVIEW
 
 State = Submission.State
+BY_RUNS = f"{REVIEW}its runs"
 
 
 class NotUnsent(Exception):
@@ -23,6 +25,19 @@ def hold(order_id: int, *, why: str, actor: str) -> None:
     """queued → held: it waits for a person. Raises NotUnsent."""
     with transaction.atomic():
         _move(lock_order(order_id), (State.QUEUED,), State.HELD, why, actor)
+
+
+def hold_for_its_runs(order_id: int) -> bool:
+    """queued → held, by rule: the offer it would be sent by takes no runs any more, so the provider would deliver the
+    quantity once and call it completed. Staff give it another route or the money back. False where another was quicker."""
+    why = "Held for review: its offer no longer takes several runs; nothing was sent"
+    with transaction.atomic():
+        order = lock_order(order_id)
+        try:
+            _move(order, (State.QUEUED,), State.HELD, why, "rule", waits_for=BY_RUNS)
+        except NotUnsent:
+            return False
+    return True
 
 
 def release(order_id: int, *, why: str, actor: str) -> None:

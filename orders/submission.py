@@ -29,6 +29,7 @@ from customers.prepared import rows_of
 from orders.asking_again import ask_again
 from orders.dispatch import open_dispatch
 from orders.heeding import heed_refusal
+from orders.holding import hold_for_its_runs
 from orders.models import Order, Submission
 from orders.recording import OUR_OWN_HALT, Sent, record
 from orders.sending import SEND_WITHIN_S, account_of, hash_of, request_for
@@ -214,7 +215,17 @@ def _claims(run: _Run) -> list[Claim]:
     if run.force:
         run.tried.update(fences)
     orders = Order.objects.select_related("service", "submission__offer").in_bulk(fences)
-    return [Claim(orders[order_id], fence) for order_id, fence in fences.items()]
+    claims = [Claim(orders[order_id], fence) for order_id, fence in fences.items()]
+    return [claim for claim in claims if not _held_back(claim)]
+
+
+def _held_back(claim: Claim) -> bool:
+    """An order of several runs whose offer has lost drip-feed since it was placed is for a person."""
+    if not claim.order.runs or claim.order.submission.offer.dripfeed:
+        return False
+    _release(claim.order.pk, claim.fence)
+    hold_for_its_runs(claim.order.pk)
+    return True
 
 
 def _send_all(run: _Run, claims: list[Claim], until: float) -> None:

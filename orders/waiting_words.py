@@ -12,6 +12,7 @@ WORDS: dict[str, Any] = {
     f"{REVIEW}its charge": gettext_lazy("A person looks at it first: its charge is above the limit for review"),
     f"{REVIEW}a new customer": gettext_lazy("A person looks at it first: it is one of the customer's first orders"),
     f"{REVIEW}its link": gettext_lazy("A person looks at it first: its link matches a rule for review"),
+    f"{REVIEW}its runs": gettext_lazy("A person looks at it first: its offer no longer takes several runs"),
     # refusals: kinds of providers.adapters.errors
     "auth": gettext_lazy("The provider does not accept our key; it is sent when that works again"),
     "provider_funds": gettext_lazy("Our balance at the provider was too low; it is sent when it suffices"),

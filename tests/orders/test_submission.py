@@ -14,6 +14,7 @@ from django.utils import timezone
 from redis.exceptions import RedisError
 
 from orders.dispatch import pause_dispatch
+from orders.holding import BY_RUNS, release
 from orders.models import DispatchSwitch, Order, Submission, SubmissionAttempt
 from orders.submission import _CLAIM, _begin, _claim, _record_surely, submit_lane
 from orders.sweeping import sweep
@@ -274,6 +275,26 @@ def test_nothing_fails_over_after_an_unknown_attempt(
     submit_lane(meridian.pk)
     assert world.state_of(order) == "unknown"
     assert submission_of(order).provider_id == meridian.pk
+
+
+def test_an_order_of_several_runs_waits_for_a_person_when_its_offer_takes_none_any_more(
+    upstream: Sandbox, views: Service, meridian: Provider
+) -> None:
+    alice = world.customer()
+    drips = world.order(alice, views, "https://example.org/drips", 100, runs=3, interval=60)
+    once = world.order(alice, views, "https://example.org/once", 100)
+    meridian.offers.update(dripfeed=False)
+    assert submit_lane(meridian.pk).accepted == 1
+    assert [line["link"] for line in upstream.truth("order")] == [once.link]
+    assert (world.state_of(drips), submission_of(drips).waits_for) == ("held", BY_RUNS)
+    assert drips.events.filter(actor="rule", after="held", staff_only=True).count() == 1
+    assert submit_lane(meridian.pk).accepted == 0
+
+    meridian.offers.update(dripfeed=True)
+    release(drips.pk, why="The provider takes runs again", actor="adam@example.org")
+    assert submit_lane(meridian.pk).accepted == 1
+    assert world.state_of(drips) == "accepted"
+    world.sane()
 
 
 def test_an_id_that_was_given_before_is_unknown_with_an_alarm(

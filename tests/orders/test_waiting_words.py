@@ -10,6 +10,7 @@ import pytest
 from django.test import Client
 
 from orders import recording, screening, submission
+from orders.holding import BY_RUNS
 from orders.models import Submission
 from orders.waiting_words import WORDS, attempt_words, waiting_words
 from providers.adapters import base, http, standard
@@ -19,7 +20,7 @@ from providers.adapters.errors import REFUSAL_KINDS
 from tests import staff_world, world
 from tests.providers.test_corpus import ENTRIES
 
-REVIEWS = (screening.BY_SERVICE, screening.BY_CHARGE, screening.BY_CUSTOMER, screening.BY_LINK)
+REVIEWS = (screening.BY_SERVICE, screening.BY_CHARGE, screening.BY_CUSTOMER, screening.BY_LINK, BY_RUNS)
 
 
 @pytest.mark.parametrize("stored", [*REVIEWS, *REFUSAL_KINDS, "not_sent", "lost", "restored"])
