@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from benches.figure import Figure, as_json, table
+from panel.memory import with_room
 
 PARTS = {
     "__init__",
@@ -46,4 +47,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(with_room(main))  # as the threads of the web and the workers are started

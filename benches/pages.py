@@ -29,6 +29,7 @@ from django.test.utils import CaptureQueriesContext
 from benches.cpu import spent
 from benches.figure import Figure, percentile, table
 from benches.page_asks import Ask, asks, exports
+from panel.memory import freeze_what_is_loaded
 
 SIZES = tuple(int(size) for size in os.environ.get("BENCH_SIZES", "1000,10000,1000000").split(","))
 ONLY = tuple(name for name in os.environ.get("BENCH_PAGES", "").split(",") if name)
@@ -44,6 +45,7 @@ def run() -> list[Figure]:
     figures: list[Figure] = []
     medians: dict[str, dict[int, float]] = {}
     for size in grown():
+        freeze_what_is_loaded()  # as the web process does before its first request
         for name, ask in _chosen(asks(_admin())).items():
             times, more = _times(ask)
             figures.append(_page(name, size, times, more, medians.setdefault(name, {})))

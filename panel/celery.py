@@ -113,10 +113,11 @@ def _keep_our_logging(**_: Any) -> None:
 
 @celeryd_init.connect
 def _patient_worker(conf: Any = None, **_: Any) -> None:
-    from panel.memory import keep_little
+    from panel.memory import give_threads_room, keep_little
     from panel.startup import refuse_a_bad_start
 
     keep_little()  # before the pool of threads exists
+    give_threads_room()
     refuse_a_bad_start()
     # A worker blocks on its queues and may wait for the broker; only publishers are in a hurry.
     conf.broker_transport_options = {

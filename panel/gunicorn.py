@@ -7,11 +7,12 @@ from django.conf import settings
 from gunicorn.glogging import Logger
 
 from panel.logs import ScrubbedFormatter
-from panel.memory import freeze_what_is_loaded, keep_little
+from panel.memory import freeze_what_is_loaded, give_threads_room, keep_little
 from panel.startup import read_settings_of_the_web
 
 read_settings_of_the_web()
 keep_little()
+give_threads_room()
 
 
 class ScrubbedLogger(Logger):

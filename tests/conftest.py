@@ -1,6 +1,7 @@
 """Wiring for every test: the throw-away database, the broker, and a real worker for the few that need one."""
 
 import contextlib
+import functools
 import gc
 import os
 import signal
@@ -18,6 +19,7 @@ from django.db import connection
 from hypothesis import settings as hypothesis_settings
 
 from panel.local.places import free_port, port_is_free
+from panel.memory import with_room
 from tests import emptying
 
 pytest_plugins = ["tests.fixtures_sandbox"]
@@ -172,3 +174,11 @@ def live_panel(transactional_db: None, tmp_path: Path) -> Iterator[str]:
 
         wait_until(answers, 30, "the web process")
         yield address
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool:
+    """A test runs where the threads of the panel run: in a frame that has room (panel/memory.py)."""
+    names = pyfuncitem._fixtureinfo.argnames
+    with_room(functools.partial(pyfuncitem.obj, **{name: pyfuncitem.funcargs[name] for name in names}))
+    return True

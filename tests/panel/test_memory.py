@@ -39,6 +39,28 @@ freeze_what_is_loaded()
 assert "url_patterns" in vars(get_resolver()), "the pages are loaded later"
 print(connection.connection, threading.active_count(), gc.get_freeze_count() > 100_000)
 """
+# How much dearer a call is at the worst depth of a thread than at the best; each the best of five, so that only what is
+# always slow counts.
+DEPTHS = """
+import threading, time
+{first}
+def leaf(value): return value
+def dear():
+    best = 1.0
+    for _ in range(5):
+        begun = time.perf_counter()
+        for _ in range(100): leaf(1)
+        best = min(best, time.perf_counter() - begun)
+    return best
+def at(depth): return dear() if depth == 0 else at(depth - 1)
+def look():
+    costs = [at(depth) for depth in range(300)]
+    print(max(costs) / min(costs))
+thread = threading.Thread(target=look)
+thread.start()
+thread.join()
+"""
+ROOM = "from panel.memory import give_threads_room; give_threads_room()"
 
 
 def run(program: str, **environment: str) -> str:
@@ -63,3 +85,10 @@ def test_many_threads_share_few_pools() -> None:
 def test_what_is_loaded_before_forking_has_no_connection_and_no_thread() -> None:
     """Two processes on one connection would read each other's answers."""
     assert run(LOADED, DATABASE_URL="postgres://nobody:x@127.0.0.1:1/none").split() == ["None", "1", "True"]
+
+
+def test_no_depth_of_calls_is_dear_in_a_thread_that_has_room() -> None:
+    worst = float(run(DEPTHS.format(first="")))
+    if worst < 10:
+        pytest.skip("this Python keeps a chunk of frames when the last one ends")
+    assert float(run(DEPTHS.format(first=ROOM))) < 10 < worst
