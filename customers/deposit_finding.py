@@ -47,10 +47,17 @@ class Asked:
         return payments.filter(wanted)
 
 
+def announced_by(customer: User) -> "QuerySet[DepositRequest]":
+    """All that he announced, newest first. A range of one number: of `user = 1` PostgreSQL believes that walking back through
+    everybody's payments meets his soon, and reads all of them where his last is long ago."""
+    own = {"user__gte": customer.pk, "user__lte": customer.pk}
+    return DepositRequest.objects.filter(**own).order_by("user_id", "-pk")
+
+
 def latest_of(customer: User) -> list[DepositRequest]:
     """What he announced: what waits first, then what was decided, newest first; at most SHOWN. Two queries, each by an
     index of its own: in one they would be all that he ever announced, sorted."""
-    told = DepositRequest.objects.filter(user=customer).select_related("user", "decided_by").order_by("-pk")
+    told = announced_by(customer).select_related("user", "decided_by")
     waits = list(told.filter(state=DepositRequest.State.PENDING)[:SHOWN])
     return (waits + list(told.exclude(state=DepositRequest.State.PENDING)[:SHOWN]))[:SHOWN]
 

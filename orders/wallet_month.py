@@ -17,7 +17,8 @@ _HOUSE = Account.HOUSE_IDS
 _SALES, _DEPOSITS = _HOUSE[Account.Kind.SALES], _HOUSE[Account.Kind.DEPOSITS]
 _SUMS = f"""CASE WHEN target_id = {_SALES} THEN amount END AS spent,
                    CASE WHEN source_id IN ({_SALES}, {_HOUSE[Account.Kind.WRITE_OFF]}) THEN amount END AS returned"""
-# Transfers of everybody are read in the time without tallies; where that is longer, the wallet's own of the month.
+# Transfers of everybody are read in the time without tallies (`+ 0`: not by the wallet's index, which holds all it ever
+# paid); where that is longer, the wallet's own of the month.
 _SHORT = timedelta(hours=6)
 
 _MONTH = f"""
@@ -32,7 +33,7 @@ _MONTH = f"""
         UNION ALL
         SELECT {_SUMS} FROM gaps CROSS JOIN LATERAL (
             SELECT source_id, target_id, amount FROM customers_transfer
-            WHERE at >= gaps.lo AND at < gaps.hi AND (source_id = %(wallet)s OR target_id = %(wallet)s) OFFSET 0) t
+            WHERE at >= gaps.lo AND at < gaps.hi AND (source_id + 0 = %(wallet)s OR target_id + 0 = %(wallet)s) OFFSET 0) t
         WHERE NOT (SELECT untallied FROM much)
         UNION ALL
         SELECT {_SUMS} FROM customers_transfer

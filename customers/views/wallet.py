@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from customers import ledger, site_settings
 from customers.access import staff_of as signed_in
 from customers.announcing import CannotAnnounce, announce
+from customers.deposit_finding import announced_by
 from customers.deposit_forms import DepositForm
 from customers.exporting import csv_download
 from customers.figures import money
@@ -78,7 +79,7 @@ def statement_csv(request: HttpRequest) -> HttpResponseBase:
 
 def _announced(user: User) -> "QuerySet[DepositRequest, DepositRequest]":
     """All that wait (site_settings.payments_waiting bounds them) and the last few decided, newest first."""
-    mine = DepositRequest.objects.filter(user=user).order_by("-pk")
+    mine = announced_by(user)
     waits = mine.filter(state=DepositRequest.State.PENDING)[:MOST_WAITING]
     decided = mine.exclude(state=DepositRequest.State.PENDING)[:DECIDED_SHOWN]
     return waits.union(decided, all=True).order_by(

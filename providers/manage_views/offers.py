@@ -5,7 +5,7 @@ from hashlib import sha256
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Case, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -114,12 +114,13 @@ def _fingerprint(external_ids: list[str]) -> str:
 
 def _with_sale(offers: QuerySet[Offer]) -> Any:
     """`sold_as`: the service on sale by it, `sold_at` its price, `on_sale`: whether there is one."""
-    sold = Route.objects.filter(offer=OuterRef("pk"), enabled=True, service__published=True).order_by(
-        "service"
-    )
+    routes = Route.objects.filter(offer=OuterRef("pk"), enabled=True, service__published=True)
+    first = routes.order_by("service")
     return offers.annotate(
-        sold_as=Subquery(sold.values("service")[:1]), sold_at=Subquery(sold.values("service__rate")[:1])
-    ).annotate(on_sale=Case(When(sold_as=None, then=Value(False)), default=Value(True)))
+        sold_as=Subquery(first.values("service")[:1]),
+        sold_at=Subquery(first.values("service__rate")[:1]),
+        on_sale=Exists(routes),  # asked of thousands, by one join; the two above of the page's rows
+    )
 
 
 def _offers_context(request: HttpRequest, provider: Provider, form: PublishForm) -> dict[str, Any]:
