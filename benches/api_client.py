@@ -5,7 +5,7 @@ connections open, has its requests ready before it begins, waits for all sockets
 it must: the whole head and as many bytes as Content-Length says. It imports nothing of ours.
 
     from stdin   {"port", "seconds", "clients", "bodies": [texts], "accepted": text}
-                 client n sends body n, n + clients, …, each once; `{turn}` in a body is a number that grows from request to request
+                 client n sends body n, n + clients, …, each once; its first is not counted; `{turn}` in a body is a number that grows from request to request
     to stdout    {"times": [seconds of each accepted answer], "refused": [the first others], "others": how many}
 """
 
@@ -67,12 +67,17 @@ def run(port: int, seconds: float, clients: int, bodies: list[str], accepted: st
     refused: list[str] = []
     others, wanted = 0, accepted.encode()
     waiting = selectors.DefaultSelector()
-    until = time.perf_counter() + seconds
     for number in range(clients):
         mine = requests[number % len(requests) :: clients] or requests
         client = Client(port, mine, turns)
-        waiting.register(client.socket, selectors.EVENT_READ, client)
+        # One after the other, as clients come: of a burst one process may take all connections, and half of the machine rests.
         client.ask()
+        while client.answer() is None:
+            pass
+        waiting.register(client.socket, selectors.EVENT_READ, client)
+    until = time.perf_counter() + seconds
+    for key in waiting.get_map().values():
+        key.data.ask()
     while waiting.get_map():
         answered = waiting.select(60)
         if not answered:
