@@ -52,13 +52,11 @@ MOST_ROWS = 700  # of history that one statement may read: a hundred rows with w
 
 @dataclass(frozen=True)
 class Plan:
-    """One statement as it ran: rows read of each history table, those that were scanned from end to end, and the most
-    entries of one index that were laid into a bitmap, which costs little for each and grows all the same."""
+    """One statement as it ran: rows read of each history table, and those that were scanned from end to end."""
 
     sql: str
     read: dict[str, int]
     scanned: frozenset[str]
-    entries: int
 
     @property
     def most(self) -> int:
@@ -114,9 +112,7 @@ def _plan(sql: str, told: list[dict[str, Any]]) -> Plan:
             scanned.add(str(table))
         if node["Node Type"] != "Bitmap Index Scan":
             read[str(table)] = read.get(str(table), 0) + rows
-    bitmaps = [node for node in nodes if node["Node Type"] == "Bitmap Index Scan"]
-    entries = max((round(node["Actual Rows"] * node["Actual Loops"]) for node in bitmaps), default=0)
-    return Plan(sql, read, frozenset(scanned), entries)
+    return Plan(sql, read, frozenset(scanned))
 
 
 def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
