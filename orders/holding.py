@@ -3,6 +3,8 @@
 Each is one compare-and-set against the claim: a worker that was quicker wins, and the person is told.
 """
 
+from contextlib import suppress
+
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -27,17 +29,12 @@ def hold(order_id: int, *, why: str, actor: str) -> None:
         _move(lock_order(order_id), (State.QUEUED,), State.HELD, why, actor)
 
 
-def hold_for_its_runs(order_id: int) -> bool:
+def hold_for_its_runs(order_id: int) -> None:
     """queued → held, by rule: the offer it would be sent by takes no runs any more, so the provider would deliver the
-    quantity once and call it completed. Staff give it another route or the money back. False where another was quicker."""
+    quantity once and call it completed. Staff give it another route or the money back. Nothing where another was quicker."""
     why = "Held for review: its offer no longer takes several runs; nothing was sent"
-    with transaction.atomic():
-        order = lock_order(order_id)
-        try:
-            _move(order, (State.QUEUED,), State.HELD, why, "rule", waits_for=BY_RUNS)
-        except NotUnsent:
-            return False
-    return True
+    with suppress(NotUnsent), transaction.atomic():
+        _move(lock_order(order_id), (State.QUEUED,), State.HELD, why, "rule", waits_for=BY_RUNS)
 
 
 def release(order_id: int, *, why: str, actor: str) -> None:

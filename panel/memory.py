@@ -40,11 +40,13 @@ def freeze_what_is_loaded() -> None:
 
 
 def with_room(call: Callable[..., Any], *values: Any) -> Any:
-    """What `call(*values)` returns."""
+    """What `call(*values)` returns, called from a wide frame."""
     return call(*values)
 
 
-with_room.__code__ = with_room.__code__.replace(co_stacksize=WIDE)
+with_room.__code__ = with_room.__code__.replace(
+    co_stacksize=WIDE
+)  # as if it had so many values to keep at hand
 
 
 def give_threads_room() -> None:

@@ -37,6 +37,12 @@
     all("details.menu[open]").forEach(function (menu) { if (!menu.contains(event.target)) menu.open = false; });
   });
 
+  /* ---- what is cut off is told whole under the pointer ---- */
+  document.addEventListener("mouseover", function (event) {
+    var cut = event.target.closest && event.target.closest(".trunc");
+    if (cut && !cut.title && cut.scrollWidth > cut.clientWidth) cut.title = cut.textContent.trim();
+  });
+
   /* ---- dialogs: the safe button has autofocus in the markup; focus returns to the opener ---- */
   function show(dialog, opener) {
     if (!dialog) return;
