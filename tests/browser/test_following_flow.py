@@ -1,5 +1,6 @@
 """Following orders in a browser, most of it by keyboard: the list, many at once, one order, the price list, the wallet."""
 
+import re
 from decimal import Decimal
 
 import pytest
@@ -192,3 +193,18 @@ def test_the_price_list_and_the_wallet(open_page: Open, alice: User, views: Serv
     with page.expect_download():
         page.get_by_role("link", name="CSV").first.click()
     world.sane()
+
+
+def test_a_name_that_is_cut_off_is_told_whole_under_the_pointer(open_page: Open, alice: User) -> None:
+    long, short = "Sponsored mentions in newsletters about travel, food and photography " * 3, "Short"
+    provider = world.provider()
+    for number, name in enumerate((long.strip(), short)):
+        world.order(alice, world.service(world.offer(provider, str(number), name=name)))
+    page = open_page("/orders/", user=alice)
+    for name, told in ((long, long.strip()), (short, None)):
+        cell = page.locator("tbody .trunc").filter(has_text=name.strip()).first
+        cell.hover()
+        if told:
+            expect(cell).to_have_attribute("title", told)
+        else:
+            expect(cell).not_to_have_attribute("title", re.compile("."))

@@ -141,18 +141,3 @@ def test_the_tab_that_one_is_on_is_in_sight(open_page: Open, alice: User) -> Non
     expect(here).to_be_in_viewport(ratio=0.9)  # its lower edge lies on the line
     assert page.evaluate("window.scrollY") == 0
     shot(page, "phone-account-tabs")
-
-
-def test_a_name_that_is_cut_off_is_told_whole_under_the_pointer(open_page: Open, alice: User) -> None:
-    long, short = "Sponsored mentions in newsletters about travel, food and photography " * 3, "Short"
-    provider = world.provider()
-    for number, name in enumerate((long.strip(), short)):
-        world.order(alice, world.service(world.offer(provider, str(number), name=name)))
-    page = open_page("/orders/", user=alice)
-    for name, told in ((long, long.strip()), (short, None)):
-        cell = page.locator("tbody .trunc").filter(has_text=name.strip()).first
-        cell.hover()
-        if told:
-            expect(cell).to_have_attribute("title", told)
-        else:
-            expect(cell).not_to_have_attribute("title", re.compile("."))
